@@ -1,0 +1,73 @@
+# Everything that a developer runs. `make` alone says what there is.
+
+PYTHON ?= python3
+export PIP_CACHE_DIR ?= $(CURDIR)/.cache/pip
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+PYTEST = -m pytest --quiet
+# An environment is newer than what it was made from, or it is made again.
+ENVIRONMENT = .venv/made
+COMPAT = .compat/2.11 .compat/lowest .compat/clients
+
+.DEFAULT_GOAL = help
+.DELETE_ON_ERROR:
+.PHONY: help demo ui test lint compat $(COMPAT:.compat/%=compat-%) clean
+
+help:
+	@echo 'Targets:'
+	@sed -n 's/^\([a-z]*\):.*## /  \1 /p' $(MAKEFILE_LIST) | while read -r target what; do \
+		printf '  make %-8s %s\n' "$$target" "$$what"; done
+
+demo: $(ENVIRONMENT) ## run the example DAG on a real Airflow, against the emulator
+	@.venv/bin/python -m demo
+
+ui: $(ENVIRONMENT) ## the same, and leave Airflow's UI up until Ctrl-C
+	@.venv/bin/python -m demo.ui
+
+test: $(ENVIRONMENT) ## run the tests on Airflow 3, with coverage
+	@echo '== Tests on Airflow 3'
+	@.venv/bin/python $(PYTEST) --cov --cov-report=term-missing:skip-covered
+
+lint: $(ENVIRONMENT) ## check style, types and who imports whom
+	@echo '== ruff check' && .venv/bin/ruff check
+	@echo '== ruff format' && .venv/bin/ruff format --check
+	@echo '== mypy' && .venv/bin/mypy
+	@echo '== lint-imports' && .venv/bin/lint-imports
+
+compat: test $(COMPAT:.compat/%=compat-%) ## run the tests also on older Airflows, and Snowflake's own client
+
+compat-2.11 compat-lowest: compat-%: .compat/%/made
+	@echo '== Tests on Airflow $*'
+	@.compat/$*/bin/python $(PYTEST)
+
+compat-clients: .compat/clients/made
+	@echo '== Tests of the emulator with snowflake-ml-python, without Airflow'
+	@.compat/clients/bin/python $(PYTEST) --override-ini='addopts=--import-mode=importlib' --confcutdir=tests/clients tests/clients
+
+clean: ## remove all that these targets have made
+	rm -rf .cache .compat .coverage .demo .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .venv build dist
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# $(call environment,constraints,what to install): make the environment that the target's file is in.
+# pip comes first: the one of Python 3.11 knows neither --group nor --build-constraint.
+define environment
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("This needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11")'
+	@echo '== Installing into $(@D), as $(1) says'
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/pip install -qq --constraint $(1) pip
+	@$(@D)/bin/pip install -qq --constraint $(1) --build-constraint $(1) $(2)
+	@touch $@
+endef
+
+.venv/made: pyproject.toml constraints.txt
+	$(call environment,constraints.txt,--editable '.[emulator]' --group test --group lint)
+
+.compat/2.11/made: pyproject.toml constraints-2.11.txt
+	$(call environment,constraints-2.11.txt,--editable '.[emulator]' --group test)
+
+.compat/lowest/made: pyproject.toml constraints-lowest.txt
+	$(call environment,constraints-lowest.txt,--editable '.[emulator]' --group test)
+
+.compat/clients/made: pyproject.toml constraints-clients.txt
+	$(call environment,constraints-clients.txt,'fakesnow[server]' pytest snowflake-ml-python trustme)
+	@$(@D)/bin/pip install -qq --no-deps --build-constraint constraints-clients.txt --editable .

@@ -1,0 +1,1 @@
+"""Snowflake Cortex as this package knows it: no Airflow, no connection, nothing but decisions."""

@@ -1,0 +1,41 @@
+"""Decode the JSON in which Cortex answers, in whatever form a client delivers it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_cortex.errors import UnreadableAnswerError
+
+
+def decode(answer: object) -> object:
+    """
+    Return what the JSON text *answer* says, and anything but text as it is.
+
+    Text is decoded twice at most: some clients encode an OBJECT's text once more. NaN and Infinity
+    are not JSON, and would break Airflow's database: they are read as null.
+
+    :raises UnreadableAnswerError: if it is not JSON.
+    """
+    decoded = answer
+    for _ in range(2):
+        if not isinstance(decoded, str):
+            break
+        try:
+            decoded = json.loads(decoded, parse_constant=lambda _: None)
+        except (ValueError, RecursionError) as error:
+            raise UnreadableAnswerError("which is not JSON", answer) from error
+    return decoded
+
+
+def decode_object(answer: object) -> dict[str, Any]:
+    """
+    Return the object that *answer* is.
+
+    :raises UnreadableAnswerError: if it is not JSON, or not an object.
+    """
+    decoded = decode(answer)
+    if not isinstance(decoded, Mapping):
+        raise UnreadableAnswerError("which should be an object", answer)
+    return {str(key): value for key, value in decoded.items()}

@@ -1,0 +1,81 @@
+"""
+The trigger's one event: written and read here and nowhere else.
+
+It crosses a process boundary, Airflow's database and, after an upgrade, a version of this package;
+so it is JSON, and reading it fails closed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.errors import (
+    ContactLostError,
+    CortexError,
+    FineTuneTimeoutError,
+    RefusedError,
+    TriggerEventError,
+    UnreadableAnswerError,
+)
+
+Payload = dict[str, Any]
+
+
+def finished(job: FineTuneJob) -> Payload:
+    """Say that the job is over, one way or another."""
+    return {"kind": "finished", "job": job.text}
+
+
+def stopped(error: CortexError) -> Payload:
+    """Say why the wait ended before the job did."""
+    match error:
+        case FineTuneTimeoutError():
+            return {"kind": "timeout", "waited": error.waited, "last_seen": error.last_seen}
+        case ContactLostError():
+            return {
+                "kind": "contact_lost",
+                "waited": error.waited,
+                "reason": error.reason,
+                "last_seen": error.last_seen,
+            }
+        case _:
+            return {"kind": "refused", "reason": str(error)}
+
+
+def read(payload: object, *, job_id: str) -> FineTuneJob:
+    """
+    Return the job that is over, or raise again what ended the wait for it.
+
+    :raises TriggerEventError: if this package did not write *payload*, or not about this job.
+    """
+    match payload:
+        case {"kind": "finished", "job": str(text)}:
+            return _job_that_is_over(payload, text, job_id)
+        case {
+            "kind": "timeout",
+            "waited": int(waited) | float(waited),
+            "last_seen": str(last_seen),
+        }:
+            raise FineTuneTimeoutError(job_id, waited, last_seen)
+        case {
+            "kind": "contact_lost",
+            "waited": int(waited) | float(waited),
+            "reason": str(reason),
+            "last_seen": str(last_seen),
+        }:
+            raise ContactLostError(job_id, waited, reason, last_seen)
+        case {"kind": "refused", "reason": str(reason)}:
+            raise RefusedError(reason)
+        case _:
+            raise TriggerEventError(job_id, payload)
+
+
+def _job_that_is_over(payload: object, text: str, job_id: str) -> FineTuneJob:
+    try:
+        job = FineTuneJob.parse(text, job_id=job_id)
+    except UnreadableAnswerError as error:
+        raise TriggerEventError(job_id, payload) from error
+    if not job.is_over:
+        raise TriggerEventError(job_id, payload)
+    return job

@@ -1,0 +1,99 @@
+"""When to look at a job again, and when to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.cortex.progress import state
+from airflow_provider_cortex.errors import (
+    ContactLostError,
+    CortexError,
+    FineTuneTimeoutError,
+    UnreachableError,
+    UnreadableAnswerError,
+)
+
+PASSING = (UnreachableError, UnreadableAnswerError)
+"""What a wait bears for a while: the next look may go better."""
+
+DEFAULT_CONTACT_TIMEOUT = 15 * 60.0
+"""Seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollPolicy:
+    """How long to wait between two looks, in seconds."""
+
+    interval: float = 60.0
+    shortest: float = 1.0
+    """An interval of 0, which Airflow allows, must not become a busy loop in a triggerer."""
+
+    def delay(self) -> float:
+        """Return the seconds to the next look."""
+        return max(self.shortest, self.interval)
+
+
+@dataclass(slots=True, kw_only=True)
+class Poller:
+    """
+    Decide, look by look, how one wait goes on: the same in a worker and in a triggerer.
+
+    :param job_id: the job.
+    :param started_at: when the wait began, epoch seconds.
+    :param deadline: when it ends at the latest, epoch seconds.
+    :param contact_timeout: for how many seconds since the last good answer trouble is borne.
+    :param clock: tells the time, epoch seconds.
+    """
+
+    job_id: str
+    started_at: float
+    deadline: float
+    policy: PollPolicy
+    clock: Callable[[], float]
+    contact_timeout: float = DEFAULT_CONTACT_TIMEOUT
+    last_seen: FineTuneJob | None = None
+    _last_contact: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        # A poller that is made anew, because the triggerer restarted, has its whole budget again:
+        # how long ago the last good answer came is not known here.
+        self._last_contact = self.clock()
+
+    def observe(self, job: FineTuneJob) -> float | None:
+        """
+        Take note of a good answer, and return the seconds to the next look: None if it is over.
+
+        :raises FineTuneTimeoutError: if the deadline has passed.
+        """
+        self.last_seen = job
+        self._last_contact = self.clock()
+        return None if job.is_over else self._delay()
+
+    def miss(self, error: CortexError) -> float:
+        """
+        Take note of a look that brought no usable answer, and return the seconds to the next.
+
+        :raises ContactLostError: if the contact budget is used up.
+        :raises FineTuneTimeoutError: if the deadline has passed.
+        :raises CortexError: *error* itself, if it is not of the kind that passes.
+        """
+        if not isinstance(error, PASSING):
+            raise error
+        waited = self.clock() - self._last_contact
+        if waited >= self.contact_timeout:
+            raise ContactLostError(self.job_id, waited, str(error), self.last_state) from error
+        return min(self._delay(), self.contact_timeout - waited)
+
+    def _delay(self) -> float:
+        """Return the policy's delay, cut so that the last look comes at the deadline."""
+        now = self.clock()
+        if now >= self.deadline:
+            raise FineTuneTimeoutError(self.job_id, now - self.started_at, self.last_state)
+        return min(self.policy.delay(), self.deadline - now)
+
+    @property
+    def last_state(self) -> str:
+        """The last known state of the job, in words."""
+        return state(self.last_seen) if self.last_seen else "never seen"

@@ -1,0 +1,65 @@
+"""
+Tell Snowflake's refusals, which stay, from trouble that passes: by number, never by text.
+
+Sources: the numbers of the Python driver (``snowflake/connector/errorcode.py``, ``network.py``,
+``sqlstate.py``) and SQLSTATE's classes. Snowflake publishes no list of its server's numbers: those
+without a source below are a guess.
+"""
+
+from __future__ import annotations
+
+PASSING_ERRNOS = frozenset(
+    {
+        603,  # internal error while processing the statement (guess: worth another try)
+        604,  # the statement was cancelled
+        630,  # the statement ran into STATEMENT_TIMEOUT_IN_SECONDS
+        390111,  # the session no longer exists (guess)
+        390112,  # driver: SESSION_EXPIRED
+        390113,  # driver: MASTER_TOKEN_NOTFOUND
+        390114,  # driver: MASTER_TOKEN_EXPIRED
+        390115,  # driver: MASTER_TOKEN_INVALID
+    }
+)
+"""They end a statement or a session; the next one may do."""
+
+LASTING_ERRNOS = frozenset(
+    {
+        606,  # no active warehouse selected (SQLSTATE 57P03)
+        # The connection's own fields are of no use.
+        251001,  # driver: no account
+        251005,  # driver: no user
+        251006,  # driver: no password
+        251007,  # driver: invalid value
+        251008,  # driver: invalid private key
+        540001,  # driver: ForbiddenError at login (290000 + 250001): no such account, or blocked
+    }
+)
+
+LASTING_HTTP_STATUSES = frozenset({400, 401, 403, 404, 405})
+
+HTTP_ERRNOS = (290000, 580000)
+"""The driver adds the first to an HTTP status; some of its errors add it twice."""
+
+PASSING_SQLSTATES = ("08", "53", "57", "58", "XX")
+"""Classes: connection, resources, operator intervention, system error, internal error."""
+
+
+def is_lasting(*, errno: int | None, sqlstate: str | None, statement: bool, login: bool) -> bool:
+    """
+    Return whether the same call would be refused again.
+
+    :param errno: the driver's error number.
+    :param sqlstate: five characters.
+    :param statement: whether the driver calls it an error in the statement (its ``ProgrammingError``).
+    :param login: whether Snowflake was reached and turned the login down.
+    """
+    if errno in PASSING_ERRNOS:
+        return False
+    if login or errno in LASTING_ERRNOS or _http_status(errno) in LASTING_HTTP_STATUSES:
+        return True
+    return statement and not (sqlstate or "").startswith(PASSING_SQLSTATES)
+
+
+def _http_status(errno: int | None) -> int | None:
+    rests = ((errno or 0) - base for base in HTTP_ERRNOS)
+    return next((rest for rest in rests if 100 <= rest < 600), None)  # noqa: PLR2004 - HTTP's range

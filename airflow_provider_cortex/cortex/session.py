@@ -1,0 +1,44 @@
+"""Which Snowflake session a call runs in: a connection's id, and what to change in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """
+    The settings of a Snowflake session, whole: what worker, hook and triggerer all go by.
+
+    They are written into Airflow's database with the trigger, where they can be read: so they name
+    the connection and never hold what is in it.
+    """
+
+    snowflake_conn_id: str = "snowflake_default"
+    warehouse: str | None = None
+    database: str | None = None
+    schema: str | None = None
+    role: str | None = None
+    authenticator: str | None = None
+    session_parameters: Mapping[str, Any] | None = None
+    query_tag: str | None = None
+    """Snowflake's ``QUERY_TAG``, unless the session parameters have one of their own."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings that are set, ready for JSON and for ``Session(**settings)``."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def query_tag(*, dag_id: str, task_id: str, run_id: str | None) -> str:
+    """Return the tag by which Snowflake's query history tells who asked, and why."""
+    return json.dumps(
+        {
+            "package": "airflow-provider-cortex",
+            "dag_id": dag_id,
+            "task_id": task_id,
+            "run_id": run_id,
+        }
+    )

@@ -1,0 +1,181 @@
+"""An emulated Snowflake account: fakesnow's, with Cortex's functions."""
+
+import json
+import re
+import threading
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import duckdb
+from duckdb.func import SPECIAL
+from duckdb.sqltypes import VARCHAR
+from fakesnow.conn import FakeSnowflakeConnection
+from fakesnow.cursor import FakeSnowflakeCursor
+from fakesnow.instance import FakeSnow
+from fakesnow.params import MutableParams
+from snowflake.connector.cursor import DictCursor, SnowflakeCursor
+from snowflake.connector.errors import ProgrammingError
+from sqlglot import Expr
+
+from airflow_provider_cortex.emulator import calls
+from airflow_provider_cortex.emulator.errors import SqlError
+from airflow_provider_cortex.emulator.jobs import Jobs
+from airflow_provider_cortex.emulator.names import Place
+from airflow_provider_cortex.emulator.training import Table, read
+
+_LITERAL = re.compile(r"('(?:[^'\\]|\\.|'')*')", re.DOTALL)
+
+Function = Callable[..., str | None]
+"""Takes the session's place, then the SQL arguments; returns the value as text."""
+
+# Settings of a session that change nothing here, and that fakesnow would refuse.
+_IGNORED = [
+    r"\s*ALTER\s+SESSION\s+(UN)?SET\s+(?!AUTOCOMMIT|QUOTED_IDENTIFIERS)",
+    r"\s*USE\s+(ROLE|SECONDARY|WAREHOUSE)\b",
+]
+
+
+class Account(FakeSnow):
+    """One account: its databases, and what the Cortex functions do in it."""
+
+    def __init__(self, *, jobs: Jobs, functions: Mapping[str, Function]) -> None:
+        super().__init__(nop_regexes=_IGNORED)
+        self.functions = functions
+        self.has_cortex_user_role = True
+        self._jobs = jobs
+        self._training = threading.RLock()
+        # Null handling: a skipped argument is a NULL. Side effects: CREATE is no constant.
+        self.duck_conn.create_function(
+            calls.UDF,
+            self._call,
+            [VARCHAR] * 4,
+            VARCHAR,
+            null_handling=SPECIAL,
+            side_effects=True,
+        )
+
+    def connect(
+        self,
+        database: str | None = None,
+        schema: str | None = None,
+        nop_regexes: list[str] | None = None,
+        **kwargs: Any,
+    ) -> "Session":
+        """Open a session; like fakesnow's, but its cursors know Cortex."""
+        return Session(
+            self.duck_conn.cursor(),
+            self.results_cache,
+            database,
+            schema,
+            nop_regexes=nop_regexes or self.nop_regexes,
+            account=self,
+            **kwargs,
+        )
+
+    def close(self) -> None:
+        self.duck_conn.close()
+
+    def train(self) -> None:
+        """
+        Read the data of jobs created since, now that their CREATE has succeeded.
+
+        Cortex does this some time after it has answered. Doing it just before the answer
+        leaves comes out the same each time, and is as invisible to the client: whatever
+        is wrong with the data, it learns from DESCRIBE only.
+        """
+        with self._training:
+            for job in self._jobs.unread():
+                with _Reader(self, job.place) as reader:
+                    self._jobs.learn(job.id, read(job, query=reader.query))
+
+    def _call(
+        self, database: str | None, schema: str | None, function: str, arguments: str
+    ) -> str | None:
+        positional, named = json.loads(arguments)
+        return self.functions[function](Place(database, schema), *positional, **named)
+
+
+class Session(FakeSnowflakeConnection):
+    """One session of an account."""
+
+    def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.account = account
+
+    @property
+    def place(self) -> Place:
+        return Place(
+            self.database if self.database_set else None, self.schema if self.schema_set else None
+        )
+
+    def cursor(self, cursor_class: type[SnowflakeCursor] = SnowflakeCursor) -> "Cursor":
+        return Cursor(self, self._duck_conn, use_dict_result=issubclass(cursor_class, DictCursor))
+
+
+class Cursor(FakeSnowflakeCursor):
+    """Runs one statement after another in a session."""
+
+    _conn: Session
+    _arrow_table: Any  # fakesnow gives it no type.
+
+    def execute(self, *args: Any, **kwargs: Any) -> "Cursor":
+        super().execute(*args, **kwargs)
+        self._conn.account.train()
+        return self
+
+    def table(self) -> Table:
+        """Return the last result's column names and rows."""
+        result = self._arrow_table
+        columns = [column.to_pylist() for column in result.columns]
+        return result.column_names, list(zip(*columns, strict=True))
+
+    def _transform(self, expression: Expr, params: MutableParams | None) -> Expr:
+        try:
+            account = self._conn.account
+            known = account.functions if account.has_cortex_user_role else {}
+            expression = calls.rewrite(expression, functions=known, place=self._conn.place)
+        except SqlError as error:
+            raise _as_programming_error(error) from error
+        return super()._transform(expression, params)
+
+    def _inline_variables(self, sql: str) -> str:
+        """Keep fakesnow from looking for session variables inside string literals."""
+        code_and_literals = _LITERAL.split(sql)
+        code_and_literals[::2] = map(super()._inline_variables, code_and_literals[::2])
+        return "".join(code_and_literals)
+
+    def _execute(self, transformed: Expr, params: MutableParams | None = None) -> None:
+        # DuckDB 2 warns fakesnow's way of fetching, which under a test's "warnings are
+        # errors" would end in HTTP 500.
+        warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
+        try:
+            super()._execute(transformed, params)
+        except duckdb.Error as error:
+            # Whatever fakesnow does not map becomes HTTP 500, which drivers retry.
+            raise _as_programming_error(SqlError.found_in(str(error)) or _mistake(error)) from error
+
+
+class _Reader:
+    """Queries a job's data in a session of its own, where its CREATE was."""
+
+    def __init__(self, account: Account, place: Place) -> None:
+        self._session = account.connect(place.database, place.schema)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._session.close()
+
+    def query(self, sql: str) -> Table:
+        return self._session.cursor().execute(sql).table()
+
+
+def _mistake(error: duckdb.Error) -> SqlError:
+    # Guess: number and state are Snowflake's for a value that a function does not take.
+    return SqlError(errno=100035, sqlstate="22000", message=str(error))
+
+
+def _as_programming_error(error: SqlError) -> ProgrammingError:
+    return ProgrammingError(msg=error.message, errno=error.errno, sqlstate=error.sqlstate)

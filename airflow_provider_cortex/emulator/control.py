@@ -1,0 +1,60 @@
+"""
+A few HTTP routes to watch and steer jobs by hand. Snowflake has nothing like them.
+
+    curl localhost:8282/emulator/jobs
+    curl localhost:8282/emulator/jobs/ft_.../stall -d '{"progress": 0.4}'
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from airflow_provider_cortex.emulator.errors import SqlError
+from airflow_provider_cortex.emulator.jobs import Jobs
+
+PATH = "/emulator/jobs"
+
+
+def routes(jobs: Jobs) -> list[Route]:
+    actions: dict[str, Callable[..., None]] = {
+        "answer": jobs.answer,
+        "cancel": jobs.cancel,
+        "fail": jobs.fail,
+        "resume": jobs.resume,
+        "stall": jobs.stall,
+    }
+
+    async def show(_request: Request) -> Response:
+        return JSONResponse(_shown(jobs))
+
+    async def act(request: Request) -> Response:
+        action = actions.get(request.path_params["action"])
+        if action is None:
+            return _refusal(404, f"There is no such action; there are {', '.join(actions)}.")
+        try:
+            action(request.path_params["job_id"], **json.loads(await request.body() or "{}"))
+        except SqlError as error:
+            return _refusal(404, error.message)
+        except (TypeError, ValueError) as error:
+            return _refusal(400, f"Unexpected body: {error}")
+        return JSONResponse(_shown(jobs))
+
+    return [
+        Route(PATH, show, methods=["GET"]),
+        Route(f"{PATH}/{{job_id}}/{{action}}", act, methods=["POST"]),
+    ]
+
+
+def _shown(jobs: Jobs) -> list[dict[str, object]]:
+    return [
+        {"id": job.id, "model": job.model, "base_model": job.base_model, **asdict(state)}
+        for job, state in jobs.all()
+    ]
+
+
+def _refusal(status: int, message: str) -> Response:
+    return JSONResponse({"error": message}, status_code=status)

@@ -1,0 +1,89 @@
+"""What the emulated account refuses, in the words Snowflake's drivers understand."""
+
+import json
+import re
+from typing import Self
+
+_MARK = re.compile(r"SqlError: (?=\{)")
+
+
+class SqlError(Exception):
+    """
+    A refusal with Snowflake's error number, SQL state and message.
+
+    DuckDB reports an exception raised inside a Python function only as text, so
+    this one spells itself as JSON and can be found again in such a text.
+    """
+
+    def __init__(self, *, errno: int, sqlstate: str, message: str) -> None:
+        super().__init__(json.dumps({"errno": errno, "sqlstate": sqlstate, "message": message}))
+        self.errno = errno
+        self.sqlstate = sqlstate
+        self.message = message
+
+    @classmethod
+    def found_in(cls, text: str) -> Self | None:
+        """Return the error that *text* quotes, if any."""
+        if not (mark := _MARK.search(text)):
+            return None
+        said, _ = json.JSONDecoder().raw_decode(text, mark.end())
+        return cls(**said)
+
+
+def unknown_job(job_id: str) -> SqlError:
+    # Guess: Snowflake's words for a missing job are not published. Number and
+    # state are those of any "does not exist or not authorized".
+    return SqlError(
+        errno=2003,
+        sqlstate="02000",
+        message=f"SQL compilation error:\nFine-tuning job '{job_id}' does not exist or not authorized.",
+    )
+
+
+def unknown_model(model: str) -> SqlError:
+    # Verbatim from Snowflake-Labs/sfquickstarts issues 2028 and 2030, but for the name.
+    said = json.dumps(f'unknown model "{model}"')
+    return SqlError(
+        errno=100351,
+        sqlstate="P0000",
+        message="Request failed for external function COMPLETE$V2 "
+        f"with remote service error: 400 '{said}'",
+    )
+
+
+def unknown_function(name: str) -> SqlError:
+    # Also what a role without SNOWFLAKE.CORTEX_USER sees.
+    return SqlError(
+        errno=2141,
+        sqlstate="42601",
+        message=f"SQL compilation error:\nUnknown user-defined function {name}",
+    )
+
+
+def invalid_value(value: object, *, parameter: str) -> SqlError:
+    # Guess: Snowflake's general form, not seen in the wild for these functions.
+    return SqlError(
+        errno=1008,
+        sqlstate="22023",
+        message=f"SQL compilation error:\ninvalid value [{value}] for parameter '{parameter}'",
+    )
+
+
+def invalid_arguments(*, of: str, got: object) -> SqlError:
+    # Guess: the general form, except that Snowflake would list types, not values.
+    return SqlError(
+        errno=1044,
+        sqlstate="42P13",
+        message="SQL compilation error: error line 1 at position 7\n"
+        f"Invalid argument types for function '{of}': {json.dumps(got)}",
+    )
+
+
+def no_current(kind: str) -> SqlError:
+    """Return the refusal of an unqualified name in a session without a *kind* to look in."""
+    return SqlError(
+        errno=90105 if kind == "database" else 90106,
+        sqlstate="22000",
+        message=f"Cannot perform CREATE MODEL. This session does not have a current {kind}. "
+        f"Call 'USE {kind.upper()}', or use a qualified name.",
+    )

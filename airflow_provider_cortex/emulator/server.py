@@ -1,0 +1,196 @@
+"""The emulator: an account with its jobs, and the server through which drivers reach it."""
+
+import json
+import socket
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+
+from airflow_provider_cortex.emulator.account import Account
+from airflow_provider_cortex.emulator.complete import UNTUNED_MODELS, Complete
+from airflow_provider_cortex.emulator.finetune import BASE_MODELS, Finetune
+from airflow_provider_cortex.emulator.jobs import ID_PREFIX, Clock, Jobs
+from airflow_provider_cortex.emulator.life import Life
+from airflow_provider_cortex.emulator.tls import Certificates
+from airflow_provider_cortex.emulator.wire import Refusal, Statement, Wire
+
+_LOGIN = {"account": "emulator", "user": "emulator", "password": "emulator"}
+_PLACE = {"database": "CORTEX_DB", "schema": "PUBLIC", "warehouse": "CORTEX_WH"}
+
+
+class Emulator:
+    """
+    Snowflake Cortex on this machine.
+
+    Use it as a context manager, or call *start*, *stop* and at last *close*.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        life: Life | None = None,
+        clock: Clock = time.time,
+        tls: Path | None = None,
+        base_models: frozenset[str] = BASE_MODELS,
+        id_prefix: str = ID_PREFIX,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.jobs = Jobs(clock=clock, life=life or Life.at_once(), id_prefix=id_prefix)
+        self.certificates = Certificates.kept_in(tls, host=host) if tls else None
+        complete = Complete(self.jobs, clock, UNTUNED_MODELS | base_models)
+        self._account = Account(
+            jobs=self.jobs,
+            functions={
+                "SNOWFLAKE.CORTEX.FINETUNE": Finetune(self.jobs, base_models),
+                "SNOWFLAKE.CORTEX.COMPLETE": complete.complete,
+                "SNOWFLAKE.CORTEX.TRY_COMPLETE": complete.try_complete,
+                "SNOWFLAKE.CORTEX.AI_COMPLETE": complete.ai_complete,
+                "AI_COMPLETE": complete.ai_complete,
+                # Not Cortex, but what Snowpark's Session calls when it closes.
+                "SYSTEM$CANCEL_ALL_QUERIES": lambda *_: "0 queries cancelled.",
+            },
+        )
+        self._wire = Wire(self._account, self.jobs)
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def life(self) -> Life:
+        """How the jobs created from now on go."""
+        return self.jobs.life
+
+    @life.setter
+    def life(self, life: Life) -> None:
+        self.jobs.life = life
+
+    @property
+    def has_cortex_user_role(self) -> bool:
+        """Whether the sessions' role may use Cortex; without it, the functions are unknown."""
+        return self._account.has_cortex_user_role
+
+    @has_cortex_user_role.setter
+    def has_cortex_user_role(self, has: bool) -> None:
+        self._account.has_cortex_user_role = has
+
+    @property
+    def statements(self) -> list[Statement]:
+        """Every statement received so far, those that failed included."""
+        return list(self._wire.statements)
+
+    @property
+    def logins(self) -> int:
+        """How many sessions have been opened so far."""
+        return self._wire.logins
+
+    @property
+    def protocol(self) -> str:
+        return "https" if self.certificates else "http"
+
+    @property
+    def connect_arguments(self) -> dict[str, str | int]:
+        """What to give to ``snowflake.connector.connect``."""
+        reach: dict[str, str | int] = {
+            "host": self.host,
+            "port": self.port,
+            "protocol": self.protocol,
+            # Else the driver asks the clouds' metadata hosts where it runs, at every login.
+            "platform_detection_timeout_seconds": 0,
+        }
+        return reach | _LOGIN | _PLACE
+
+    @property
+    def airflow_connection(self) -> str:
+        """What to put into ``AIRFLOW_CONN_SNOWFLAKE_DEFAULT``."""
+        return json.dumps(
+            {
+                "conn_type": "snowflake",
+                "login": _LOGIN["user"],
+                "password": _LOGIN["password"],
+                "schema": _PLACE["schema"],
+                "extra": {
+                    "account": _LOGIN["account"],
+                    "host": self.host,
+                    "port": self.port,
+                    "protocol": self.protocol,
+                    "database": _PLACE["database"],
+                    "warehouse": _PLACE["warehouse"],
+                },
+            }
+        )
+
+    def start(self) -> None:
+        """Listen; on the same port as before, if it has been stopped."""
+        listening = socket.create_server((self.host, self.port))
+        self.port = listening.getsockname()[1]
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                self._wire,
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                ws="none",
+                timeout_graceful_shutdown=1,
+                ssl_certfile=self.certificates.server if self.certificates else None,
+            )
+        )
+        # No need to wait for it: the socket listens, so the first client can only queue.
+        self._thread = threading.Thread(
+            target=self._server.run, args=([listening],), name="cortex-emulator", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening; data, jobs and sessions stay as they are."""
+        if self._server is None or self._thread is None:
+            return
+        self._server.should_exit = True
+        self._thread.join()
+        self._server = self._thread = None
+
+    def close(self) -> None:
+        """Stop for good, and let go of everything."""
+        self.stop()
+        self._wire.end_sessions()
+        self._account.close()
+
+    def refuse(
+        self, *, status: int = 503, requests: int | None = None, login: bool = False
+    ) -> None:
+        """
+        Answer the next *requests*, or every one until *accept*, with an HTTP *status*.
+
+        With *login*, only logins are refused, with what a wrong password gets.
+        """
+        self._wire.refusal = Refusal(
+            status=status,
+            is_login_only=login,
+            requests=float("inf") if requests is None else requests,
+        )
+
+    def accept(self) -> None:
+        """Stop refusing."""
+        self._wire.refusal = None
+
+    def end_sessions(self) -> None:
+        """End every session, as Snowflake does after hours of silence; new logins work."""
+        self._wire.end_sessions()

@@ -1,0 +1,259 @@
+"""Call Snowflake Cortex over an ordinary Snowflake connection: synchronous, one method per call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+
+from airflow_provider_cortex.cortex import completion, statements
+from airflow_provider_cortex.cortex.job import FineTuneJob, jobs
+from airflow_provider_cortex.cortex.refusal import is_lasting
+from airflow_provider_cortex.cortex.session import Session
+from airflow_provider_cortex.cortex.statements import Call, CompletionFunction
+from airflow_provider_cortex.errors import (
+    RefusedError,
+    UnreachableError,
+    UnreadableAnswerError,
+    excerpt,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from snowflake.connector import SnowflakeConnection
+
+PASSED_ON = (
+    "protocol",
+    "login_timeout",
+    "network_timeout",
+    "socket_timeout",
+    "platform_detection_timeout_seconds",
+)
+"""Fields of a connection's extra that the driver takes and ``SnowflakeHook`` leaves out."""
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+EMULATOR_HINT = "Is the emulator running (python -m airflow_provider_cortex.emulator)?"
+
+LOGIN_TIMEOUT = 60
+"""Seconds for which the driver tries to log in, unless the connection says otherwise."""
+
+
+class CortexHook(SnowflakeHook):
+    """
+    Fine-tuning jobs and completions, in one Snowflake session that is kept until :meth:`close`.
+
+    It takes ordinary ``snowflake`` connections and everything that
+    :class:`~airflow.providers.snowflake.hooks.snowflake.SnowflakeHook` does with them. A session
+    that is lost is replaced at the next call. Not for several threads at once.
+
+    Every call raises :class:`~airflow_provider_cortex.errors.RefusedError` for what would be refused
+    again, :class:`~airflow_provider_cortex.errors.UnreachableError` for trouble that passes, and
+    :class:`~airflow_provider_cortex.errors.UnreadableAnswerError` for an answer in no known shape.
+
+    :param snowflake_conn_id: the Airflow connection's id.
+    :param query_tag: Snowflake's ``QUERY_TAG`` for the session, unless the session parameters
+        have one.
+    :param network_timeout: for how many seconds the driver tries a statement, unless the connection
+        says otherwise. None: as long as it takes, since an answer may be long in coming.
+    :param kwargs: as of ``SnowflakeHook``: warehouse, database, schema, role, authenticator,
+        session_parameters …
+    """
+
+    def __init__(
+        self,
+        snowflake_conn_id: str = SnowflakeHook.default_conn_name,
+        *,
+        query_tag: str | None = None,
+        network_timeout: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(snowflake_conn_id=snowflake_conn_id, **kwargs)
+        self.query_tag = query_tag
+        self.network_timeout = network_timeout
+        self._session: SnowflakeConnection | None = None
+        self._hint = ""
+
+    @classmethod
+    def of(cls, session: Session, *, network_timeout: int | None = None) -> Self:
+        """Return a hook for *session*."""
+        return cls(**session.to_dict(), network_timeout=network_timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def describe(self, job_id: str) -> FineTuneJob:
+        """Return what Cortex knows of the job."""
+        answer = self._cell(statements.describe(job_id), about=f"describe fine-tuning job {job_id}")
+        return FineTuneJob.parse(answer, job_id=job_id)
+
+    def show(self) -> tuple[FineTuneJob, ...]:
+        """Return the account's jobs, each with its id, status, base model and creation time."""
+        return jobs(self._cell(statements.show(), about="show the fine-tuning jobs"))
+
+    def create(
+        self,
+        model: str,
+        base_model: str,
+        training_data: str,
+        *,
+        validation_data: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> str:
+        """
+        Start a job and return its id.
+
+        Every call starts another job that is paid for, even with a model name that is taken.
+
+        :param model: the name wished for: Cortex appends a suffix if it is taken.
+        :param base_model: the model to tune.
+        :param training_data: a query with the columns PROMPT and COMPLETION.
+        :param validation_data: the same for validation; without it Cortex splits the training data.
+        :param options: Cortex's own, such as ``{"max_epochs": 3}``.
+        """
+        call = statements.create(
+            model, base_model, training_data, validation_data=validation_data, options=options
+        )
+        return self._sentence(call, about=f"create a fine-tuning job for model {model}").strip('"')
+
+    def cancel(self, job_id: str) -> str:
+        """Cancel the job and return Cortex's sentence about it."""
+        return self._sentence(statements.cancel(job_id), about=f"cancel fine-tuning job {job_id}")
+
+    def complete(
+        self,
+        model: str,
+        prompt: str,
+        *,
+        model_parameters: Mapping[str, Any] | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        function: CompletionFunction = "AI_COMPLETE",
+    ) -> Any:
+        """
+        Return the model's answer: text, or with *response_format* what the JSON text says.
+
+        :param model: a tuned model by the name that Cortex gave it, or a base model.
+        :param prompt: the question.
+        :param model_parameters: such as ``{"temperature": 0, "max_tokens": 100}``.
+        :param response_format: a JSON schema, as ``{"type": "json", "schema": {…}}``.
+        :param function: ``COMPLETE`` for the function that Snowflake is retiring.
+        :raises CompletionError: if the model gave no answer.
+        """
+        call = statements.complete(
+            model,
+            prompt,
+            model_parameters=model_parameters,
+            response_format=response_format,
+            function=function,
+        )
+        cell = self._cell(call, about=f"have model {model} answer")
+        return completion.read(
+            cell,
+            model=model,
+            function=function,
+            with_options=bool(model_parameters or response_format),
+            structured=bool(response_format),
+        )
+
+    def get_conn(self) -> SnowflakeConnection:
+        """Open a session of the caller's own, as ``SnowflakeHook`` does."""
+        connection: SnowflakeConnection = super().get_conn()
+        return connection
+
+    def close(self) -> None:
+        """End the session, if one is open."""
+        session, self._session = self._session, None
+        if session is None:
+            return
+        from snowflake.connector import Error
+
+        try:
+            # Closing tells Snowflake; without retries, so that a dead network does not hold us.
+            session.close(retry=False)
+        except (Error, OSError) as error:
+            self.log.debug("The Snowflake session did not close: %s", error)
+
+    def _get_conn_params(self) -> dict[str, Any]:
+        """Add what ``SnowflakeHook`` leaves out: the protocol, time limits and the query tag."""
+        try:
+            params: dict[str, Any] = super()._get_conn_params()
+            extra = self.get_connection(self.get_conn_id()).extra_dejson
+        except AirflowNotFoundException as error:
+            message = f"there is no Airflow connection {self.get_conn_id()!r} (snowflake_conn_id)"
+            raise RefusedError(message) from error
+        except (ValueError, TypeError) as error:  # fields that do not go together, a bad key
+            message = f"connection {self.get_conn_id()!r} is of no use: {error}"
+            raise RefusedError(message) from error
+        if params.get("host") in LOOPBACK:
+            self._hint = f", which is port {params.get('port')} of this machine. {EMULATOR_HINT}"
+        params["login_timeout"] = LOGIN_TIMEOUT
+        if self.network_timeout is not None:
+            params["network_timeout"] = self.network_timeout
+        params |= {name: extra[name] for name in PASSED_ON if name in extra}
+        if self.query_tag:
+            parameters = params.get("session_parameters") or {}
+            if not any(name.upper() == "QUERY_TAG" for name in parameters):
+                params["session_parameters"] = {**parameters, "QUERY_TAG": self.query_tag}
+        return params
+
+    def _cell(self, call: Call, *, about: str) -> object:
+        """Return the only cell of the answer, and None for NULL."""
+        with self._translated(about):
+            if self._session is None or self._session.is_closed():
+                self._session = self.get_conn()
+            with self._session.cursor() as cursor:
+                cursor.execute(call.sql, call.values)
+                rows = cursor.fetchall()
+        if len(rows) != 1 or len(rows[0]) != 1:
+            raise UnreadableAnswerError("which should be one row of one column", rows)
+        return rows[0][0]
+
+    def _sentence(self, call: Call, *, about: str) -> str:
+        cell = self._cell(call, about=about)
+        if not isinstance(cell, str) or not cell.strip():
+            raise UnreadableAnswerError(f"asked to {about}", cell)
+        return cell.strip()
+
+    @contextmanager
+    def _translated(self, about: str) -> Iterator[None]:
+        """Turn what the driver raises into this package's errors."""
+        from snowflake.connector import DatabaseError, Error, ProgrammingError
+
+        try:
+            yield
+        except Error as error:
+            # The driver raises a plain DatabaseError when it reached Snowflake and was turned down.
+            if is_lasting(
+                errno=error.errno,
+                sqlstate=error.sqlstate,
+                statement=isinstance(error, ProgrammingError),
+                login=type(error) is DatabaseError,
+            ):
+                raise RefusedError(f"cannot {about} {self._where()}: {error}") from error
+            raise self._unreachable(about, error) from error
+        # Not of the driver's making: requests' errors from an OAuth endpoint (OSError), and what the
+        # driver stumbles over when a proxy, not Snowflake, has answered.
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise self._unreachable(about, error) from error
+
+    def _unreachable(self, about: str, error: Exception) -> UnreachableError:
+        # The session may be what is wrong: the next call has a new one.
+        self.close()
+        return UnreachableError(
+            f"could not {about} {self._where()} just now: {excerpt(str(error))}"
+        )
+
+    def _where(self) -> str:
+        return f"with connection {self.get_conn_id()!r}{self._hint}"

@@ -1,0 +1,322 @@
+"""Wait for a fine-tuning job, and hand its model on."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+
+from airflow_provider_cortex.client import NETWORK_TIMEOUT
+from airflow_provider_cortex.cortex import event as events
+from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.cortex.polling import DEFAULT_CONTACT_TIMEOUT, Poller, PollPolicy
+from airflow_provider_cortex.cortex.progress import Log, Narrator, summary
+from airflow_provider_cortex.errors import (
+    CortexError,
+    FineTuneCancelledError,
+    FineTuneFailedError,
+    FineTuneTimeoutError,
+)
+from airflow_provider_cortex.hooks import CortexHook
+from airflow_provider_cortex.tasks import CortexTask
+from airflow_provider_cortex.triggers import CortexFineTuneTrigger
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+LAST_WORDS = 30.0
+"""
+How many seconds before ``execution_timeout`` a deferred wait ends, so that the task can still say so. Airflow 2.11
+kills a task that resumes later than that without a word; 3.x never ends it at all.
+"""
+
+NET = timedelta(minutes=1)
+"""How long after its deadline Airflow ends a deferral by itself, should there be no triggerer."""
+
+_NO_EVENT: Final = object()
+
+# Airflow's own loop, without the guard that warns of a task that runs it when it resumes.
+_poke_loop = inspect.unwrap(BaseSensorOperator.execute)
+
+
+class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
+    """
+    Wait for a Snowflake Cortex fine-tuning job, and return the tuned model's name.
+
+    XComs: ``return_value`` and ``model`` are the model's name as Cortex made it (it may differ from
+    the one asked for); ``finetune_job`` is everything that Cortex told about the job.
+
+    The task fails for good when the job ended in ERROR or was cancelled, or when Snowflake refuses to
+    describe it; it times out as every sensor does; it fails, and may be retried, when nothing
+    was heard of the job for *contact_timeout*. The same in every mode: poke, reschedule, deferrable.
+
+    :param finetune_job_id: the id that CREATE returned. (templated)
+    :param deferrable: wait in the triggerer, without holding a worker. By default what Airflow's
+        ``[operators] default_deferrable`` says.
+    :param contact_timeout: for how many seconds since the last good answer to bear trouble that may
+        pass: the network, an overloaded Snowflake, an answer that nobody can read.
+    :param skip_on_cancelled: skip the task when the job was cancelled, rather than fail it.
+    :param cancel_on_kill: cancel the job when this task is killed. A sensor watches a job that it
+        did not start, so by default it never does. While the task is deferred this takes Airflow 3.3.
+    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.CortexTask` and of Airflow's
+        ``BaseSensorOperator``: ``poke_interval`` and ``timeout`` in seconds, ``mode``,
+        ``soft_fail``, ``never_fail`` …
+    """
+
+    template_fields: Sequence[str] = ("finetune_job_id", *CortexTask.template_fields)
+    ui_color = "#d6f0fa"
+
+    def __init__(
+        self,
+        *,
+        finetune_job_id: str,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        contact_timeout: float | timedelta = DEFAULT_CONTACT_TIMEOUT,
+        skip_on_cancelled: bool = False,
+        cancel_on_kill: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.finetune_job_id = finetune_job_id
+        self.deferrable = deferrable
+        self.contact_timeout = _seconds(contact_timeout)
+        self.skip_on_cancelled = skip_on_cancelled
+        self.cancel_on_kill = cancel_on_kill
+        self.remember_source("finetune_job_id")
+        self._event: object = _NO_EVENT
+        self._watch: _Watch | None = None
+
+    def execute(self, context: Context) -> Any:
+        """Wait: Airflow's own loop, around :meth:`poke`."""
+        return self._wait(context)
+
+    def execute_complete(self, context: Context, event: object = None) -> Any:
+        """Resume with the trigger's event, through the same loop: so every mode ends alike."""
+        self._event = event
+        return self._wait(context)
+
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> Any:
+        """
+        Resume, also when Airflow gave the deferral up.
+
+        The sensor's own version of this method skips and retries by other rules than its loop
+        does, and by different ones in each release of Airflow: so it is left out.
+        """
+        kwargs = next_kwargs or {}
+        if next_method == self.execute_complete.__name__:
+            return self.execute_complete(context, **kwargs)
+        # Airflow's "__fail__": the trigger crashed, or the time is up and no triggerer saw to it.
+        self.log.error("The wait in the triggerer broke off: %s", kwargs.get("error"))
+        self.log.error("%s", "".join(kwargs.get("traceback") or ()))
+        if time.time() >= self._deadline(context):
+            return self._wait(context)
+        return self.execute_complete(context, event=kwargs)
+
+    def poke(self, context: Context) -> PokeReturnValue | bool:
+        """Look once; when the job is over, hand its model on."""
+        try:
+            with self.failing_rightly():
+                job = self._look(context)
+                if job is not None:
+                    return PokeReturnValue(is_done=True, xcom_value=self._hand_on(job, context))
+        except AirflowTaskTimeout as timeout:
+            raise self._with_fate(timeout, context) from timeout
+        if self.deferrable:
+            self._hand_over(context)
+        return False
+
+    def on_kill(self) -> None:
+        """Cancel the job, if that was asked for."""
+        if not self.cancel_on_kill:
+            self.log.info(
+                "Fine-tuning job %s runs on: cancel_on_kill is off.", self.finetune_job_id
+            )
+            return
+        # A session of its own: this may come in the middle of a look.
+        with CortexHook.of(self.cortex_session(), network_timeout=NETWORK_TIMEOUT) as hook:
+            self.log.info("%s", hook.cancel(self.finetune_job_id))
+
+    def _wait(self, context: Context) -> Any:
+        """
+        Run Airflow's loop, whose sleep ``execution_timeout`` may end.
+
+        The loop skips for soft_fail and never_fail if it ends a look, but not if it ends a sleep:
+        which of the two it hits is chance, so they are made alike.
+        """
+        try:
+            return _poke_loop(self, context)
+        except AirflowTaskTimeout as timeout:
+            told = self._with_fate(timeout, context)
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(str(told)) from timeout
+            raise told from timeout
+        finally:
+            if self._watch is not None:
+                self._watch.hook.close()
+
+    def _look(self, context: Context) -> FineTuneJob | None:
+        """Return the job if it is over, from the trigger's event or, without one, from Cortex."""
+        job_id = self.required("finetune_job_id")
+        event, self._event = self._event, _NO_EVENT
+        if event is not _NO_EVENT:
+            return events.read(event, job_id=job_id)
+        if self._watch is None:
+            self._watch = self._new_watch(job_id, context)
+        # Airflow keeps nothing of a task between two reschedules, not even since when there has been
+        # trouble: so trouble is sat out here.
+        return self._watch.look(sit_out_trouble=self.reschedule and not self.deferrable)
+
+    def _new_watch(self, job_id: str, context: Context) -> _Watch:
+        started_at = self._started_at(context)
+        return _Watch(
+            job_id=job_id,
+            hook=CortexHook.of(self.cortex_session(context), network_timeout=NETWORK_TIMEOUT),
+            poller=Poller(
+                job_id=job_id,
+                started_at=started_at,
+                deadline=self._deadline(context),
+                policy=PollPolicy(interval=self.poke_interval),
+                contact_timeout=self.contact_timeout,
+                clock=time.time,
+            ),
+            narrator=Narrator(started_at),
+            log=self.log,
+        )
+
+    def _hand_on(self, job: FineTuneJob, context: Context) -> str:
+        """Push what is known of the job, and return its model's name."""
+        ti = context["ti"]
+        if self.do_xcom_push:
+            ti.xcom_push(key="finetune_job", value=job.to_dict())
+        model = job.outcome()
+        if self.do_xcom_push:
+            ti.xcom_push(key="model", value=model)
+        self.log.info("%s", summary(job))
+        return model
+
+    def _hand_over(self, context: Context) -> None:
+        """Leave the worker: the triggerer waits on."""
+        deadline = self._deadline(context)
+        left = timedelta(seconds=max(0.0, deadline - time.time()))
+        self.defer(
+            trigger=CortexFineTuneTrigger(
+                finetune_job_id=self.required("finetune_job_id"),
+                session=self.cortex_session(context).to_dict(),
+                started_at=self._started_at(context),
+                deadline=deadline,
+                poke_interval=self.poke_interval,
+                contact_timeout=self.contact_timeout,
+                cancel_on_kill=self.cancel_on_kill,
+            ),
+            method_name=self.execute_complete.__name__,
+            timeout=left + NET,
+        )
+
+    def verdict(self, error: CortexError) -> BaseException:
+        """Return what *error* means to Airflow: as for every task, and for how a wait ends."""
+        match error:
+            case FineTuneCancelledError() if self.skip_on_cancelled:
+                return AirflowSkipException(str(error))
+            case FineTuneFailedError() | FineTuneCancelledError():
+                return AirflowFailException(str(error))
+            case FineTuneTimeoutError() if self._execution_ends_first():
+                return AirflowTaskTimeout(str(error))
+            case FineTuneTimeoutError():
+                return AirflowSensorTimeout(str(error))
+            case _:
+                return super().verdict(error)
+
+    def _with_fate(self, timeout: AirflowTaskTimeout, context: Context) -> AirflowTaskTimeout:
+        """Return *timeout*, Airflow's own perhaps, with what is known of the job."""
+        if timeout.__cause__ is not None:  # it has been told
+            return timeout
+        waited = time.time() - self._started_at(context)
+        last_seen = self._watch.poller.last_state if self._watch else "never seen"
+        return AirflowTaskTimeout(
+            str(FineTuneTimeoutError(self.finetune_job_id, waited, last_seen))
+        )
+
+    def _started_at(self, context: Context) -> float:
+        """Return when this wait began, epoch seconds: kept through deferrals and reschedules."""
+        ti = context["ti"]
+        rescheduled = _first_reschedule_date(ti, context) if self.reschedule else None
+        moment: datetime = rescheduled or ti.start_date
+        return moment.timestamp()
+
+    def _deadline(self, context: Context) -> float:
+        """Return when the wait ends at the latest, epoch seconds."""
+        seconds = self.timeout
+        if self.execution_timeout is not None and self._execution_ends_first():
+            limit = self.execution_timeout.total_seconds()
+            seconds = limit - min(LAST_WORDS, limit / 10) if self.deferrable else limit
+        return self._started_at(context) + seconds
+
+    def _execution_ends_first(self) -> bool:
+        """
+        Whether ``execution_timeout`` ends the whole wait.
+
+        Of a rescheduled sensor it limits each look, and Airflow sees to that.
+        """
+        limit = self.execution_timeout
+        if limit is None or (self.reschedule and not self.deferrable):
+            return False
+        return limit.total_seconds() <= self.timeout
+
+
+@dataclass(slots=True, kw_only=True)
+class _Watch:
+    """What a worker looks at a job with, for as long as its task runs."""
+
+    job_id: str
+    hook: CortexHook
+    poller: Poller
+    narrator: Narrator
+    log: Log
+
+    def look(self, *, sit_out_trouble: bool) -> FineTuneJob | None:
+        """Return the job if it is over; raises what ends the wait before that."""
+        while True:
+            try:
+                job = self.hook.describe(self.job_id)
+            except CortexError as error:
+                delay = self.poller.miss(error)
+                self.log.warning("%s; next look in %.0f s", error, delay)
+                if not sit_out_trouble:
+                    return None
+                time.sleep(delay)
+                continue
+            next_look = self.poller.observe(job)
+            if next_look is None:
+                return job
+            self.narrator.tell(job, delay=next_look, now=time.time(), log=self.log)
+            return None
+
+
+def _seconds(value: float | timedelta) -> float:
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)
+
+
+def _first_reschedule_date(ti: Any, context: Context) -> datetime | None:
+    """Return when a rescheduled sensor looked for the first time, as Airflow's own loop does."""
+    if hasattr(ti, "get_first_reschedule_date"):  # Airflow 3
+        return cast("datetime | None", ti.get_first_reschedule_date(context))
+    from airflow.sensors.base import _orig_start_date
+
+    first_try = (ti.max_tries or 0) - (ti.task.retries or 0) + 1
+    first = _orig_start_date(ti.dag_id, ti.task_id, ti.run_id, ti.map_index, first_try)
+    return cast("datetime | None", first)

@@ -1,0 +1,118 @@
+"""What every task of this package has in common: the Snowflake session that it runs in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
+
+from airflow_provider_cortex.cortex.session import Session, query_tag
+from airflow_provider_cortex.errors import ArgumentError, CortexError, RefusedError
+from airflow_provider_cortex.hooks import CortexHook
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class CortexTask(BaseOperator):
+    """
+    A task that talks to Cortex over an ordinary Snowflake connection.
+
+    :param snowflake_conn_id: the Airflow connection's id. (templated)
+    :param warehouse: instead of the connection's. (templated)
+    :param database: instead of the connection's. (templated)
+    :param schema: instead of the connection's. (templated)
+    :param role: instead of the connection's. (templated)
+    :param authenticator: instead of the connection's. (templated)
+    :param session_parameters: instead of the connection's; a ``QUERY_TAG`` among them replaces the
+        one that names this package, the DAG and the task. (templated)
+    """
+
+    template_fields: Sequence[str] = (
+        "snowflake_conn_id",
+        "warehouse",
+        "database",
+        "schema",
+        "role",
+        "authenticator",
+        "session_parameters",
+    )
+
+    def __init__(
+        self,
+        *,
+        snowflake_conn_id: str = "snowflake_default",
+        warehouse: str | None = None,
+        database: str | None = None,
+        schema: str | None = None,
+        role: str | None = None,
+        authenticator: str | None = None,
+        session_parameters: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.snowflake_conn_id = snowflake_conn_id
+        self.warehouse = warehouse
+        self.database = database
+        self.schema = schema
+        self.role = role
+        self.authenticator = authenticator
+        self.session_parameters = session_parameters
+        self._sources: dict[str, str] = {}
+
+    def cortex_session(self, context: Context | None = None) -> Session:
+        """Return the settings of this task's Snowflake session, tagged with who asks."""
+        ti = context["ti"] if context else None
+        return Session(
+            snowflake_conn_id=self.snowflake_conn_id,
+            warehouse=self.warehouse,
+            database=self.database,
+            schema=self.schema,
+            role=self.role,
+            authenticator=self.authenticator,
+            session_parameters=self.session_parameters,
+            query_tag=query_tag(
+                dag_id=self.dag_id, task_id=self.task_id, run_id=ti.run_id if ti else None
+            ),
+        )
+
+    @contextmanager
+    def cortex(self, context: Context) -> Iterator[CortexHook]:
+        """Open this task's session, and raise what goes wrong in it as Airflow should take it."""
+        with CortexHook.of(self.cortex_session(context)) as hook, self.failing_rightly():
+            yield hook
+
+    @contextmanager
+    def failing_rightly(self) -> Iterator[None]:
+        """Raise this package's errors as what they mean to Airflow."""
+        try:
+            yield
+        except CortexError as error:
+            verdict = self.verdict(error)
+            if verdict is error:
+                raise
+            raise verdict from error
+
+    def required(self, argument: str) -> str:
+        """
+        Return the text of an argument, once it is rendered.
+
+        :raises ArgumentError: if it says nothing: a template that finds nothing renders to the word
+            None, and an XCom that was never pushed to None itself.
+        """
+        value: object = getattr(self, argument)
+        if not isinstance(value, str) or value.strip() in {"", "None"}:
+            raise ArgumentError(argument, value, self._sources.get(argument, str(value)))
+        return value
+
+    def remember_source(self, argument: str) -> None:
+        """Keep how an argument stands in the DAG file: rendered to nothing, it no longer tells."""
+        self._sources[argument] = str(getattr(self, argument))
+
+    def verdict(self, error: CortexError) -> BaseException:
+        """Return what *error* means to Airflow: whether a retry can help is decided here."""
+        if isinstance(error, ArgumentError | RefusedError):
+            return AirflowFailException(str(error))
+        return error

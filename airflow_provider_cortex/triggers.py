@@ -1,0 +1,145 @@
+"""Wait for a fine-tuning job in the triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Protocol
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_cortex.client import CortexClient
+from airflow_provider_cortex.cortex import event
+from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.cortex.polling import DEFAULT_CONTACT_TIMEOUT, Poller, PollPolicy
+from airflow_provider_cortex.cortex.progress import Narrator
+from airflow_provider_cortex.cortex.session import Session
+from airflow_provider_cortex.errors import CortexError
+
+FIRST_LOOK = 10.0
+"""
+Seconds after deferral before the first look. Airflow 3.3 may fail a task whose trigger fires before
+the scheduler has taken note of the deferral (apache/airflow#71580): measured, never after 6 s.
+"""
+
+
+class Clock(Protocol):
+    """What a trigger knows of time."""
+
+    def time(self) -> float:
+        """Return the time, epoch seconds."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after *seconds*."""
+
+
+class _SystemClock:
+    time = staticmethod(time.time)
+    sleep = staticmethod(asyncio.sleep)
+
+
+class CortexFineTuneTrigger(BaseTrigger):
+    """
+    Look at a job until it is over, and fire once: with the job, or with what ended the wait.
+
+    It reads only. Its arguments are stored in Airflow's database where they can be read: they name
+    the connection and hold nothing of it. Moments are absolute, so a triggerer that takes the trigger
+    over goes on where the other one was.
+
+    :param finetune_job_id: the job.
+    :param session: the settings of the Snowflake session
+        (:meth:`~airflow_provider_cortex.cortex.session.Session.to_dict`).
+    :param started_at: when the wait began, epoch seconds.
+    :param deadline: when the wait ends at the latest, epoch seconds.
+    :param poke_interval: seconds between two looks.
+    :param contact_timeout: for how many seconds since the last good answer trouble is borne.
+    :param cancel_on_kill: cancel the job when the task is marked failed or success, or cleared,
+        while it is deferred (Airflow 3.3 and later; earlier ones do not tell a trigger).
+    """
+
+    def __init__(
+        self,
+        *,
+        finetune_job_id: str,
+        session: Mapping[str, Any],
+        started_at: float,
+        deadline: float,
+        poke_interval: float = 60.0,
+        contact_timeout: float = DEFAULT_CONTACT_TIMEOUT,
+        cancel_on_kill: bool = False,
+    ) -> None:
+        super().__init__()
+        self.finetune_job_id = finetune_job_id
+        self.session = dict(session)
+        self.started_at = started_at
+        self.deadline = deadline
+        self.poke_interval = poke_interval
+        self.contact_timeout = contact_timeout
+        self.cancel_on_kill = cancel_on_kill
+        self.clock: Clock = _SystemClock()
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return this trigger's class and arguments, for Airflow's database."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "finetune_job_id": self.finetune_job_id,
+                "session": self.session,
+                "started_at": self.started_at,
+                "deadline": self.deadline,
+                "poke_interval": self.poke_interval,
+                "contact_timeout": self.contact_timeout,
+                "cancel_on_kill": self.cancel_on_kill,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Fire once, when there is nothing more to wait for."""
+        try:
+            payload = event.finished(await self._wait())
+        except CortexError as error:
+            payload = event.stopped(error)
+        yield TriggerEvent(payload)
+
+    async def on_kill(self) -> None:
+        """Cancel the job, if it was asked for: Airflow 3.3 and later call this."""
+        if not self.cancel_on_kill:
+            self.log.info(
+                "Fine-tuning job %s runs on: cancel_on_kill is off.", self.finetune_job_id
+            )
+            return
+        async with CortexClient(Session(**self.session)) as client:
+            try:
+                self.log.info("%s", await client.cancel(self.finetune_job_id))
+            except CortexError as error:
+                self.log.error("Fine-tuning job %s may run on: %s", self.finetune_job_id, error)  # noqa: TRY400
+
+    async def _wait(self) -> FineTuneJob:
+        """Return the job when it is over; raises what ends the wait before that."""
+        poller = Poller(
+            job_id=self.finetune_job_id,
+            started_at=self.started_at,
+            deadline=self.deadline,
+            policy=PollPolicy(interval=self.poke_interval),
+            contact_timeout=self.contact_timeout,
+            clock=self.clock.time,
+        )
+        narrator = Narrator(self.started_at)
+        # The worker looked just before it deferred, so this one sleeps first.
+        left = self.deadline - self.clock.time()
+        await self.clock.sleep(max(FIRST_LOOK, min(self.poke_interval, left)))
+        async with CortexClient(Session(**self.session)) as client:
+            while True:
+                try:
+                    job = await client.describe(self.finetune_job_id)
+                except CortexError as error:
+                    delay = poller.miss(error)
+                    self.log.warning("%s; next look in %.0f s", error, delay)
+                else:
+                    next_look = poller.observe(job)
+                    if next_look is None:
+                        return job
+                    delay = next_look
+                    narrator.tell(job, delay=delay, now=self.clock.time(), log=self.log)
+                await self.clock.sleep(delay)

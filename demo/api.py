@@ -1,0 +1,62 @@
+"""Airflow's REST API, as far as the demo needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+
+class Api:
+    """What to ask an api-server, which may not be up yet."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx.Client(base_url=f"{url}/api/v2", timeout=20, trust_env=False)
+
+    def get(self, path: str) -> Any | None:
+        """Return the answer; None if there is none: no server yet, or nothing by this path."""
+        try:
+            response = self._http.get(path)
+        except httpx.TransportError:
+            return None
+        return response.json() if response.is_success else None
+
+    def start_run(self, dag_id: str, run_id: str) -> Run:
+        """Start a run of the DAG."""
+        run = {"dag_run_id": run_id, "logical_date": None}
+        self._http.post(f"/dags/{dag_id}/dagRuns", json=run).raise_for_status()
+        return Run(self, f"/dags/{dag_id}/dagRuns/{run_id}")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of a DAG."""
+
+    api: Api
+    path: str
+
+    @property
+    def state(self) -> str | None:
+        run = self.api.get(self.path)
+        return run["state"] if run else None
+
+    def tasks(self) -> dict[str, str]:
+        """Return the state of every task instance that has one, by its name."""
+        answer = self.api.get(f"{self.path}/taskInstances") or {}
+        return {
+            _name(task): task["state"]
+            for task in sorted(answer.get("task_instances", ()), key=_name)
+            if task["state"]
+        }
+
+    def xcom(self, task_id: str, key: str = "return_value", *, map_index: int = -1) -> Any:
+        entry = self.api.get(
+            f"{self.path}/taskInstances/{task_id}/xcomEntries/{key}?map_index={map_index}"
+        )
+        return entry["value"] if entry else None
+
+
+def _name(task: dict[str, Any]) -> str:
+    name: str = task["task_id"]
+    return name if task["map_index"] < 0 else f"{name} [{task['map_index']}]"

@@ -1,0 +1,177 @@
+"""A Snowflake and an Airflow of our own: in one folder, and on this machine's own address only."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import secrets
+import shlex
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, TypeVar
+
+from demo.api import Api
+from demo.children import Child, Children
+from demo.stopping import pause
+from demo.trouble import Trouble
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PLACE = CHECKOUT / ".demo"
+LOGS = PLACE / "logs"
+TASK_LOGS = PLACE / "airflow" / "logs"
+HOST = "127.0.0.1"
+
+JOB_SECONDS = 25
+"""How long a fine-tuning job of the emulator takes."""
+
+COMPONENTS = {
+    "api-server": ["api-server"],
+    # A log server would listen on every address of this machine; the logs are at hand as files.
+    "scheduler": ["scheduler", "--skip-serve-logs"],
+    "triggerer": ["triggerer", "--skip-serve-logs"],
+    "dag-processor": ["dag-processor"],
+}
+
+Answer = TypeVar("Answer")
+
+
+class Deployment:
+    """
+    The emulator, and Airflow's four components, each a process.
+
+    :param limit: after how many seconds of getting ready or running to give up.
+    """
+
+    def __init__(self, *, limit: float) -> None:
+        self.url = f"http://{HOST}:{_free_port()}"
+        self.api = Api(self.url)
+        self._children = Children(folder=PLACE, logs=LOGS)
+        self._began = time.monotonic()
+        self._limit = limit
+        self._lock: IO[str] | None = None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return time.monotonic() - self._began
+
+    def start(self) -> None:
+        """Start everything that stays; returns before it is ready."""
+        self._lock = _clear_place()
+        environment = _environment(self.url)
+        life = f"seconds:{JOB_SECONDS}"
+        emulator = self._python(
+            "emulator", environment, "airflow_provider_cortex.emulator", "--port=0", "--life", life
+        )
+        migration = self._python("db-migrate", environment, "airflow", "db", "migrate")
+        self._finish(migration)
+        connection = self.wait_for("the emulator", lambda: _exported(emulator.log.read_text()))
+        for name, command in COMPONENTS.items():
+            self._python(name, environment | connection, "airflow", *command)
+
+    def end(self) -> None:
+        """End everything; nothing need have been started."""
+        self._children.end()
+
+    def wait_for(self, what: str, look: Callable[[], Answer | None]) -> Answer:
+        """Look again and again until there is an answer, and return it."""
+        while (answer := look()) is None:
+            self.check()
+            if self.elapsed > self._limit:
+                message = f"Gave up after {self._limit:.0f} s, waiting for {what}."
+                raise Trouble(message, LOGS)
+            pause(0.4)
+        return answer
+
+    def check(self) -> None:
+        """Complain if one of the processes is no more."""
+        child = self._children.ended()
+        if child is not None:
+            message = f"{child.name} ended by itself, with status {child.process.returncode}."
+            raise Trouble(message, child.log)
+
+    def _python(self, name: str, environment: dict[str, str], *command: str) -> Child:
+        return self._children.start(name, [sys.executable, "-m", *command], environment)
+
+    def _finish(self, child: Child) -> None:
+        while child.process.poll() is None:
+            pause(0.1)
+        if child.process.returncode == 0:
+            self._children.forget(child)
+        self.check()
+
+
+def _clear_place() -> IO[str]:
+    """Make the folder empty, and return the lock on it."""
+    PLACE.mkdir(exist_ok=True)
+    lock = (PLACE / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        message = "make demo or make ui is running in this checkout already."
+        raise Trouble(message) from None
+    for old in PLACE.iterdir():
+        if old.is_dir():
+            shutil.rmtree(old)
+    for folder in "airflow", "home", "logs", "tmp":
+        (PLACE / folder).mkdir()
+    return lock
+
+
+def _environment(url: str) -> dict[str, str]:
+    """Return what every process gets: nothing of another Airflow that the user may have."""
+    foreign = re.compile("AIRFLOW|SNOWFLAKE|PYTHON|XDG_")
+    kept = {name: value for name, value in os.environ.items() if not foreign.match(name)}
+    ours = {
+        # Whoever writes to the home directory (the Snowflake driver does) is to write here.
+        "HOME": str(PLACE / "home"),
+        "TMPDIR": str(PLACE / "tmp"),
+        "AIRFLOW_HOME": str(PLACE / "airflow"),
+        "NO_PROXY": HOST,
+        "no_proxy": HOST,
+    }
+    settings = {f"AIRFLOW__{name}": value for name, value in _settings(url).items()}
+    return kept | ours | settings
+
+
+def _settings(url: str) -> dict[str, str]:
+    return {
+        "API__BASE_URL": url,
+        "API__HOST": HOST,
+        "API__PORT": url.rpartition(":")[2],
+        # The one that Airflow makes for itself is too short for the library that uses it.
+        "API_AUTH__JWT_SECRET": secrets.token_hex(32),
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "CORE__DAGS_FOLDER": str(CHECKOUT / "example_dags"),
+        # The default asks the network for this machine's name.
+        "CORE__HOSTNAME_CALLABLE": "socket.gethostname",
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__PARALLELISM": "4",
+        # Nobody else reaches it: no password.
+        "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "LOGGING__COLORED_CONSOLE_LOG": "False",
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+        # The run that we start is to be the only one.
+        "SCHEDULER__USE_JOB_SCHEDULE": "False",
+        "USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+
+
+def _free_port() -> int:
+    with socket.create_server((HOST, 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+def _exported(greeting: str) -> dict[str, str] | None:
+    """Return the variable that the emulator says to export, once it has said so."""
+    line = re.search(r"^ *export (AIRFLOW_CONN_.*)\n", greeting, re.MULTILINE)
+    if line is None:
+        return None
+    name, _, value = shlex.split(line[1])[0].partition("=")
+    return {name: value}

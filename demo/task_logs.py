@@ -1,0 +1,69 @@
+"""What tasks have logged, as it comes: a worker and the triggerer each write a file for a task."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of a task's log."""
+
+    task: str
+    writer: str
+    """``worker`` or ``triggerer``."""
+    time: str
+    level: str
+    logger: str
+    text: str
+
+    @classmethod
+    def parse(cls, line: bytes, log: Path) -> Self:
+        fields = json.loads(line)
+        (task,) = (part for part in log.parts if part.startswith("task_id="))
+        return cls(
+            task=task.removeprefix("task_id="),
+            writer="triggerer" if ".trigger." in log.name else "worker",
+            time=fields.get("timestamp", ""),
+            level=fields.get("level", ""),
+            logger=fields.get("logger", ""),
+            text="\n".join([str(fields.get("event")), *_errors(fields)]),
+        )
+
+    @property
+    def is_of_interest(self) -> bool:
+        """Whether our operators, sensors or triggers wrote it, or something went wrong."""
+        ours = "airflow_provider_cortex" in self.logger and ".hooks." not in self.logger
+        return ours or self.level in {"error", "critical"}
+
+    def __str__(self) -> str:
+        return f"{self.time} [{self.level}] {self.text}"
+
+
+class TaskLogs:
+    """The logs of all tasks of all runs in *folder*, which need not be there yet."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read: dict[Path, int] = {}
+
+    def news(self) -> Iterator[Record]:
+        """Yield what has been written since the last call."""
+        for log in sorted(self._folder.glob("dag_id=*/**/*.log")):
+            with log.open("rb") as file:
+                file.seek(self._read.get(log, 0))
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break  # still being written
+                    self._read[log] = self._read.get(log, 0) + len(line)
+                    yield Record.parse(line, log)
+
+
+def _errors(fields: dict[str, Any]) -> list[str]:
+    return [
+        f"{error['exc_type']}: {error['exc_value']}" for error in fields.get("error_detail", ())
+    ]

@@ -1,0 +1,69 @@
+"""An Airflow of the tests' own, and a Cortex for it to talk to."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+# Before anything imports Airflow, which reads its settings then.
+AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="cortex-tests-"))
+atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
+DAGS = Path(__file__).parents[1] / "example_dags"
+os.environ |= {
+    "AIRFLOW_HOME": str(AIRFLOW_HOME),
+    "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+    # The driver keeps its caches here.
+    "XDG_CACHE_HOME": str(AIRFLOW_HOME / "cache"),
+    # At each login it asks the clouds' addresses where it runs.
+    "SNOWFLAKE_DISABLE_PLATFORM_DETECTION": "true",
+}
+
+import asyncio  # noqa: E402
+import json  # noqa: E402
+import subprocess  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
+
+import pytest  # noqa: E402
+from blockbuster import BlockBuster, blockbuster_ctx  # noqa: E402
+
+from airflow_provider_cortex.emulator import Emulator  # noqa: E402
+from tests.worker import Worker  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> None:
+    """Make Airflow's database, once."""
+    command = [sys.executable, "-m", "airflow", "db", "migrate"]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+@pytest.fixture
+def connection(cortex_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make the emulator the default connection, with a driver that soon gives up."""
+    settings = json.loads(cortex_emulator.airflow_connection)
+    settings["extra"] |= {"login_timeout": 1, "network_timeout": 1}
+    monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(settings))
+    return "snowflake_default"
+
+
+@pytest.fixture
+def worker() -> Worker:
+    """Run tasks as Airflow would, in no time."""
+    return Worker()
+
+
+@pytest.fixture(autouse=True)
+def no_blocking() -> Iterator[BlockBuster]:
+    """Fail whatever of this package's code blocks an event loop."""
+    with blockbuster_ctx("airflow_provider_cortex") as blockbuster:
+        yield blockbuster
+
+
+@pytest.fixture
+def run_async():
+    """Run a coroutine to its end, on a loop of its own."""
+    return asyncio.run

@@ -1,0 +1,273 @@
+"""SNOWFLAKE.CORTEX.FINETUNE through the unmodified driver."""
+
+import json
+import re
+
+import pytest
+from snowflake.connector.errors import ProgrammingError
+
+from airflow_provider_cortex.emulator import Emulator, Life
+
+
+@pytest.fixture
+def create(finetune, tickets):
+    """Create a job on TICKETS and return its id."""
+
+    def create(name="labeller", query=tickets, *optional):
+        return finetune("CREATE", name, "llama3.1-8b", query, *optional)
+
+    return create
+
+
+@pytest.fixture
+def describe(finetune):
+    """Look at a job, and return what Cortex says."""
+    return lambda job_id: json.loads(finetune("DESCRIBE", job_id))
+
+
+def test_create_returns_a_job_id(create):
+    """CREATE answers with the bare id, in the form that Snowflake's page shows."""
+    assert re.fullmatch(r"ft_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", create())
+
+
+def test_success_tells_everything_that_the_page_lists(create, describe, tickets):
+    """A finished job has the documented fields, and those only."""
+    job_id = create()
+    described = describe(job_id)
+    assert described == {
+        "base_model": "llama3.1-8b",
+        "created_on": described["created_on"],
+        "finished_on": described["finished_on"],
+        "id": job_id,
+        "model": "CORTEX_DB.PUBLIC.labeller",
+        "progress": 1.0,
+        "status": "SUCCESS",
+        "trained_tokens": described["trained_tokens"],
+        "training_data": tickets,
+        "training_result": described["training_result"],
+        "validation_data": "",
+    }
+    assert set(described["training_result"]) == {"validation_loss", "training_loss"}
+    assert 0 < described["created_on"] <= described["finished_on"]
+
+
+def test_options_are_told_if_there_are_any(create, describe, tickets):
+    """Trained tokens are input tokens times epochs, and DESCRIBE repeats the options."""
+    short = describe(create("short", tickets, None, '{"max_epochs": 1}'))
+    long = describe(create("long", tickets, tickets, '{"max_epochs": 10}'))
+    assert short["options"] == {"max_epochs": 1}
+    assert long["validation_data"] == tickets
+    assert long["trained_tokens"] == 10 * short["trained_tokens"]
+
+
+def test_options_may_be_an_object(cell, tickets, describe):
+    """snowflake-ml-python sends OBJECT_CONSTRUCT(...) where the page says JSON text."""
+    job_id = cell(
+        "SELECT snowflake.cortex.finetune("
+        "'CREATE', 'm', 'mistral-7b', %s, NULL, OBJECT_CONSTRUCT('max_epochs', 2))",
+        tickets,
+    )
+    assert describe(job_id)["options"] == {"max_epochs": 2}
+
+
+def test_a_job_goes_through_its_states(cortex_emulator, create, describe):
+    """With a life by looks, a job is seen PENDING, then at rising progress, then over."""
+    cortex_emulator.life = Life.by_looks(3)
+    job_id = create()
+    seen = [describe(job_id) for _ in range(4)]
+    assert [(job["status"], job["progress"]) for job in seen] == [
+        ("PENDING", 0.0),
+        ("IN_PROGRESS", 0.333),
+        ("IN_PROGRESS", 0.666),
+        ("SUCCESS", 1.0),
+    ]
+    assert not {"model", "finished_on", "training_result"} & seen[2].keys()
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        pytest.param(
+            "SELECT request AS prompt, label AS completion FROM tickets;",
+            r"001003 \(42000\): \S+: Expecting",
+            id="a trailing semicolon",
+        ),
+        pytest.param(
+            "SELECT * FROM nowhere", r"002003 \(42S02\): \S+: .*NOWHERE", id="no such table"
+        ),
+        pytest.param("SELECT * FROM tickets", r"\(\w{5}\): \S+: .*\"PROMPT\"", id="other columns"),
+        pytest.param(
+            'SELECT request AS "prompt", label AS "completion" FROM tickets',
+            r"000904 \(42000\): (.|\n)*'\"PROMPT\"'",
+            id="columns in quoted lower case",
+        ),
+        pytest.param(
+            "SELECT request AS prompt, label AS completion FROM tickets WHERE FALSE",
+            "no rows",
+            id="no rows",
+        ),
+        pytest.param("nonsense", r"002003 \(42S02\)", id="not a query"),
+    ],
+)
+def test_bad_data_fails_the_job_and_not_create(create, describe, query, reason):
+    """What is wrong with the training data is told by DESCRIBE, in the words of the sample."""
+    described = describe(create("labeller", query))
+    assert described["status"] == "ERROR"
+    assert described["training_data"] == query
+    assert "finished_on" in described
+    assert "model" not in described
+    assert described["error"]["code"] == "INVALID_PARAMETER_VALUE"
+    message = described["error"]["message"]
+    assert message.startswith(
+        "Failed to query input data for Fine-tuning. Failed to execute query: "
+        f'SELECT "PROMPT", "COMPLETION" FROM ({query}). '
+    )
+    assert re.search(reason, message)
+
+
+def test_bad_validation_data_fails_the_job(create, describe, tickets):
+    """The validation query is run like the training query."""
+    described = describe(create("labeller", tickets, "SELECT * FROM nowhere"))
+    assert described["status"] == "ERROR"
+
+
+@pytest.mark.parametrize("epochs", [0, 11, "many"])
+def test_epochs_out_of_range_fail_the_job(create, describe, tickets, epochs):
+    """1 to 10 epochs are documented. That the job fails, and not CREATE, is a guess."""
+    described = describe(create("labeller", tickets, None, json.dumps({"max_epochs": epochs})))
+    assert described["error"]["code"] == "INVALID_PARAMETER_VALUE"
+
+
+def test_data_is_read_as_of_create(cell, create, describe):
+    """Dropping the table afterwards changes nothing."""
+    job_id = create()
+    cell("DROP TABLE tickets")
+    assert describe(job_id)["status"] == "SUCCESS"
+
+
+def test_data_is_read_where_create_was(connect, describe):
+    """Unqualified tables and models belong to the database and schema of CREATE's session."""
+    cursor = connect(database="ELSEWHERE", schema="RAW").cursor()
+    cursor.execute("CREATE TABLE here AS SELECT 'a' AS prompt, 'b' AS completion")
+    sql = "SELECT SNOWFLAKE.CORTEX.FINETUNE('CREATE', 'm', 'mistral-7b', 'SELECT * FROM here')"
+    ((job_id,),) = cursor.execute(sql).fetchall()
+    described = describe(job_id)
+    assert (described["status"], described.get("model")) == ("SUCCESS", "ELSEWHERE.RAW.m")
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("m", "CORTEX_DB.PUBLIC.m"),
+        ("raw.m", "CORTEX_DB.raw.m"),
+        ("mydb.myschema.my_model", "mydb.myschema.my_model"),
+        ('"My model. It\'s mine"', 'CORTEX_DB.PUBLIC."My model. It\'s mine"'),
+        ("it's mine", "CORTEX_DB.PUBLIC.it's mine"),
+        ('back\\slash "quoted"', 'CORTEX_DB.PUBLIC.back\\slash "quoted"'),
+    ],
+)
+def test_models_are_named_in_full_and_as_written(create, describe, name, model):
+    """DESCRIBE qualifies the name, and otherwise gives it back unchanged."""
+    assert describe(create(name))["model"] == model
+
+
+def test_a_taken_name_gets_a_suffix(create, describe):
+    """A second job of one name makes a second model, however the name is written."""
+    names = [describe(create(name))["model"] for name in ("m", "M", "cortex_db.public.m")]
+    assert names == ["CORTEX_DB.PUBLIC.m", "CORTEX_DB.PUBLIC.M_1", "cortex_db.public.m_2"]
+
+
+def test_a_failed_job_leaves_its_name_free(create, describe):
+    """A suffix is for names of models; a job in ERROR has made none."""
+    create("m", "SELECT * FROM nowhere")
+    assert describe(create("m"))["model"] == "CORTEX_DB.PUBLIC.m"
+
+
+def test_show_lists_all_jobs_in_one_cell(create, finetune, describe):
+    """SHOW gives four fields of every job of the account."""
+    ids = [create(), create("m", "SELECT * FROM nowhere")]
+    shown = json.loads(finetune("SHOW"))
+    assert [job["id"] for job in shown] == ids
+    assert [job["status"] for job in shown] == ["SUCCESS", "ERROR"]
+    assert shown[0] == {
+        key: describe(ids[0])[key] for key in ("id", "status", "base_model", "created_on")
+    }
+
+
+def test_cancel_ends_a_running_job(cortex_emulator, create, finetune, describe):
+    """CANCEL says so with one L, and the status then has two."""
+    cortex_emulator.life = Life.by_looks(9)
+    job_id = create()
+    assert finetune("CANCEL", job_id) == f"Canceled Cortex Fine-tuning job: {job_id}"
+    assert describe(job_id)["status"] == "CANCELLED"
+
+
+def test_cancelling_a_finished_job_changes_nothing(create, finetune, describe):
+    """A guess: Snowflake does not say."""
+    job_id = create()
+    finetune("CANCEL", job_id)
+    assert describe(job_id)["status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize(
+    ("values", "errno"),
+    [
+        pytest.param(("DESCRIBE", "ft_0"), 2003, id="describe an unknown job"),
+        pytest.param(("CANCEL", "ft_0"), 2003, id="cancel an unknown job"),
+        pytest.param(("DESTROY", "ft_0"), 1008, id="unknown action"),
+        pytest.param((None,), 1008, id="no action"),
+        pytest.param(("DESCRIBE", None), 1044, id="NULL for an id"),
+        pytest.param(("DESCRIBE",), 1044, id="no id"),
+        pytest.param(("CREATE", "m", "gpt-2", "SELECT 1"), 1008, id="unknown base model"),
+        pytest.param(("CREATE", "", "mistral-7b", "SELECT 1"), 1008, id="no name"),
+        pytest.param(("CREATE", "m", "mistral-7b", "SELECT 1", None, "{"), 1008, id="bad JSON"),
+    ],
+)
+def test_wrong_calls_are_sql_errors(finetune, values, errno):
+    """A mistake in the call is refused at once, in a way no driver retries."""
+    with pytest.raises(ProgrammingError) as caught:
+        finetune(*values)
+    assert caught.value.errno == errno
+    assert caught.value.sqlstate
+
+
+def test_the_message_names_the_unknown_job(finetune):
+    """Whoever mistook a model's name for a job's id finds it in the error."""
+    with pytest.raises(ProgrammingError, match="'it''s a model'"):
+        finetune("DESCRIBE", "it''s a model")
+
+
+def test_many_looks_fit_into_one_statement(cortex_emulator, connect):
+    """FINETUNE is a function like any other: in columns, in UNION ALL, over a table."""
+    jobs = [cortex_emulator.jobs.add(model=f"D.S.m{n}") for n in range(200)]
+    one = "SELECT SNOWFLAKE.CORTEX.FINETUNE('DESCRIBE', %s)"
+    sql = " UNION ALL ".join([one] * len(jobs))
+    rows = connect().cursor().execute(sql, [job.id for job in jobs]).fetchall()
+    assert [json.loads(text)["id"] for (text,) in rows] == [job.id for job in jobs]
+    both = "SELECT SNOWFLAKE.CORTEX.FINETUNE('DESCRIBE', %s), snowflake.cortex.finetune('SHOW')"
+    ((described, shown),) = connect().cursor().execute(both, [jobs[0].id]).fetchall()
+    assert json.loads(described)["id"] == jobs[0].id
+    assert len(json.loads(shown)) == len(jobs)
+
+
+def test_without_the_cortex_role_the_function_is_unknown(cortex_emulator, finetune):
+    """That is what Snowflake says of COMPLETE; for FINETUNE it is expected, not seen."""
+    cortex_emulator.has_cortex_user_role = False
+    with pytest.raises(ProgrammingError, match="Unknown user-defined function") as caught:
+        finetune("SHOW")
+    assert caught.value.errno == 2141
+
+
+def test_answers_in_sql_can_be_taken_apart(create, cell):
+    """PARSE_JSON reads what DESCRIBE answers."""
+    sql = "SELECT PARSE_JSON(SNOWFLAKE.CORTEX.FINETUNE('DESCRIBE', %s)):status::VARCHAR"
+    assert cell(sql, create()) == "SUCCESS"
+
+
+def test_old_job_ids_are_available():
+    """Code that must cope with the ids of 2024 can be tested."""
+    emulator = Emulator(id_prefix="CortexFineTuningWorkflow_")
+    try:
+        assert emulator.jobs.add(model="D.S.m").id.startswith("CortexFineTuningWorkflow_")
+    finally:
+        emulator.close()

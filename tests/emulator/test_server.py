@@ -1,0 +1,217 @@
+"""The emulator as a server: sessions, refusals, restarts, many clients, nothing left behind."""
+
+import json
+import threading
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import snowflake.connector
+from snowflake.connector.errors import (
+    DatabaseError,
+    Error,
+    ForbiddenError,
+    OperationalError,
+    ProgrammingError,
+)
+
+from airflow_provider_cortex.emulator import Emulator, Life
+
+SHOW = "SELECT SNOWFLAKE.CORTEX.FINETUNE('SHOW')"
+
+
+def test_statements_are_recorded_with_session_and_query_tag(cortex_emulator, connect):
+    """Tests can see what was sent, by whom, and under which tag."""
+    tagged = connect(session_parameters={"QUERY_TAG": "login"})
+    plain = connect()
+    tagged.cursor().execute(SHOW)
+    plain.cursor().execute("SELECT %s", (1,))
+    tagged.cursor().execute("ALTER SESSION SET QUERY_TAG = 'altered'")
+    tagged.cursor().execute(SHOW)
+    tagged.cursor().execute(SHOW, _statement_params={"QUERY_TAG": "statement"})
+    assert [(s.session, s.query_tag, s.sql) for s in cortex_emulator.statements] == [
+        (1, "login", SHOW),
+        (2, None, "SELECT 1"),
+        (1, "login", "ALTER SESSION SET QUERY_TAG = 'altered'"),
+        (1, "altered", SHOW),
+        (1, "statement", SHOW),
+    ]
+    assert cortex_emulator.logins == 2
+
+
+@pytest.mark.parametrize(
+    ("sql", "errno"),
+    [
+        pytest.param("SELEC 1", 1003, id="syntax"),
+        pytest.param("SELECT 'open", 1003, id="open quote"),
+        pytest.param("SELECT * FROM nowhere", 2003, id="table"),
+        pytest.param("SELECT nothing(1)", 2003, id="function"),
+        pytest.param("SELECT SNOWFLAKE.CORTEX.NOTHING(1)", 2141, id="Cortex function"),
+        pytest.param("SELECT 'x'::INTEGER", 100035, id="conversion"),
+        pytest.param("SELECT $1", 100035, id="what fakesnow does not map"),
+        pytest.param("SELECT * FROM VALUES ([{'a': 1}]) AS t(x), t", None, id="anything"),
+    ],
+)
+def test_mistakes_in_sql_are_sql_errors(cortex_emulator, connect, sql, errno):
+    """None becomes HTTP 500, which the driver would try again for minutes."""
+    with pytest.raises(ProgrammingError) as caught:
+        connect().cursor().execute(sql)
+    assert errno in {None, caught.value.errno}
+    assert len(cortex_emulator.statements) == 1
+
+
+def test_messages_come_without_the_number(connect):
+    """Number and state travel in fields of their own, and the driver puts them in front."""
+    with pytest.raises(ProgrammingError) as caught:
+        connect().cursor().execute("SELECT * FROM nowhere")
+    assert caught.value.raw_msg == "Catalog Error: Table with name NOWHERE does not exist!"
+    assert caught.value.sfqid
+
+
+def test_requests_can_be_refused(cortex_emulator, connect):
+    """The next so many get an HTTP status; the driver tries again by itself."""
+    session = connect()
+    cortex_emulator.refuse(status=503, requests=1)
+    assert session.cursor().execute(SHOW).fetchall() == [("[]",)]
+
+
+def test_everything_can_be_refused_until_accepted(cortex_emulator, connect):
+    """A service that is down stays down, but keeps its sessions."""
+    session = connect(network_timeout=1, login_timeout=1)
+    cortex_emulator.refuse(status=503)
+    with pytest.raises(Error):
+        session.cursor().execute(SHOW)
+    cortex_emulator.accept()
+    assert session.cursor().execute(SHOW).fetchall() == [("[]",)]
+
+
+def test_statuses_that_no_driver_retries_are_raised(cortex_emulator, connect):
+    """403 is the end of it."""
+    session = connect(network_timeout=1)
+    cortex_emulator.refuse(status=403)
+    with pytest.raises(ForbiddenError):
+        session.cursor().execute(SHOW)
+
+
+def test_logins_can_be_refused(cortex_emulator, connect):
+    """As with a wrong password; sessions that are open go on."""
+    session = connect()
+    cortex_emulator.refuse(login=True)
+    with pytest.raises(DatabaseError, match="Incorrect username or password") as caught:
+        connect()
+    assert caught.value.errno == 390100
+    assert session.cursor().execute(SHOW).fetchall() == [("[]",)]
+    assert cortex_emulator.logins == 1
+
+
+def test_ended_sessions_are_told_so(cortex_emulator, connect):
+    """The driver fails to renew one whose master token has expired, and says so."""
+    session = connect()
+    cortex_emulator.end_sessions()
+    with pytest.raises(ProgrammingError, match="must authenticate again") as caught:
+        session.cursor().execute(SHOW)
+    assert caught.value.errno == 390114
+    assert connect().cursor().execute(SHOW).fetchall() == [("[]",)]
+
+
+def test_a_stopped_emulator_starts_where_it_was(cortex_emulator, connect):
+    """The same port, the same jobs and tables, the same sessions."""
+    session = connect()
+    session.cursor().execute("CREATE TABLE kept AS SELECT 1 AS n")
+    job = cortex_emulator.jobs.add(model="D.S.m")
+    port = cortex_emulator.port
+    cortex_emulator.stop()
+    with pytest.raises(OperationalError):
+        connect(login_timeout=1)
+    cortex_emulator.start()
+    assert cortex_emulator.port == port
+    assert session.cursor().execute("SELECT n FROM kept").fetchall() == [(1,)]
+    ((shown,),) = session.cursor().execute(SHOW).fetchall()
+    assert [entry["id"] for entry in json.loads(shown)] == [job.id]
+
+
+def test_two_emulators_know_nothing_of_each_other(cortex_emulator, connect):
+    """Not even at the same time in one process."""
+    with Emulator() as other:
+        cortex_emulator.jobs.add(model="D.S.m")
+        theirs = connect(other)
+        theirs.cursor().execute("CREATE TABLE only_there AS SELECT 1 AS n")
+        assert theirs.cursor().execute(SHOW).fetchall() == [("[]",)]
+        with pytest.raises(ProgrammingError, match="does not exist"):
+            connect().cursor().execute("SELECT * FROM only_there")
+        assert (cortex_emulator.logins, other.logins) == (1, 1)
+
+
+def test_many_sessions_work_at_once(cortex_emulator, connect):
+    """Each look counts once, whoever looks."""
+    job = cortex_emulator.jobs.add(model="D.S.m", life=Life.by_looks(80))
+    describe = f"SELECT SNOWFLAKE.CORTEX.FINETUNE('DESCRIBE', '{job.id}')"
+
+    def look(session):
+        for _ in range(20):
+            session.cursor().execute(describe).fetchall()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(look, [connect() for _ in range(4)]))
+    ((text,),) = connect().cursor().execute(describe).fetchall()
+    assert json.loads(text)["status"] == "SUCCESS"
+
+
+def test_many_jobs_are_created_at_once(cortex_emulator, connect, tickets):
+    """Every job is read, and every model has a name of its own."""
+    create = "SELECT SNOWFLAKE.CORTEX.FINETUNE('CREATE', 'm', 'mistral-7b', %s)"
+    with ThreadPoolExecutor(4) as pool:
+        sessions = [connect() for _ in range(4)]
+        list(pool.map(lambda s: s.cursor().execute(create, (tickets,)).fetchall(), sessions))
+    jobs = cortex_emulator.jobs.all()
+    assert {state.status for _, state in jobs} == {"SUCCESS"}
+    assert len({job.model for job, _ in jobs}) == 4
+
+
+def test_nothing_is_left_running():
+    """Leaving the block ends the thread and frees the port."""
+    before = set(threading.enumerate())
+    with (
+        Emulator() as emulator,
+        snowflake.connector.connect(**emulator.connect_arguments) as session,
+    ):
+        session.cursor().execute(SHOW)
+    assert set(threading.enumerate()) <= before
+    with Emulator(port=emulator.port):
+        pass
+
+
+def ask(emulator, path="", body=None):
+    url = f"http://{emulator.host}:{emulator.port}/emulator/jobs{path}"
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(url, data=data, timeout=9) as response:
+        return json.load(response)
+
+
+def test_jobs_can_be_steered_by_curl(cortex_emulator):
+    """Whoever runs the command has no Python object at hand."""
+    job = cortex_emulator.jobs.add(model="D.S.m", life=Life.by_looks(3))
+    assert ask(cortex_emulator)[0]["status"] == "PENDING"
+    (stalled,) = ask(cortex_emulator, f"/{job.id}/stall", {"progress": 0.4})
+    assert (stalled["status"], stalled["progress"]) == ("IN_PROGRESS", 0.4)
+    (failed,) = ask(cortex_emulator, f"/{job.id}/fail", {"code": "X", "message": "y"})
+    assert failed["error"] == {"code": "X", "message": "y"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/ft_0/fail", {}, 404),
+        ("/{id}/explode", {}, 404),
+        ("/{id}/stall", {"speed": 1}, 400),
+        ("/{id}/stall", [1], 400),
+    ],
+)
+def test_wrong_steering_is_refused(cortex_emulator, path, body, status):
+    """With a status, and a word about what is wrong."""
+    job = cortex_emulator.jobs.add(model="D.S.m")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        ask(cortex_emulator, path.format(id=job.id), body)
+    assert caught.value.code == status
+    assert json.load(caught.value)["error"]

@@ -1,0 +1,149 @@
+"""
+A worker, a scheduler and a triggerer, as far as a task can tell.
+
+It takes a task through what Airflow would: runs it, reschedules it, defers it, writes its trigger into
+the database and reads it again, wakes it with the event; but nobody waits. Real Airflow runs the same
+sensor in test_example_dag.py and in ``make demo``.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.exceptions import AirflowRescheduleException
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+    BaseOperator,
+    TaskDeferred,
+)
+
+from airflow_provider_cortex.triggers import CortexFineTuneTrigger
+from tests.clock import Clock
+
+try:
+    from airflow.sdk.execution_time.timeout import timeout as alarm
+except ImportError:  # Airflow 2
+    from airflow.utils.timeout import timeout as alarm  # type: ignore[no-redef]
+
+MODES = ("poke", "reschedule", "deferrable")
+
+
+def in_mode(mode: str) -> dict[str, Any]:
+    """Return the arguments that put a sensor into *mode*."""
+    if mode == "deferrable":
+        return {"deferrable": True}
+    return {"deferrable": False, "mode": mode}
+
+
+@dataclass
+class Instance:
+    """A task instance, as much of it as a task may see."""
+
+    task: BaseOperator
+    dag_id: str = "tickets"
+    run_id: str = "weekly"
+    map_index: int = -1
+    max_tries: int = 0
+    start_date: datetime = field(default_factory=lambda: datetime.now(tz=UTC))
+    xcoms: dict[str, Any] = field(default_factory=dict)
+    rescheduled_on: datetime | None = None
+
+    @property
+    def task_id(self) -> str:
+        return self.task.task_id
+
+    def xcom_push(self, key: str, value: object) -> None:
+        """Keep an XCom, in the JSON form in which Airflow would."""
+        self.xcoms[key] = json.loads(json.dumps(value, allow_nan=False))
+
+    def get_first_reschedule_date(self, context: Mapping[str, Any]) -> datetime | None:
+        return self.rescheduled_on
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a task."""
+
+    state: str
+    """As Airflow calls it; up_for_retry stands for every failure after which Airflow may retry."""
+    xcoms: Mapping[str, Any]
+    error: BaseException | None = None
+    deferrals: int = 0
+    clock: Clock = field(default_factory=Clock)
+
+    def __str__(self) -> str:
+        return f"{self.state}: {self.error!r}"
+
+
+class Worker:
+    """Runs one task after another."""
+
+    event: Callable[[object], object] = staticmethod(lambda event: event)
+    """Lets a test tamper with the event on its way."""
+
+    def run(self, make_task: Callable[[], BaseOperator]) -> Result:
+        """Run a task to its end; *make_task* parses the DAG file, once for each process."""
+        clock = Clock()
+        instance = Instance(make_task())
+        resume: tuple[str, dict[str, Any]] | None = None
+        deferrals = 0
+        error: BaseException | None = None
+        while True:
+            instance.task = make_task()
+            try:
+                value = self._run_once(instance, resume)
+            except TaskDeferred as deferred:
+                deferrals += 1
+                event = self.event(fire(deferred.trigger, clock))
+                resume = (deferred.method_name, {**(deferred.kwargs or {}), "event": event})
+                continue
+            except AirflowRescheduleException:
+                instance.rescheduled_on = instance.rescheduled_on or instance.start_date
+                continue
+            except AirflowSkipException as skip:
+                state, error = "skipped", skip
+            except (AirflowFailException, AirflowSensorTimeout) as failure:
+                state, error = "failed", failure
+            except (Exception, AirflowTaskTimeout) as failure:  # noqa: BLE001 - as Airflow does
+                state, error = "up_for_retry", failure
+            else:
+                state = "success"
+                if value is not None:
+                    instance.xcom_push("return_value", value)
+            return Result(state, instance.xcoms, error, deferrals, clock)
+
+    def _run_once(self, instance: Instance, resume: tuple[str, dict[str, Any]] | None) -> object:
+        task = instance.task
+        context: Any = {"ti": instance, "task": task}
+        limit = task.execution_timeout
+        with alarm(limit.total_seconds()) if limit else contextlib.nullcontext():
+            if resume is None:
+                return task.execute(context)
+            return task.resume_execution(*resume, context)
+
+
+def stored(trigger: CortexFineTuneTrigger) -> CortexFineTuneTrigger:
+    """Write a trigger into Airflow's database, and read it again in a triggerer."""
+    path, arguments = trigger.serialize()
+    assert path == "airflow_provider_cortex.triggers.CortexFineTuneTrigger"
+    return CortexFineTuneTrigger(**json.loads(json.dumps(arguments, allow_nan=False)))
+
+
+def fire(trigger: CortexFineTuneTrigger, clock: Clock) -> object:
+    """Run a trigger in a triggerer, and return the payload of its one event."""
+    trigger = stored(trigger)
+    trigger.clock = clock
+
+    async def events() -> list[object]:
+        return [event.payload async for event in trigger.run()]
+
+    payloads = asyncio.run(events())
+    assert len(payloads) == 1, payloads
+    return json.loads(json.dumps(payloads[0], allow_nan=False))
