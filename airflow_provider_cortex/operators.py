@@ -9,7 +9,7 @@ from airflow_provider_cortex.cortex.statements import COMPLETION_FUNCTIONS, Comp
 from airflow_provider_cortex.tasks import CortexTask
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
 
 
 class CortexFineTuneOperator(CortexTask):
@@ -106,8 +106,8 @@ class CortexCompleteOperator(CortexTask):
     def __init__(
         self,
         *,
-        model: str,
-        prompt: str,
+        model: str | XComArg,
+        prompt: str | XComArg,
         model_parameters: Mapping[str, Any] | None = None,
         response_format: Mapping[str, Any] | None = None,
         function: CompletionFunction = "AI_COMPLETE",

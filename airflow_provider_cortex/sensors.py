@@ -35,7 +35,7 @@ from airflow_provider_cortex.tasks import CortexTask
 from airflow_provider_cortex.triggers import CortexFineTuneTrigger
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
 
 LAST_WORDS = 30.0
 """
@@ -82,7 +82,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
     def __init__(
         self,
         *,
-        finetune_job_id: str,
+        finetune_job_id: str | XComArg,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         contact_timeout: float | timedelta = DEFAULT_CONTACT_TIMEOUT,
         skip_on_cancelled: bool = False,
@@ -149,7 +149,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
             return
         # A session of its own: this may come in the middle of a look.
         with CortexHook.of(self.cortex_session(), network_timeout=NETWORK_TIMEOUT) as hook:
-            self.log.info("%s", hook.cancel(self.finetune_job_id))
+            self.log.info("%s", hook.cancel(self.required("finetune_job_id")))
 
     def _wait(self, context: Context) -> Any:
         """
@@ -248,7 +248,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         waited = time.time() - self._started_at(context)
         last_seen = self._watch.poller.last_state if self._watch else "never seen"
         return AirflowTaskTimeout(
-            str(FineTuneTimeoutError(self.finetune_job_id, waited, last_seen))
+            str(FineTuneTimeoutError(str(self.finetune_job_id), waited, last_seen))
         )
 
     def _started_at(self, context: Context) -> float:

@@ -69,4 +69,5 @@ def _story_of_failure(run: Run) -> list[str]:
     """Return the end of the log of every task that failed."""
     failed = {name.partition(" ")[0] for name, state in run.tasks().items() if state == "failed"}
     records = [record for record in TaskLogs(TASK_LOGS).news() if record.task in failed]
+    records.sort(key=lambda record: record.time)
     return [f"{record.task}: {record}" for record in records[-LINES:]]

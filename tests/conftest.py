@@ -21,11 +21,11 @@ os.environ |= {
     "SNOWFLAKE_DISABLE_PLATFORM_DETECTION": "true",
 }
 
-import asyncio  # noqa: E402
 import json  # noqa: E402
+import logging  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
+from collections.abc import Callable, Iterator  # noqa: E402
 
 import pytest  # noqa: E402
 from blockbuster import BlockBuster, blockbuster_ctx  # noqa: E402
@@ -64,6 +64,9 @@ def no_blocking() -> Iterator[BlockBuster]:
 
 
 @pytest.fixture
-def run_async():
-    """Run a coroutine to its end, on a loop of its own."""
-    return asyncio.run
+def log_lines(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> Callable[[], list[str]]:
+    """Return what has been logged: Airflow 2 logs by logging, Airflow 3 by structlog to stdout."""
+    caplog.set_level(logging.INFO)
+    return lambda: [*caplog.text.splitlines(), *capfd.readouterr().out.splitlines()]

@@ -215,7 +215,7 @@ def test_a_wait_ends_the_same_in_every_mode(
         return
     job = cortex_emulator.jobs.add(model=MODEL, life=Life.by_looks(2))
     row.happens(cortex_emulator, job.id)
-    arguments = {"finetune_job_id": job.id, "poke_interval": 0.01} | row.arguments
+    arguments: dict[str, Any] = {"finetune_job_id": job.id, "poke_interval": 0.01} | row.arguments
 
     result = worker.run(
         lambda: CortexFineTuneSensor(task_id="wait", **arguments, **in_mode(mode), **FLAGS[flag])

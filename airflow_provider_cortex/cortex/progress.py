@@ -49,7 +49,7 @@ def line(job: FineTuneJob, *, elapsed: float, delay: float) -> str:
         times += f", about {duration(left)} left"
     shown = f"{short_id(job.id)} {state(job)}"
     if job.progress is not None:
-        filled = int(job.progress * BAR)
+        filled = round(job.progress * BAR)
         status, _, percent = state(job).partition(" ")
         shown = f"{short_id(job.id)} {status} {'█' * filled}{'░' * (BAR - filled)} {percent}"
     return f"{shown}  {times}; next look in {delay:.0f} s"

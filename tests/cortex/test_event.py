@@ -1,0 +1,70 @@
+"""The trigger's event, there and back."""
+
+import json
+
+import pytest
+
+from airflow_provider_cortex.cortex import event
+from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.errors import (
+    ContactLostError,
+    CortexError,
+    FineTuneTimeoutError,
+    RefusedError,
+    TriggerEventError,
+)
+
+JOB = FineTuneJob.parse({"id": "ft_1", "status": "SUCCESS", "model": "m", "new": [1]})
+
+
+def crossed(payload: object) -> object:
+    """Take a payload through Airflow's database."""
+    return json.loads(json.dumps(payload, allow_nan=False))
+
+
+def test_finished_job() -> None:
+    """A job that is over arrives whole."""
+    job = event.read(crossed(event.finished(JOB)), job_id="ft_1")
+    assert job == JOB
+    assert job.to_dict() == JOB.to_dict()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FineTuneTimeoutError("ft_1", 3600.0, "IN_PROGRESS 40 %"),
+        FineTuneTimeoutError("ft_1", 3600, "IN_PROGRESS 40 %"),
+        ContactLostError("ft_1", 900.0, "503", "never seen"),
+        RefusedError("unknown job"),
+    ],
+)
+def test_what_ended_the_wait(error: CortexError) -> None:
+    """An error is raised on the worker as it was in the triggerer, in kind and in words."""
+    with pytest.raises(type(error)) as raised:
+        event.read(crossed(event.stopped(error)), job_id="ft_1")
+    assert str(raised.value) == str(error)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        None,
+        {},
+        [],
+        "success",
+        {"status": "success"},
+        {"kind": "finished"},
+        {"kind": "finished", "job": {}},
+        {"kind": "finished", "job": "not JSON"},
+        {"kind": "finished", "job": '{"id": "ft_2", "status": "SUCCESS", "model": "m"}'},
+        {"kind": "finished", "job": '{"id": "ft_1", "status": "IN_PROGRESS", "model": "m"}'},
+        {"kind": "finished", "job": '{"id": "ft_1", "status": "PAUSED", "model": "m"}'},
+        {"kind": "timeout", "waited": "long", "last_seen": ""},
+        {"kind": "done"},
+        {"error": "Trigger failure"},
+    ],
+)
+def test_foreign_event(payload: object) -> None:
+    """What this package did not write, or not about this job, never passes for an outcome."""
+    with pytest.raises(TriggerEventError, match="ft_1"):
+        event.read(payload, job_id="ft_1")

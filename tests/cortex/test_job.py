@@ -1,0 +1,250 @@
+"""Reading what Cortex says of a job."""
+
+import dataclasses
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus, jobs
+from airflow_provider_cortex.errors import (
+    FineTuneCancelledError,
+    FineTuneFailedError,
+    MissingModelError,
+    UnreadableAnswerError,
+)
+
+ANSWERS = Path(__file__).parent / "answers"
+
+
+def published(name: str) -> str:
+    """Return one of Snowflake's published answers."""
+    return (ANSWERS / f"{name}.json").read_text(encoding="utf-8")
+
+
+def parse(**fields: Any) -> FineTuneJob:
+    """Parse a minimal answer with *fields* in it."""
+    return FineTuneJob.parse({"id": "ft_1", "status": "IN_PROGRESS"} | fields)
+
+
+def test_every_column_of_the_page_has_a_field() -> None:
+    """A job that succeeded keeps all that Snowflake's page lists, in the types it lists."""
+    job = FineTuneJob.parse(published("describe_success_new"))
+
+    assert job.id == "ft_6556e15c-8f12-4d94-8cb0-87e6f2fd2299"
+    assert job.status is JobStatus.SUCCESS
+    assert job.is_over
+    assert job.progress == 1.0
+    assert job.error is None
+    assert job.base_model == "mistral-7b"
+    assert job.created_on == datetime(2024, 5, 29, 17, 39, 48, 348000, tzinfo=UTC)
+    assert job.finished_on == datetime(2024, 5, 29, 17, 44, 51, 577000, tzinfo=UTC)
+    assert job.seconds == pytest.approx(303.229)
+    assert job.model == job.outcome() == "mydb.myschema.my_tuned_model"
+    assert job.training_data == "SELECT prompt, completion FROM train"
+    assert job.validation_data == "SELECT prompt, completion FROM validation"
+    assert job.trained_tokens == 2670734
+    assert job.training_loss == 0.6477728401547047
+    assert job.validation_loss == 1.0138969421386719
+    assert job.options == {"max_epochs": 3}
+    assert job.others == {}
+
+
+def test_older_page() -> None:
+    """The older shape is read as well: long ids, bare model names, an empty text for what is absent."""
+    job = FineTuneJob.parse(published("describe_success"))
+    assert job.id.startswith("CortexFineTuningWorkflow_")
+    assert job.outcome() == "my_tuned_model"
+    assert job.validation_data is None
+    assert job.options is None
+
+
+def test_running_job() -> None:
+    """A running job tells little, and that is enough."""
+    job = FineTuneJob.parse(published("describe_in_progress"))
+    assert (job.status, job.progress, job.is_over) == (JobStatus.IN_PROGRESS, 0.333, False)
+
+
+def test_failed_job_tells_why() -> None:
+    """A job that failed raises with Cortex's own code and message."""
+    job = FineTuneJob.parse(published("describe_error"))
+    with pytest.raises(FineTuneFailedError) as failure:
+        job.outcome()
+    assert failure.value.code == "INVALID_PARAMETER_VALUE"
+    assert "unexpected ';'" in str(failure.value)
+    assert job.id in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [None, "", {}, [], "out of memory", {"message": "out of memory"}, {"reason": "out of memory"}],
+)
+def test_failed_job_with_less_to_tell(error: object) -> None:
+    """Whatever the error field holds, ERROR is a failure, and what it says is told."""
+    with pytest.raises(FineTuneFailedError) as failure:
+        parse(status="ERROR", error=error).outcome()
+    assert ("out of memory" in str(failure.value)) == bool(error)
+
+
+def test_cancelled_job() -> None:
+    """A cancelled job has no model, whatever else it says."""
+    with pytest.raises(FineTuneCancelledError, match="ft_1"):
+        parse(status="CANCELLED", model="m").outcome()
+
+
+@pytest.mark.parametrize("model", [None, "", "  ", 7, ["m"]])
+def test_success_needs_a_model(model: object) -> None:
+    """SUCCESS without a usable name is no success, and the error shows what came."""
+    with pytest.raises(MissingModelError, match="SUCCESS"):
+        parse(status="SUCCESS", model=model).outcome()
+
+
+@pytest.mark.parametrize("status", ["PENDING", "IN_PROGRESS", "RUNNING", "whatever"])
+def test_only_success_has_an_outcome(status: str) -> None:
+    """A job that is not over never passes for one that succeeded, even with a model's name."""
+    with pytest.raises(MissingModelError):
+        parse(status=status, model="m").outcome()
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("success", JobStatus.SUCCESS),
+        (" In_Progress ", JobStatus.IN_PROGRESS),
+        ("CANCELED", JobStatus.CANCELLED),
+        ("PAUSED", JobStatus.UNKNOWN),
+        ("UNKNOWN", JobStatus.UNKNOWN),
+    ],
+)
+def test_status_in_any_case(text: str, status: JobStatus) -> None:
+    """A status is read in any letters; an unknown one is a value that keeps what was written."""
+    job = parse(status=text)
+    assert job.status is status
+    assert job.reported_status == text
+
+
+def test_unknown_status_is_not_the_end() -> None:
+    """A status newer than this package keeps a wait going."""
+    assert not parse(status="PAUSED").is_over
+
+
+@pytest.mark.parametrize("wrap", [str, json.loads, json.dumps], ids=["text", "object", "twice"])
+def test_whatever_form_the_driver_delivers(wrap: Any) -> None:
+    """Text, an object, and text encoded twice say the same."""
+    text = published("describe_success")
+    assert FineTuneJob.parse(wrap(text)) == FineTuneJob.parse(text)
+
+
+def test_training_result_as_a_list() -> None:
+    """Of a list of results the last that has a figure counts."""
+    job = parse(training_result=[{"training_loss": 2}, {"training_loss": 1.5}, {"step": 9}])
+    assert job.training_loss == 1.5
+    assert job.validation_loss is None
+    assert len(job.training_result) == 3
+
+
+@pytest.mark.parametrize("progress", [None, "", "half", -0.1, 1.1, float("inf"), True, [], "NaN"])
+def test_progress_that_makes_no_sense(progress: object) -> None:
+    """Progress outside of 0 to 1 is no progress; it does not end a wait."""
+    assert parse(progress=progress).progress is None
+
+
+def test_nan_is_not_handed_on() -> None:
+    """NaN and Infinity are not JSON: the record for Airflow's database has null for them."""
+    job = FineTuneJob.parse('{"id": "ft_1", "status": "PENDING", "progress": NaN, "x": Infinity}')
+    assert job.progress is None
+    assert json.loads(json.dumps(job.to_dict(), allow_nan=False))["x"] is None
+
+
+@pytest.mark.parametrize("moment", [None, "", "soon", 10**30, -(10**30), {}])
+def test_moment_that_makes_no_sense(moment: object) -> None:
+    """A time that cannot be read is absent, and the job is still read."""
+    assert parse(created_on=moment).created_on is None
+
+
+def test_nothing_is_lost() -> None:
+    """Unknown fields are kept: in the record, and in what goes into XCom."""
+    job = parse(queue="fast", tags=[1, 2])
+    assert job.others == {"queue": "fast", "tags": [1, 2]}
+    assert job.to_dict()["tags"] == [1, 2]
+    assert FineTuneJob.parse(job.text) == job
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        "",
+        "<html>Bad Gateway</html>",
+        '{"id": "ft_1", "stat',
+        "[]",
+        "null",
+        "7",
+        [],
+        7,
+        {"id": "ft_1"},
+        {"id": "ft_1", "status": None},
+        {"id": "ft_1", "status": 3},
+        {"status": "SUCCESS"},
+        {"id": 5, "status": "SUCCESS"},
+        '"' + "[" * 100_000,
+        "[" * 100_000,
+    ],
+    ids=repr,
+)
+def test_unreadable_answer(answer: object) -> None:
+    """What cannot be read is an error that shows a bounded piece of it."""
+    with pytest.raises(UnreadableAnswerError) as error:
+        FineTuneJob.parse(answer)
+    assert len(str(error.value)) < 500
+
+
+def test_another_jobs_answer_is_refused() -> None:
+    """An answer about another job never decides about this one."""
+    with pytest.raises(UnreadableAnswerError, match="not about job ft_2"):
+        FineTuneJob.parse({"id": "ft_1", "status": "SUCCESS"}, job_id="ft_2")
+
+
+def test_show() -> None:
+    """SHOW lists the account's jobs, each with what SHOW tells of it."""
+    succeeded, failed = jobs(published("show"))
+    assert (succeeded.status, failed.status) == (JobStatus.SUCCESS, JobStatus.ERROR)
+    assert succeeded.base_model == "llama3.1-8b"
+    assert succeeded.created_on is not None
+    assert succeeded.created_on.tzinfo is UTC
+
+
+@pytest.mark.parametrize("answer", ["{}", None, '[{"id": "ft_1"}]', "[1]"])
+def test_unreadable_show(answer: object) -> None:
+    """What is not a list of jobs is refused whole."""
+    with pytest.raises(UnreadableAnswerError):
+        jobs(answer)
+
+
+def test_jobs_are_frozen() -> None:
+    """A record is what Cortex said once: nobody changes it."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        parse().status = JobStatus.SUCCESS  # type: ignore[misc]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+names = st.sampled_from([f.name for f in dataclasses.fields(FineTuneJob)])
+
+
+@given(st.dictionaries(names | st.text(), json_values))
+def test_any_object_is_read_or_refused(record: dict[str, Any]) -> None:
+    """Whatever fields come, in whatever types: a record, or our error, and nothing else."""
+    try:
+        job = FineTuneJob.parse(json.dumps({"id": "ft_1", "status": "PENDING"} | record))
+    except UnreadableAnswerError:
+        return
+    assert FineTuneJob.parse(job.text) == job
+    json.dumps(job.to_dict(), allow_nan=False)

@@ -1,0 +1,213 @@
+"""The hook: ordinary connections, every call, and errors that say what to do."""
+
+import json
+import os
+import time
+from typing import Any
+
+import pytest
+from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+
+from airflow_provider_cortex.cortex.job import JobStatus
+from airflow_provider_cortex.emulator import Emulator, Life
+from airflow_provider_cortex.errors import (
+    CompletionError,
+    RefusedError,
+    UnreachableError,
+    UnreadableAnswerError,
+)
+from airflow_provider_cortex.hooks import CortexHook
+
+
+@pytest.fixture
+def hook(connection: str):
+    """Return a hook on the emulator, with twenty questions in a table."""
+    with CortexHook(connection) as hook:
+        hook.run("CREATE TABLE train (prompt TEXT, completion TEXT)")
+        rows = [(f"what is {n} and {n}?", f"it's {2 * n}") for n in range(20)]
+        hook.insert_rows("train", rows, executemany=True)
+        yield hook
+
+
+QUERY = "SELECT prompt, completion FROM train"
+
+
+def change(**extra: Any) -> None:
+    """Change the connection's extra."""
+    settings = json.loads(os.environ["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
+    settings["extra"] |= extra
+    os.environ["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"] = json.dumps(settings)
+
+
+def test_a_jobs_life(hook: CortexHook, cortex_emulator: Emulator) -> None:
+    """Create, describe, show, use: what Cortex made is found under the name Cortex gave it."""
+    cortex_emulator.life = Life.by_looks(1)
+    job_id = hook.create("it's mine", "llama3.1-8b", QUERY + ";", options={"max_epochs": 2})
+    assert job_id.startswith("ft_")
+    assert not hook.describe(job_id).is_over
+    job = hook.describe(job_id)
+    assert job.status is JobStatus.SUCCESS
+    assert job.model
+    assert job.model.endswith("it's mine")
+    assert job.options == {"max_epochs": 2}
+    assert [shown.id for shown in hook.show()] == [job_id]
+    assert hook.complete(job.model, "what is 7 and 7?") == "it's 14"
+
+
+def test_taken_name(hook: CortexHook) -> None:
+    """A name that is taken makes another job with another name: only Cortex knows which."""
+    jobs = [hook.create("m", "llama3.1-8b", QUERY) for _ in range(2)]
+    first, second = [hook.describe(job_id).outcome() for job_id in jobs]
+    assert first != second
+
+
+def test_cancel(hook: CortexHook, cortex_emulator: Emulator) -> None:
+    """CANCEL returns Cortex's sentence, and the job is cancelled."""
+    cortex_emulator.life = Life.by_looks(9)
+    job_id = hook.create("m", "llama3.1-8b", QUERY)
+    assert job_id in hook.cancel(job_id)
+    assert hook.describe(job_id).status is JobStatus.CANCELLED
+
+
+@pytest.mark.parametrize("function", ["AI_COMPLETE", "COMPLETE"])
+def test_complete(hook: CortexHook, function: Any) -> None:
+    """Text, or an object by a schema, from the new function and from the one being retired."""
+    model = hook.describe(hook.create("m", "llama3.1-8b", QUERY)).outcome()
+    question = "what is 3 and 3?"
+    assert hook.complete(model, question, function=function) == "it's 6"
+    cool: Any = {"function": function, "model_parameters": {"temperature": 0}}
+    assert hook.complete(model, question, **cool) == "it's 6"
+    schema = {"type": "object", "properties": {"sum": {"type": "string"}}}
+    answer = hook.complete(
+        model, question, response_format={"type": "json", "schema": schema}, **cool
+    )
+    assert answer == {"sum": "it's 6"}
+
+
+def test_unknown_model(hook: CortexHook) -> None:
+    """A model that does not exist fails with Cortex's message."""
+    with pytest.raises(CompletionError, match="unknown model"):
+        hook.complete("nobody", "hello?")
+    with pytest.raises(RefusedError, match="unknown model"):
+        hook.complete("nobody", "hello?", function="COMPLETE")
+
+
+@pytest.mark.parametrize(
+    "value", ["it's", 'say "hi"', "back\\slash", "--", "; DROP TABLE train", "%s", "%(x)s", "ü€😀"]
+)
+def test_values_arrive_as_they_are(value: str, hook: CortexHook, cortex_emulator: Emulator) -> None:
+    """What a value looks like changes nothing in the statement that it is bound into."""
+    job = cortex_emulator.jobs.add(model="CORTEX_DB.PUBLIC.m", pairs=((value, value),))
+    assert hook.complete(job.model, value) == value
+    with pytest.raises(RefusedError):
+        hook.describe(value)
+
+
+def test_protocol_is_passed_on(connection: str) -> None:
+    """The connection's protocol reaches the driver, which the official hook forgets."""
+    assert CortexHook(connection)._get_conn_params()["protocol"] == "http"
+    assert "protocol" not in SnowflakeHook(connection)._get_conn_params()
+
+
+def test_session_arguments(connection: str) -> None:
+    """Arguments replace what the connection says, and the tag joins the session's parameters."""
+    change(session_parameters={"TIMEZONE": "UTC"})
+    params = CortexHook(connection, role="R", query_tag="t")._get_conn_params()
+    assert params["role"] == "R"
+    assert params["session_parameters"] == {"TIMEZONE": "UTC", "QUERY_TAG": "t"}
+    own = CortexHook(connection, query_tag="t", session_parameters={"Query_Tag": "mine"})
+    assert own._get_conn_params()["session_parameters"] == {"Query_Tag": "mine"}
+
+
+def test_one_session_until_closed(hook: CortexHook, cortex_emulator: Emulator) -> None:
+    """A hook keeps its session from call to call, and opens another once it was closed."""
+    before = cortex_emulator.logins
+    hook.show()
+    hook.show()
+    assert cortex_emulator.logins == before + 1
+    hook.close()
+    hook.close()
+    hook.show()
+    assert cortex_emulator.logins == before + 2
+
+
+def test_lost_session(hook: CortexHook, cortex_emulator: Emulator) -> None:
+    """A session that Snowflake ended is trouble that passes; the next call has a new one."""
+    hook.show()
+    cortex_emulator.end_sessions()
+    with pytest.raises(UnreachableError):
+        hook.show()
+    assert hook.show() == ()
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_overload_passes(status: int, hook: CortexHook, cortex_emulator: Emulator) -> None:
+    """An overloaded Snowflake is trouble that passes, told with the connection's id."""
+    hook.show()
+    cortex_emulator.refuse(status=status)
+    with pytest.raises(UnreachableError, match="'snowflake_default'"):
+        hook.show()
+    cortex_emulator.accept()
+    assert hook.show() == ()
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_closed_doors_stay_closed(status: int, connection: str, cortex_emulator: Emulator) -> None:
+    """An account that does not exist, or lets nobody in, is a refusal."""
+    cortex_emulator.refuse(status=status)
+    with pytest.raises(RefusedError):
+        CortexHook(connection).show()
+
+
+def test_no_privilege(connection: str, cortex_emulator: Emulator) -> None:
+    """A role without Cortex is refused: Snowflake says that there is no such function."""
+    cortex_emulator.has_cortex_user_role = False
+    with CortexHook(connection) as hook, pytest.raises(RefusedError, match="FINETUNE"):
+        hook.describe("ft_1")
+
+
+def test_no_connection() -> None:
+    """A connection that does not exist is told by the argument's name and the id."""
+    with pytest.raises(RefusedError, match=r"'nobody'.*snowflake_conn_id"):
+        CortexHook("nobody").show()
+
+
+def test_unusable_connection(connection: str) -> None:
+    """Fields that do not go together are told, with the connection's id."""
+    change(private_key_content="x", private_key_file="y")
+    with pytest.raises(RefusedError, match="'snowflake_default' is of no use"):
+        CortexHook(connection).show()
+
+
+def test_emulator_not_running(connection: str, cortex_emulator: Emulator) -> None:
+    """Where nobody listens on this machine, the error asks after the emulator."""
+    cortex_emulator.stop()
+    began = time.monotonic()
+    with pytest.raises(UnreachableError) as error:
+        CortexHook(connection).show()
+    assert str(cortex_emulator.port) in str(error.value)
+    assert "python -m airflow_provider_cortex.emulator" in str(error.value)
+    assert time.monotonic() - began < 30
+
+
+def test_no_secret_in_errors(connection: str, cortex_emulator: Emulator) -> None:
+    """A rejected login is told without the password."""
+    settings = json.loads(os.environ["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
+    os.environ["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"] = json.dumps(
+        settings | {"password": "s3cret-word"}
+    )
+    cortex_emulator.refuse(login=True)
+    with pytest.raises(RefusedError, match="Incorrect username or password") as error:
+        CortexHook(connection).show()
+    assert "s3cret" not in str(error.value)
+
+
+@pytest.mark.parametrize("answer", [None, "", "{}", "[]"])
+def test_unreadable_describe(
+    answer: str | None, hook: CortexHook, cortex_emulator: Emulator
+) -> None:
+    """An answer that says nothing about the job is no description of it."""
+    job = cortex_emulator.jobs.add(model="m")
+    cortex_emulator.jobs.answer(job.id, answer)
+    with pytest.raises(UnreadableAnswerError):
+        hook.describe(job.id)

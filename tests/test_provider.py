@@ -1,0 +1,88 @@
+"""What Airflow sees of the package before anything runs."""
+
+import importlib
+import importlib.metadata
+import json
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import airflow
+import jsonschema
+import pytest
+
+import airflow_provider_cortex
+from airflow_provider_cortex.provider_info import PACKAGE, get_provider_info
+
+HEAVY = ("snowflake.connector", "pandas", "fakesnow", "duckdb", "fastapi")
+
+
+def run(code: str) -> str:
+    """Run Python in a fresh process, and return what it prints last."""
+    ran = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120
+    )
+    return ran.stdout.strip().splitlines()[-1]
+
+
+def test_provider_info_fits_airflows_schema() -> None:
+    """A violation would stop every airflow command."""
+    schema = Path(airflow.__file__).with_name("provider_info.schema.json")
+    jsonschema.validate(get_provider_info(), json.loads(schema.read_text(encoding="utf-8")))
+
+
+def test_provider_info_has_no_none() -> None:
+    """What is absent is left out: a null fails Airflow's schema."""
+    assert "null" not in json.dumps(get_provider_info())
+
+
+def test_provider_info_names_what_exists() -> None:
+    """Every module that is listed can be imported, and the version is the installed one."""
+    info = get_provider_info()
+    for kind in ("hooks", "operators", "sensors", "triggers"):
+        for module in info[kind][0]["python-modules"]:
+            importlib.import_module(module)
+    assert info["versions"] == [importlib.metadata.version(PACKAGE)]
+
+
+def test_entry_point() -> None:
+    """Airflow finds the package among its providers."""
+    (entry,) = importlib.metadata.entry_points(
+        group="apache_airflow_provider", module="airflow_provider_cortex.provider_info"
+    )
+    assert entry.load()() == get_provider_info()
+
+
+def test_airflow_lists_the_provider(airflow_database: None) -> None:
+    """``airflow providers get`` shows the package and its modules."""
+    command = [sys.executable, "-m", "airflow", "providers", "get", PACKAGE, "--full"]
+    shown = subprocess.run(
+        [*command, "--output", "json"], check=True, capture_output=True, text=True, timeout=120
+    ).stdout
+    for module in ("hooks", "operators", "sensors", "triggers"):
+        assert f"airflow_provider_cortex.{module}" in shown
+
+
+@pytest.mark.parametrize(
+    "module", ["sensors", "operators", "triggers", "hooks", "client", "provider_info", "tasks"]
+)
+def test_importing_loads_nothing_heavy(module: str) -> None:
+    """A DAG file is parsed every half minute: neither the driver nor pandas is loaded for that."""
+    loaded = run(
+        f"import sys, airflow_provider_cortex.{module};"
+        f" print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    assert loaded == "[]"
+
+
+def test_the_core_knows_no_airflow() -> None:
+    """What is decided about Cortex can be used, and tested, without Airflow."""
+    modules = [
+        f"airflow_provider_cortex.cortex.{module.name}"
+        for module in pkgutil.iter_modules(
+            [str(Path(airflow_provider_cortex.__path__[0]) / "cortex")]
+        )
+    ]
+    loaded = run(f"import sys, {', '.join(modules)}; print('airflow' in sys.modules)")
+    assert loaded == "False"

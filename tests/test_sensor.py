@@ -1,0 +1,332 @@
+"""The sensor: what it takes, what it says, what it hands on, what it leaves alone."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import (
+    DAG,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    TaskDeferred,
+)
+
+from airflow_provider_cortex.emulator import Emulator, Life
+from airflow_provider_cortex.operators import CortexFineTuneOperator
+from airflow_provider_cortex.sensors import CortexFineTuneSensor
+from tests.worker import MODES, Instance, Worker, in_mode
+
+
+def sensor(job_id: Any = "ft_1", **arguments: Any) -> CortexFineTuneSensor:
+    """Return a sensor that looks as often as it may."""
+    defaults: dict[str, Any] = {"task_id": "wait", "poke_interval": 0.01}
+    return CortexFineTuneSensor(finetune_job_id=job_id, **(defaults | arguments))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_xcoms(mode: str, cortex_emulator: Emulator, connection: str, worker: Worker) -> None:
+    """The next task finds the model's name, and all that Cortex told, in every mode alike."""
+    job = cortex_emulator.jobs.add(model="DB.S.it's mine", life=Life.by_looks(1))
+    told = {"id": job.id, "status": "SUCCESS", "model": "DB.S.it's mine_1", "cost": {"credits": 3}}
+    cortex_emulator.jobs.answer(job.id, json.dumps(told))
+
+    result = worker.run(lambda: sensor(job.id, **in_mode(mode)))
+
+    assert result.xcoms == {
+        "return_value": "DB.S.it's mine_1",
+        "model": "DB.S.it's mine_1",
+        "finetune_job": told,
+    }
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_failed_job_is_recorded(
+    mode: str, cortex_emulator: Emulator, connection: str, worker: Worker
+) -> None:
+    """A job that failed leaves its record too, for whoever is called about it."""
+    job = cortex_emulator.jobs.add(model="m")
+    cortex_emulator.jobs.fail(job.id, code="X", message="no rows")
+    result = worker.run(lambda: sensor(job.id, **in_mode(mode)))
+    assert result.xcoms["finetune_job"]["error"] == {"code": "X", "message": "no rows"}
+
+
+def test_no_xcom_where_none_is_wanted(
+    cortex_emulator: Emulator, connection: str, worker: Worker
+) -> None:
+    """do_xcom_push=False leaves only what execute returns, which Airflow then drops."""
+    job = cortex_emulator.jobs.add(model="m")
+    assert worker.run(lambda: sensor(job.id, do_xcom_push=False)).xcoms.keys() == {"return_value"}
+
+
+def test_finished_job_never_defers(
+    cortex_emulator: Emulator, connection: str, worker: Worker
+) -> None:
+    """The worker looks once before it defers."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.at_once())
+    result = worker.run(lambda: sensor(job.id, deferrable=True))
+    assert (result.state, result.deferrals) == ("success", 0)
+
+
+def test_wrong_id_never_defers(connection: str, worker: Worker) -> None:
+    """An id that Cortex does not know fails at once."""
+    result = worker.run(lambda: sensor("ft_nobody", deferrable=True))
+    assert (result.state, result.deferrals) == ("failed", 0)
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+@pytest.mark.parametrize("value", ["", "   ", "None", None, 7, ["ft_1"]], ids=repr)
+def test_id_that_rendered_to_nothing(
+    value: object, deferrable: bool, cortex_emulator: Emulator, connection: str
+) -> None:
+    """An id that names no job fails before any SQL, and says where it was to come from."""
+    with DAG("tickets", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+        start = CortexFineTuneOperator(
+            task_id="start_training", model="m", base_model="b", training_data="q"
+        )
+        wait = sensor(start.output, deferrable=deferrable)
+    wait.finetune_job_id = value  # type: ignore[assignment]  # as rendering does
+
+    with pytest.raises(AirflowFailException) as failure:
+        wait.execute({"ti": Instance(wait)})
+
+    assert "finetune_job_id" in str(failure.value)
+    assert "start_training" in str(failure.value)
+    assert " ".join(repr(value).split()) in str(failure.value)
+    assert cortex_emulator.logins == 0
+
+
+def test_templated_fields(cortex_emulator: Emulator, connection: str, worker: Worker) -> None:
+    """The job and everything about the session can be templates."""
+    job = cortex_emulator.jobs.add(model="m")
+    names = ("warehouse", "database", "schema", "role", "authenticator", "snowflake_conn_id")
+    wait = sensor("{{ job }}", **{name: f"{{{{ {name} }}}}" for name in names})
+    wait.session_parameters = {"TIMEZONE": "{{ zone }}"}
+    wait.render_template_fields({"job": job.id, "zone": "UTC"} | {name: name for name in names})
+    assert wait.finetune_job_id == job.id
+    assert [getattr(wait, name) for name in names] == list(names)
+    assert wait.session_parameters == {"TIMEZONE": "UTC"}
+
+
+def test_default_arguments(connection: str) -> None:
+    """A DAG's default_args reach the connection and session arguments."""
+    defaults = {"snowflake_conn_id": "sf", "role": "R", "poke_interval": 300, "deferrable": True}
+    with DAG("d", schedule=None, default_args=defaults):
+        wait = CortexFineTuneSensor(task_id="wait", finetune_job_id="ft_1")
+    assert (wait.snowflake_conn_id, wait.role, wait.poke_interval) == ("sf", "R", 300)
+    assert wait.deferrable
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_progress_in_the_log(
+    mode: str,
+    cortex_emulator: Emulator,
+    connection: str,
+    worker: Worker,
+    log_lines: Callable[[], list[str]],
+) -> None:
+    """The task's log tells each change while it waits, and at the end what was made."""
+    job = cortex_emulator.jobs.add(model="DB.S.m", life=Life.by_looks(3))
+
+    worker.run(lambda: sensor(job.id, **in_mode(mode)))
+
+    lines = [line for line in log_lines() if job.id[:7] in line]
+    shown = [line for line in lines if "next look" in line]
+    assert len(shown) == 3
+    assert "PENDING" in shown[0]
+    assert re.search(
+        r"IN_PROGRESS [█░]{20} \d+ %  0 s elapsed, about 0 s left; next look in", shown[2]
+    )
+    assert [line for line in lines if f"{job.id} SUCCESS: model DB.S.m" in line]
+
+
+def test_an_unknown_status_is_warned_of_once(
+    cortex_emulator: Emulator,
+    connection: str,
+    worker: Worker,
+    log_lines: Callable[[], list[str]],
+) -> None:
+    """One wait warns once of a status that it does not know."""
+    job = cortex_emulator.jobs.add(model="m")
+    answer = json.dumps({"id": job.id, "status": "PAUSED"})
+    cortex_emulator.jobs.answer(job.id, answer, looks=4)
+    worker.run(lambda: sensor(job.id, deferrable=False))
+    assert len([line for line in log_lines() if "'PAUSED', which this version" in line]) == 1
+
+
+def test_one_session_for_a_whole_wait(
+    cortex_emulator: Emulator, connection: str, worker: Worker
+) -> None:
+    """A poking sensor logs in once, and not at every look."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(5))
+    worker.run(lambda: sensor(job.id, deferrable=False))
+    assert cortex_emulator.logins == 1
+
+
+def test_session_that_ended_is_replaced(
+    cortex_emulator: Emulator, connection: str, worker: Worker
+) -> None:
+    """A session that Snowflake ended is trouble that passes: the next look has a new one."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(3))
+    wait = sensor(job.id, deferrable=False)
+    context: Any = {"ti": Instance(wait)}
+    assert not wait.poke(context)
+    cortex_emulator.end_sessions()
+    assert not wait.poke(context)
+    assert not wait.poke(context)
+    assert not wait.poke(context)
+    assert wait.poke(context)
+    assert cortex_emulator.logins == 2
+    wait.on_kill()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_query_tag(mode: str, cortex_emulator: Emulator, connection: str, worker: Worker) -> None:
+    """Snowflake's query history tells which DAG and task of this package asked."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(2))
+    worker.run(lambda: sensor(job.id, **in_mode(mode)))
+    tags = {statement.query_tag for statement in cortex_emulator.statements}
+    assert {json.loads(tag)["package"] for tag in tags if tag} == {"airflow-provider-cortex"}
+    assert {json.loads(tag)["task_id"] for tag in tags if tag} == {"wait"}
+    assert None not in tags
+
+
+def test_own_query_tag(cortex_emulator: Emulator, connection: str, worker: Worker) -> None:
+    """A query tag among the session parameters is the user's word, and stays."""
+    job = cortex_emulator.jobs.add(model="m")
+    worker.run(lambda: sensor(job.id, session_parameters={"query_tag": "mine"}))
+    tags = {s.query_tag for s in cortex_emulator.statements if "DESCRIBE" in s.sql}
+    assert not any(tag and "airflow-provider-cortex" in tag for tag in tags)
+
+
+@pytest.mark.parametrize(
+    ("cancel_on_kill", "status"), [(False, "IN_PROGRESS"), (True, "CANCELLED")]
+)
+def test_kill_on_a_worker(
+    cancel_on_kill: bool, status: str, cortex_emulator: Emulator, connection: str
+) -> None:
+    """A killed sensor leaves the job alone, unless it was told to cancel it."""
+    job = cortex_emulator.jobs.add(model="m")
+    cortex_emulator.jobs.stall(job.id)
+    sensor(job.id, cancel_on_kill=cancel_on_kill).on_kill()
+    assert json.loads(cortex_emulator.jobs.describe(job.id) or "")["status"] == status
+
+
+def test_trigger_holds_no_secret(
+    cortex_emulator: Emulator, connection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written into Airflow's database names the connection, and tells nothing of it."""
+    settings = json.loads(cortex_emulator.airflow_connection)
+    settings |= {"login": "s3cret-user", "password": "s3cret-word"}
+    monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(settings))
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(2))
+    wait = sensor(job.id, deferrable=True, role="R")
+
+    with pytest.raises(TaskDeferred) as deferred:
+        wait.execute({"ti": Instance(wait)})
+
+    stored = json.dumps(deferred.value.trigger.serialize())
+    assert "snowflake_default" in stored
+    assert "s3cret" not in stored
+    assert str(cortex_emulator.port) not in stored
+
+
+def test_deferral_carries_the_moments(cortex_emulator: Emulator, connection: str) -> None:
+    """Trigger and deferral end at moments, counted from the task's start and not from the deferral."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(2))
+    wait = sensor(job.id, deferrable=True, timeout=7200)
+    began = datetime.now(tz=UTC) - timedelta(hours=1)
+
+    with pytest.raises(TaskDeferred) as deferred:
+        wait.execute({"ti": Instance(wait, start_date=began)})
+
+    trigger: Any = deferred.value.trigger
+    assert trigger.deadline == began.timestamp() + 7200
+    assert timedelta(minutes=60) < (deferred.value.timeout or timedelta()) < timedelta(minutes=62)
+
+
+def test_timeout_of_a_rescheduled_sensor(cortex_emulator: Emulator, connection: str) -> None:
+    """A rescheduled sensor's timeout counts from its first look, in whatever process that was."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(2))
+    wait = sensor(job.id, deferrable=False, mode="reschedule", timeout=3600)
+    first = datetime.now(tz=UTC) - timedelta(hours=2)
+    instance = Instance(wait, rescheduled_on=first)
+    with pytest.raises(AirflowSensorTimeout, match="after 7200 s"):
+        wait.execute({"ti": instance})
+
+
+FOREIGN = [None, {}, {"status": "success", "model": "m"}, {"kind": "finished", "version": 9}]
+
+
+@pytest.mark.parametrize("event", FOREIGN, ids=repr)
+@pytest.mark.parametrize(
+    ("flags", "state"),
+    [
+        ({}, "up_for_retry"),
+        ({"soft_fail": True}, "up_for_retry"),
+        ({"never_fail": True}, "skipped"),
+    ],
+)
+def test_foreign_event(
+    event: object,
+    flags: dict[str, bool],
+    state: str,
+    cortex_emulator: Emulator,
+    connection: str,
+    worker: Worker,
+) -> None:
+    """An event that nobody here wrote fails the task, to be retried: it is never a success."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(1))
+    worker.event = lambda _: event
+    result = worker.run(lambda: sensor(job.id, deferrable=True, **flags))
+    assert result.state == state, result
+    assert "return_value" not in result.xcoms
+
+
+def resume_after_failure(wait: CortexFineTuneSensor, instance: Instance) -> object:
+    """Resume a task as Airflow does when its trigger is no more."""
+    arguments = {"error": "Trigger failure", "traceback": ["Traceback\n", "RuntimeError: bug\n"]}
+    return wait.resume_execution("__fail__", arguments, {"ti": instance})  # type: ignore[typeddict-item]
+
+
+def test_trigger_that_broke(cortex_emulator: Emulator, connection: str) -> None:
+    """A trigger that crashed fails the task with what it crashed of; a retry looks again."""
+    job = cortex_emulator.jobs.add(model="m")
+    wait = sensor(job.id, deferrable=True)
+    with pytest.raises(Exception, match="Trigger failure") as failure:
+        resume_after_failure(wait, Instance(wait))
+    assert not isinstance(failure.value, AirflowFailException)
+
+
+@pytest.mark.parametrize("state", ["SUCCESS", "IN_PROGRESS"])
+def test_no_triggerer(state: str, cortex_emulator: Emulator, connection: str) -> None:
+    """If Airflow ends the wait because no triggerer did, the worker looks once more, and tells the truth."""
+    job = cortex_emulator.jobs.add(model="m")
+    if state == "IN_PROGRESS":
+        cortex_emulator.jobs.stall(job.id)
+    wait = sensor(job.id, deferrable=True, timeout=60)
+    instance = Instance(wait, start_date=datetime.now(tz=UTC) - timedelta(minutes=5))
+    if state == "SUCCESS":
+        assert resume_after_failure(wait, instance) == job.model
+    else:
+        with pytest.raises(AirflowSensorTimeout, match="may still be running"):
+            resume_after_failure(wait, instance)
+
+
+def test_silent_fail(cortex_emulator: Emulator, connection: str, worker: Worker) -> None:
+    """silent_fail rides out what would be retried, in the triggerer as on a worker."""
+    for mode in MODES:
+        job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(1))
+        cortex_emulator.jobs.answer(job.id, "<html>", looks=3)
+        result = worker.run(
+            lambda: sensor(job.id, silent_fail=True, contact_timeout=0.01, **in_mode(mode))  # noqa: B023 - called at once
+        )
+        assert result.state == "success", (mode, result)
+
+
+@pytest.mark.parametrize(("given", "seconds"), [(60, 60.0), (timedelta(minutes=2), 120.0)])
+def test_contact_timeout(given: float | timedelta, seconds: float) -> None:
+    """Durations are seconds or a timedelta, as everywhere in Airflow."""
+    assert sensor(contact_timeout=given).contact_timeout == seconds

@@ -1,0 +1,203 @@
+"""The trigger: reads only, fires once, blocks nothing."""
+
+import asyncio
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_cortex.client import CortexClient
+from airflow_provider_cortex.cortex.session import Session
+from airflow_provider_cortex.emulator import Emulator, Life
+from airflow_provider_cortex.errors import RefusedError
+from airflow_provider_cortex.triggers import CortexFineTuneTrigger
+from tests.clock import Clock
+from tests.worker import fire, stored
+
+
+def trigger(job_id: str, **changes: Any) -> CortexFineTuneTrigger:
+    """Return a trigger that may wait for an hour."""
+    now = time.time()
+    arguments: dict[str, Any] = {
+        "finetune_job_id": job_id,
+        "session": {"snowflake_conn_id": "snowflake_default"},
+        "started_at": now,
+        "deadline": now + 3600,
+    }
+    return CortexFineTuneTrigger(**(arguments | changes))
+
+
+def threads() -> set[str]:
+    """Return the names of the client's threads that are alive."""
+    return {t.name for t in threading.enumerate() if t.name.startswith("cortex-client")}
+
+
+def wait_until(condition: Any) -> None:
+    """Wait for what another thread is about to do."""
+    for _ in range(500):
+        if condition():
+            return
+        time.sleep(0.01)
+    pytest.fail("it did not come about in 5 s")
+
+
+def test_database_and_back() -> None:
+    """A trigger that was stored is the trigger that was made, argument by argument."""
+    made = trigger(
+        "ft_1",
+        poke_interval=300.0,
+        contact_timeout=60.0,
+        cancel_on_kill=True,
+        session={"snowflake_conn_id": "sf", "role": "R", "session_parameters": {"TIMEZONE": "UTC"}},
+    )
+    assert stored(made).serialize() == made.serialize()
+
+
+def test_every_argument_is_stored() -> None:
+    """No argument is lost on the way to the triggerer."""
+    import inspect
+
+    parameters = set(inspect.signature(CortexFineTuneTrigger).parameters)
+    assert set(trigger("ft_1").serialize()[1]) == parameters
+
+
+def test_first_look_is_late(cortex_emulator: Emulator, connection: str) -> None:
+    """The first look comes 10 s after deferral at the earliest, or Airflow 3.3 may fail the task."""
+    job = cortex_emulator.jobs.add(model="m")
+    clock = Clock()
+    fire(trigger(job.id, poke_interval=1.0), clock)
+    assert clock.slept == [10.0]
+
+
+def test_polls_every_poke_interval(cortex_emulator: Emulator, connection: str) -> None:
+    """One look every poke_interval, and one event when the job is over."""
+    job = cortex_emulator.jobs.add(model="DB.S.m", life=Life.by_looks(3))
+    clock = Clock()
+    event: Any = fire(trigger(job.id, poke_interval=45.0), clock)
+    assert clock.slept == [45.0] * 4
+    assert json.loads(event["job"])["model"] == "DB.S.m"
+
+
+def test_one_session_for_the_whole_wait(cortex_emulator: Emulator, connection: str) -> None:
+    """A wait logs in once, and leaves neither session nor thread behind."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(5))
+    fire(trigger(job.id), Clock())
+    assert cortex_emulator.logins == 1
+    assert {statement.session for statement in cortex_emulator.statements} == {1}
+    wait_until(lambda: not threads())
+
+
+def test_reads_only(cortex_emulator: Emulator, connection: str) -> None:
+    """A trigger describes the job and does nothing else with it, however often it is restarted."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(2))
+    for _ in range(3):
+        fire(trigger(job.id), Clock())
+    assert {"FINETUNE('DESCRIBE'" in s.sql for s in cortex_emulator.statements} == {True}
+
+
+def test_restart_keeps_the_deadline(cortex_emulator: Emulator, connection: str) -> None:
+    """A triggerer that takes the trigger over waits until the same moment, not as long again."""
+    job = cortex_emulator.jobs.add(model="m")
+    cortex_emulator.jobs.stall(job.id)
+    clock = Clock()
+    first = trigger(job.id, deadline=clock.now + 300)
+    clock.now += 200  # the first triggerer died here
+    event: Any = fire(first, clock)
+    assert event["kind"] == "timeout"
+    assert clock.now == first.deadline
+
+
+def test_lost_session_is_replaced(cortex_emulator: Emulator, connection: str) -> None:
+    """A session that Snowflake ends in the middle of a wait is replaced, and the wait goes on."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(3))
+    clock = Clock()
+    sleep = clock.sleep
+
+    async def sleep_and_lose(seconds: float) -> None:
+        await sleep(seconds)
+        if len(clock.slept) == 3:
+            cortex_emulator.end_sessions()
+
+    clock.sleep = sleep_and_lose  # type: ignore[method-assign]
+    event: Any = fire(trigger(job.id), clock)
+    assert event["kind"] == "finished"
+    assert cortex_emulator.logins == 2
+
+
+def test_the_loop_is_never_held(cortex_emulator: Emulator, connection: str) -> None:
+    """Login and statements take their time in a thread: other triggers do not notice."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(20))
+    gaps = []
+
+    async def probe() -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.001)
+            gaps.append(time.monotonic() - before)
+
+    async def main() -> None:
+        watching = asyncio.create_task(probe())
+        waiting = trigger(job.id)
+        waiting.clock = Clock()
+        assert [event async for event in waiting.run()]
+        watching.cancel()
+
+    asyncio.run(main())  # BlockBuster fails it on any blocking call of ours
+    # Twenty looks of some 10 ms each went by: between them the loop had turns enough.
+    assert len(gaps) > 20
+
+
+def test_cancelled_trigger_leaves_nothing(cortex_emulator: Emulator, connection: str) -> None:
+    """A trigger that Airflow cancels ends its session, fires nothing, and lets the job run."""
+    job = cortex_emulator.jobs.add(model="m")
+    cortex_emulator.jobs.stall(job.id)
+
+    async def main() -> None:
+        waiting = trigger(job.id)
+        waiting.clock = Clock()
+        run = asyncio.create_task(anext(aiter(waiting.run())))  # type: ignore[arg-type]
+        await asyncio.to_thread(wait_until, lambda: cortex_emulator.statements)
+        run.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await run
+
+    asyncio.run(main())
+    wait_until(lambda: not threads())
+    assert not [s for s in cortex_emulator.statements if "CANCEL" in s.sql]
+    assert json.loads(cortex_emulator.jobs.describe(job.id) or "")["status"] == "IN_PROGRESS"
+
+
+@pytest.mark.parametrize(
+    ("cancel_on_kill", "status"), [(False, "IN_PROGRESS"), (True, "CANCELLED")]
+)
+def test_kill_while_deferred(
+    cancel_on_kill: bool, status: str, cortex_emulator: Emulator, connection: str
+) -> None:
+    """A deferred task that is marked failed cancels the job only where it was told to."""
+    job = cortex_emulator.jobs.add(model="m")
+    cortex_emulator.jobs.stall(job.id)
+    asyncio.run(trigger(job.id, cancel_on_kill=cancel_on_kill).on_kill())
+    assert json.loads(cortex_emulator.jobs.describe(job.id) or "")["status"] == status
+
+
+def test_kill_that_cannot_cancel(
+    cortex_emulator: Emulator, connection: str, log_lines: Callable[[], list[str]]
+) -> None:
+    """A cancel that Snowflake refuses is told in the log, by the job's id."""
+    asyncio.run(trigger("ft_gone", cancel_on_kill=True).on_kill())
+    assert [line for line in log_lines() if "ft_gone may run on" in line]
+
+
+def test_client_tells_refusals(cortex_emulator: Emulator, connection: str) -> None:
+    """What the hook raises in the thread is raised where it was awaited."""
+
+    async def main() -> None:
+        async with CortexClient(Session()) as client:
+            with pytest.raises(RefusedError, match="ft_gone"):
+                await client.describe("ft_gone")
+
+    asyncio.run(main())
