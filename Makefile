@@ -25,8 +25,9 @@ ui: $(ENVIRONMENT) ## the same, and leave Airflow's UI up until Ctrl-C
 	@.venv/bin/python -m demo.ui
 
 test: $(ENVIRONMENT) ## run the tests on Airflow 3, with coverage
-	@echo '== Tests on Airflow 3'
-	@.venv/bin/python $(PYTEST) --cov --cov-report=term-missing:skip-covered
+	@echo '== Tests with constraints.txt'
+	@.venv/bin/coverage run $(PYTEST)
+	@.venv/bin/coverage report --show-missing --skip-covered
 
 lint: $(ENVIRONMENT) ## check style, types and who imports whom
 	@echo '== ruff check' && .venv/bin/ruff check
@@ -37,7 +38,7 @@ lint: $(ENVIRONMENT) ## check style, types and who imports whom
 compat: test $(COMPAT:.compat/%=compat-%) ## run the tests also on older Airflows, and Snowflake's own client
 
 compat-2.11 compat-lowest: compat-%: .compat/%/made
-	@echo '== Tests on Airflow $*'
+	@echo '== Tests with constraints-$*.txt'
 	@.compat/$*/bin/python $(PYTEST)
 
 compat-clients: .compat/clients/made

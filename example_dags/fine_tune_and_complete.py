@@ -46,7 +46,7 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),  # noqa: UP017 - as DAG authors write it
     catchup=False,
     tags=["cortex"],
-):
+) as dag:
     start = CortexFineTuneOperator(
         task_id="start",
         model="ticket_triage",
@@ -67,3 +67,6 @@ with DAG(
         prompt=new_tickets()
     )
     load_tickets() >> start
+
+if __name__ == "__main__":
+    dag.test()

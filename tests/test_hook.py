@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 import pytest
-from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
 from airflow_provider_cortex.cortex.job import JobStatus
 from airflow_provider_cortex.emulator import Emulator, Life
@@ -103,20 +102,19 @@ def test_values_arrive_as_they_are(value: str, hook: CortexHook, cortex_emulator
         hook.describe(value)
 
 
-def test_protocol_is_passed_on(connection: str) -> None:
-    """The connection's protocol reaches the driver, which the official hook forgets."""
-    assert CortexHook(connection)._get_conn_params()["protocol"] == "http"
-    assert "protocol" not in SnowflakeHook(connection)._get_conn_params()
-
-
-def test_session_arguments(connection: str) -> None:
-    """Arguments replace what the connection says, and the tag joins the session's parameters."""
+def test_session_arguments(connection: str, cortex_emulator: Emulator) -> None:
+    """Arguments replace what the connection says; the tag joins the connection's parameters."""
     change(session_parameters={"TIMEZONE": "UTC"})
-    params = CortexHook(connection, role="R", query_tag="t")._get_conn_params()
-    assert params["role"] == "R"
-    assert params["session_parameters"] == {"TIMEZONE": "UTC", "QUERY_TAG": "t"}
-    own = CortexHook(connection, query_tag="t", session_parameters={"Query_Tag": "mine"})
-    assert own._get_conn_params()["session_parameters"] == {"Query_Tag": "mine"}
+    with CortexHook(connection, database="OTHER_DB", schema="S", query_tag="t") as hook:
+        assert hook.get_first("SELECT CURRENT_DATABASE(), CURRENT_SCHEMA()") == ("OTHER_DB", "S")
+    assert cortex_emulator.statements[-1].query_tag == "t"
+
+
+def test_own_query_tag(connection: str, cortex_emulator: Emulator) -> None:
+    """A tag among the session parameters, in any letters, is the user's word."""
+    with CortexHook(connection, query_tag="t", session_parameters={"Query_Tag": "mine"}) as hook:
+        hook.show()
+    assert cortex_emulator.statements[-1].query_tag == "mine"
 
 
 def test_one_session_until_closed(hook: CortexHook, cortex_emulator: Emulator) -> None:

@@ -26,6 +26,11 @@ def sensor(job_id: Any = "ft_1", **arguments: Any) -> CortexFineTuneSensor:
     return CortexFineTuneSensor(finetune_job_id=job_id, **(defaults | arguments))
 
 
+def context(wait: CortexFineTuneSensor, **instance: Any) -> Any:
+    """Return the context in which Airflow would run the sensor."""
+    return {"ti": Instance(wait, **instance)}
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_xcoms(mode: str, cortex_emulator: Emulator, connection: str, worker: Worker) -> None:
     """The next task finds the model's name, and all that Cortex told, in every mode alike."""
@@ -90,7 +95,7 @@ def test_id_that_rendered_to_nothing(
     wait.finetune_job_id = value  # type: ignore[assignment]  # as rendering does
 
     with pytest.raises(AirflowFailException) as failure:
-        wait.execute({"ti": Instance(wait)})
+        wait.execute(context(wait))
 
     assert "finetune_job_id" in str(failure.value)
     assert "start_training" in str(failure.value)
@@ -104,7 +109,8 @@ def test_templated_fields(cortex_emulator: Emulator, connection: str, worker: Wo
     names = ("warehouse", "database", "schema", "role", "authenticator", "snowflake_conn_id")
     wait = sensor("{{ job }}", **{name: f"{{{{ {name} }}}}" for name in names})
     wait.session_parameters = {"TIMEZONE": "{{ zone }}"}
-    wait.render_template_fields({"job": job.id, "zone": "UTC"} | {name: name for name in names})
+    values: Any = {"job": job.id, "zone": "UTC"} | {name: name for name in names}
+    wait.render_template_fields(values)
     assert wait.finetune_job_id == job.id
     assert [getattr(wait, name) for name in names] == list(names)
     assert wait.session_parameters == {"TIMEZONE": "UTC"}
@@ -137,7 +143,7 @@ def test_progress_in_the_log(
     assert len(shown) == 3
     assert "PENDING" in shown[0]
     assert re.search(
-        r"IN_PROGRESS [█░]{20} \d+ %  0 s elapsed, about 0 s left; next look in", shown[2]
+        r"IN_PROGRESS [█░]{20} \d+ %  \d+ s elapsed, about \d+ s left; next look in", shown[2]
     )
     assert [line for line in lines if f"{job.id} SUCCESS: model DB.S.m" in line]
 
@@ -171,13 +177,13 @@ def test_session_that_ended_is_replaced(
     """A session that Snowflake ended is trouble that passes: the next look has a new one."""
     job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(3))
     wait = sensor(job.id, deferrable=False)
-    context: Any = {"ti": Instance(wait)}
-    assert not wait.poke(context)
+    polling = context(wait)
+    assert not wait.poke(polling)
     cortex_emulator.end_sessions()
-    assert not wait.poke(context)
-    assert not wait.poke(context)
-    assert not wait.poke(context)
-    assert wait.poke(context)
+    assert not wait.poke(polling)
+    assert not wait.poke(polling)
+    assert not wait.poke(polling)
+    assert wait.poke(polling)
     assert cortex_emulator.logins == 2
     wait.on_kill()
 
@@ -225,7 +231,7 @@ def test_trigger_holds_no_secret(
     wait = sensor(job.id, deferrable=True, role="R")
 
     with pytest.raises(TaskDeferred) as deferred:
-        wait.execute({"ti": Instance(wait)})
+        wait.execute(context(wait))
 
     stored = json.dumps(deferred.value.trigger.serialize())
     assert "snowflake_default" in stored
@@ -240,7 +246,7 @@ def test_deferral_carries_the_moments(cortex_emulator: Emulator, connection: str
     began = datetime.now(tz=UTC) - timedelta(hours=1)
 
     with pytest.raises(TaskDeferred) as deferred:
-        wait.execute({"ti": Instance(wait, start_date=began)})
+        wait.execute(context(wait, start_date=began))
 
     trigger: Any = deferred.value.trigger
     assert trigger.deadline == began.timestamp() + 7200
@@ -252,9 +258,8 @@ def test_timeout_of_a_rescheduled_sensor(cortex_emulator: Emulator, connection: 
     job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(2))
     wait = sensor(job.id, deferrable=False, mode="reschedule", timeout=3600)
     first = datetime.now(tz=UTC) - timedelta(hours=2)
-    instance = Instance(wait, rescheduled_on=first)
     with pytest.raises(AirflowSensorTimeout, match="after 7200 s"):
-        wait.execute({"ti": instance})
+        wait.execute(context(wait, rescheduled_on=first))
 
 
 FOREIGN = [None, {}, {"status": "success", "model": "m"}, {"kind": "finished", "version": 9}]
@@ -285,10 +290,10 @@ def test_foreign_event(
     assert "return_value" not in result.xcoms
 
 
-def resume_after_failure(wait: CortexFineTuneSensor, instance: Instance) -> object:
+def resume_after_failure(wait: CortexFineTuneSensor, **instance: Any) -> object:
     """Resume a task as Airflow does when its trigger is no more."""
     arguments = {"error": "Trigger failure", "traceback": ["Traceback\n", "RuntimeError: bug\n"]}
-    return wait.resume_execution("__fail__", arguments, {"ti": instance})  # type: ignore[typeddict-item]
+    return wait.resume_execution("__fail__", arguments, context(wait, **instance))
 
 
 def test_trigger_that_broke(cortex_emulator: Emulator, connection: str) -> None:
@@ -296,7 +301,7 @@ def test_trigger_that_broke(cortex_emulator: Emulator, connection: str) -> None:
     job = cortex_emulator.jobs.add(model="m")
     wait = sensor(job.id, deferrable=True)
     with pytest.raises(Exception, match="Trigger failure") as failure:
-        resume_after_failure(wait, Instance(wait))
+        resume_after_failure(wait)
     assert not isinstance(failure.value, AirflowFailException)
 
 
@@ -307,12 +312,12 @@ def test_no_triggerer(state: str, cortex_emulator: Emulator, connection: str) ->
     if state == "IN_PROGRESS":
         cortex_emulator.jobs.stall(job.id)
     wait = sensor(job.id, deferrable=True, timeout=60)
-    instance = Instance(wait, start_date=datetime.now(tz=UTC) - timedelta(minutes=5))
+    began = datetime.now(tz=UTC) - timedelta(minutes=5)
     if state == "SUCCESS":
-        assert resume_after_failure(wait, instance) == job.model
+        assert resume_after_failure(wait, start_date=began) == job.model
     else:
         with pytest.raises(AirflowSensorTimeout, match="may still be running"):
-            resume_after_failure(wait, instance)
+            resume_after_failure(wait, start_date=began)
 
 
 def test_silent_fail(cortex_emulator: Emulator, connection: str, worker: Worker) -> None:

@@ -159,7 +159,11 @@ def test_cancelled_trigger_leaves_nothing(cortex_emulator: Emulator, connection:
     async def main() -> None:
         waiting = trigger(job.id)
         waiting.clock = Clock()
-        run = asyncio.create_task(anext(aiter(waiting.run())))  # type: ignore[arg-type]
+
+        async def first_event() -> object:
+            return await anext(aiter(waiting.run()))
+
+        run = asyncio.create_task(first_event())
         await asyncio.to_thread(wait_until, lambda: cortex_emulator.statements)
         run.cancel()
         with contextlib.suppress(asyncio.CancelledError):
