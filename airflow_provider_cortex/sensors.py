@@ -6,7 +6,7 @@ import inspect
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from airflow.providers.common.compat.sdk import (
@@ -98,6 +98,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         self.remember_source("finetune_job_id")
         self._event: object = _NO_EVENT
         self._watch: _Watch | None = None
+        self._began = datetime.now(tz=UTC)
 
     def execute(self, context: Context) -> Any:
         """Wait: Airflow's own loop, around :meth:`poke`."""
@@ -255,8 +256,9 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         """Return when this wait began, epoch seconds: kept through deferrals and reschedules."""
         ti = context["ti"]
         rescheduled = _first_reschedule_date(ti, context) if self.reschedule else None
-        moment: datetime = rescheduled or ti.start_date
-        return moment.timestamp()
+        # Airflow 2's dag.test() runs tasks without a start date.
+        started: datetime | None = ti.start_date
+        return (rescheduled or started or self._began).timestamp()
 
     def _deadline(self, context: Context) -> float:
         """Return when the wait ends at the latest, epoch seconds."""

@@ -111,8 +111,8 @@ def test_session_arguments(connection: str, cortex_emulator: Emulator) -> None:
 
 
 def test_own_query_tag(connection: str, cortex_emulator: Emulator) -> None:
-    """A tag among the session parameters, in any letters, is the user's word."""
-    with CortexHook(connection, query_tag="t", session_parameters={"Query_Tag": "mine"}) as hook:
+    """A tag among the session parameters is the user's word."""
+    with CortexHook(connection, query_tag="t", session_parameters={"QUERY_TAG": "mine"}) as hook:
         hook.show()
     assert cortex_emulator.statements[-1].query_tag == "mine"
 

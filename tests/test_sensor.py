@@ -253,7 +253,9 @@ def test_deferral_carries_the_moments(cortex_emulator: Emulator, connection: str
     assert timedelta(minutes=60) < (deferred.value.timeout or timedelta()) < timedelta(minutes=62)
 
 
-def test_timeout_of_a_rescheduled_sensor(cortex_emulator: Emulator, connection: str) -> None:
+def test_timeout_of_a_rescheduled_sensor(
+    cortex_emulator: Emulator, connection: str, worker: Worker
+) -> None:
     """A rescheduled sensor's timeout counts from its first look, in whatever process that was."""
     job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(2))
     wait = sensor(job.id, deferrable=False, mode="reschedule", timeout=3600)

@@ -9,11 +9,13 @@ sensor in test_example_dag.py and in ``make demo``.
 import asyncio
 import contextlib
 import json
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import airflow
 from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
@@ -27,10 +29,14 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_cortex.triggers import CortexFineTuneTrigger
 from tests.clock import Clock
 
-try:
+AIRFLOW_2 = airflow.__version__.startswith("2.")
+if AIRFLOW_2:
+    from airflow.models.taskreschedule import TaskReschedule
+    from airflow.utils.session import create_session
+    from airflow.utils.timeout import timeout as alarm
+    from sqlalchemy import text
+else:
     from airflow.sdk.execution_time.timeout import timeout as alarm
-except ImportError:  # Airflow 2
-    from airflow.utils.timeout import timeout as alarm  # type: ignore[no-redef]
 
 MODES = ("poke", "reschedule", "deferrable")
 
@@ -48,12 +54,16 @@ class Instance:
 
     task: BaseOperator
     dag_id: str = "tickets"
-    run_id: str = "weekly"
+    run_id: str = field(default_factory=lambda: f"weekly_{uuid.uuid4()}")
     map_index: int = -1
     max_tries: int = 0
     start_date: datetime = field(default_factory=lambda: datetime.now(tz=UTC))
     xcoms: dict[str, Any] = field(default_factory=dict)
     rescheduled_on: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.rescheduled_on:
+            self.remember_reschedule(self.rescheduled_on)
 
     @property
     def task_id(self) -> str:
@@ -63,8 +73,33 @@ class Instance:
         """Keep an XCom, in the JSON form in which Airflow would."""
         self.xcoms[key] = json.loads(json.dumps(value, allow_nan=False))
 
-    def get_first_reschedule_date(self, context: Mapping[str, Any]) -> datetime | None:
-        return self.rescheduled_on
+    if AIRFLOW_2:
+
+        def remember_reschedule(self, began: datetime) -> None:
+            """Write into Airflow's database when a look began, where its sensors read it."""
+            make: Any = TaskReschedule  # whose arguments are other ones in Airflow 3
+            row = make(
+                task_id=self.task_id,
+                dag_id=self.dag_id,
+                run_id=self.run_id,
+                try_number=1,
+                start_date=began,
+                end_date=began,
+                reschedule_date=began,
+            )
+            with create_session() as session:
+                # There is no task instance that the row could refer to.
+                session.execute(text("PRAGMA foreign_keys = OFF"))
+                session.add(row)
+
+    else:
+
+        def remember_reschedule(self, began: datetime) -> None:
+            """Keep when the first look began."""
+            self.rescheduled_on = self.rescheduled_on or began
+
+        def get_first_reschedule_date(self, context: Mapping[str, Any]) -> datetime | None:
+            return self.rescheduled_on
 
 
 @dataclass(frozen=True)
@@ -105,7 +140,7 @@ class Worker:
                 resume = (deferred.method_name, {**(deferred.kwargs or {}), "event": event})
                 continue
             except AirflowRescheduleException:
-                instance.rescheduled_on = instance.rescheduled_on or instance.start_date
+                instance.remember_reschedule(instance.start_date)
                 continue
             except AirflowSkipException as skip:
                 state, error = "skipped", skip
