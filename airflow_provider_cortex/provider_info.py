@@ -19,7 +19,11 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": PACKAGE,
         "name": INTEGRATION,
-        "description": "Fine-tune models with Snowflake Cortex, wait for them, and use them.",
+        "description": (
+            "Fine-tune models with Snowflake Cortex (CortexFineTuneOperator), wait for them"
+            " (CortexFineTuneSensor, CortexFineTuneTrigger), use them (CortexCompleteOperator),"
+            " over ordinary Snowflake connections (CortexHook)."
+        ),
         "versions": [version(PACKAGE)],
         "integrations": [
             {

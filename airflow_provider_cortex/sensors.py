@@ -183,6 +183,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         return self._watch.look(sit_out_trouble=self.reschedule and not self.deferrable)
 
     def _new_watch(self, job_id: str, context: Context) -> _Watch:
+        self.log.info("Waiting for fine-tuning job %s", job_id)
         started_at = self._started_at(context)
         return _Watch(
             job_id=job_id,

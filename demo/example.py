@@ -21,7 +21,7 @@ def run_example(deployment: Deployment) -> Run:
     :raises Trouble: if it was not.
     """
     tell = Teller(deployment)
-    tell.line("Starting Airflow: database, api-server, scheduler, dag-processor, triggerer")
+    tell.line("Starting the emulator and Airflow: database, then its four components")
     deployment.start()
     deployment.wait_for("Airflow's api-server", lambda: deployment.api.get("/version"))
     tell.line(f"Airflow is up on {deployment.url}")

@@ -54,23 +54,29 @@ def test_entry_point() -> None:
     assert entry.load()() == get_provider_info()
 
 
-def test_airflow_lists_the_provider(airflow_database: None) -> None:
-    """``airflow providers get`` shows the package and its modules."""
-    command = [sys.executable, "-m", "airflow", "providers", "get", PACKAGE, "--full"]
-    shown = subprocess.run(
-        [*command, "--output", "json"], check=True, capture_output=True, text=True, timeout=120
-    ).stdout
-    for module in ("hooks", "operators", "sensors", "triggers"):
-        assert f"airflow_provider_cortex.{module}" in shown
-
-
 @pytest.mark.parametrize(
-    "module", ["sensors", "operators", "triggers", "hooks", "client", "provider_info", "tasks"]
+    ("arguments", "shown"),
+    [
+        ([], ("CortexHook", "Sensor", "FineTuneOperator", "CompleteOperator", "Trigger")),
+        (["--full"], ("cortex.hooks", "cortex.operators", "cortex.sensors", "cortex.triggers")),
+    ],
 )
-def test_importing_loads_nothing_heavy(module: str) -> None:
+def test_airflow_lists_the_provider(
+    arguments: list[str], shown: tuple[str, ...], airflow_database: None
+) -> None:
+    """``airflow providers get`` shows the package, its classes and its modules."""
+    command = [sys.executable, "-m", "airflow", "providers", "get", PACKAGE, "--output", "json"]
+    ran = subprocess.run(
+        [*command, *arguments], check=True, capture_output=True, text=True, timeout=120
+    )
+    assert [name for name in shown if name not in ran.stdout] == []
+
+
+def test_importing_loads_nothing_heavy() -> None:
     """A DAG file is parsed every half minute: neither the driver nor pandas is loaded for that."""
+    modules = ["sensors", "operators", "triggers", "hooks", "client", "tasks", "provider_info"]
     loaded = run(
-        f"import sys, airflow_provider_cortex.{module};"
+        f"import sys, {', '.join(f'airflow_provider_cortex.{module}' for module in modules)};"
         f" print([name for name in {HEAVY} if name in sys.modules])"
     )
     assert loaded == "[]"

@@ -163,7 +163,8 @@ class Emulator:
         """Stop listening; data, jobs and sessions stay as they are."""
         if self._server is None or self._thread is None:
             return
-        self._server.should_exit = True
+        # At once: a driver's idle connections are not worth waiting for.
+        self._server.should_exit = self._server.force_exit = True
         self._thread.join()
         self._server = self._thread = None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus, jobs
@@ -239,6 +239,7 @@ json_values = st.recursive(
 names = st.sampled_from([f.name for f in dataclasses.fields(FineTuneJob)])
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.dictionaries(names | st.text(), json_values))
 def test_any_object_is_read_or_refused(record: dict[str, Any]) -> None:
     """Whatever fields come, in whatever types: a record, or our error, and nothing else."""
