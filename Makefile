@@ -26,8 +26,7 @@ ui: $(ENVIRONMENT) ## the same, and leave Airflow's UI up until Ctrl-C
 
 test: $(ENVIRONMENT) ## run the tests on Airflow 3, with coverage
 	@echo '== Tests with constraints.txt'
-	@.venv/bin/coverage run $(PYTEST)
-	@.venv/bin/coverage report --show-missing --skip-covered
+	@.venv/bin/python $(PYTEST) --cov --cov-report=term:skip-covered
 
 lint: $(ENVIRONMENT) ## check style, types and who imports whom
 	@echo '== ruff check' && .venv/bin/ruff check

@@ -91,7 +91,7 @@ class ContactLostError(CortexError):
     """
     No usable answer for longer than the contact budget.
 
-    Attributes: *job_id*; *waited*, seconds since the last good answer; *reason*, what went wrong
+    Attributes: *job_id*; *waited*, seconds for which there was none; *reason*, what went wrong
     last; *last_seen*, what was known of the job before.
     """
 

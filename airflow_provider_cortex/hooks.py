@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
 from airflow_provider_cortex.cortex import completion, statements
@@ -193,7 +193,11 @@ class CortexHook(SnowflakeHook):
         except AirflowNotFoundException as error:
             message = f"there is no Airflow connection {self.get_conn_id()!r} (snowflake_conn_id)"
             raise RefusedError(message) from error
-        except (ValueError, TypeError) as error:  # fields that do not go together, a bad key
+        except (
+            AirflowException,
+            ValueError,
+            TypeError,
+        ) as error:  # fields that do not go together, a bad key
             message = f"connection {self.get_conn_id()!r} is of no use: {error}"
             raise RefusedError(message) from error
         if params.get("host") in LOOPBACK:

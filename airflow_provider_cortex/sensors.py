@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
@@ -32,7 +32,7 @@ from airflow_provider_cortex.errors import (
 )
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.tasks import CortexTask
-from airflow_provider_cortex.triggers import CortexFineTuneTrigger
+from airflow_provider_cortex.triggers import FIRST_LOOK, CortexFineTuneTrigger
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
@@ -45,8 +45,6 @@ kills a task that resumes later than that without a word; 3.x never ends it at a
 
 NET = timedelta(minutes=1)
 """How long after its deadline Airflow ends a deferral by itself, should there be no triggerer."""
-
-_NO_EVENT: Final = object()
 
 # Airflow's own loop, without the guard that warns of a task that runs it when it resumes.
 _poke_loop = inspect.unwrap(BaseSensorOperator.execute)
@@ -66,8 +64,8 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
     :param finetune_job_id: the id that CREATE returned. (templated)
     :param deferrable: wait in the triggerer, without holding a worker. By default what Airflow's
         ``[operators] default_deferrable`` says.
-    :param contact_timeout: for how many seconds since the last good answer to bear trouble that may
-        pass: the network, an overloaded Snowflake, an answer that nobody can read.
+    :param contact_timeout: for how many seconds on end to bear trouble that may pass: the network, an
+        overloaded Snowflake, an answer that nobody can read.
     :param skip_on_cancelled: skip the task when the job was cancelled, rather than fail it.
     :param cancel_on_kill: cancel the job when this task is killed. A sensor watches a job that it
         did not start, so by default it never does. While the task is deferred this takes Airflow 3.3.
@@ -96,7 +94,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         self.skip_on_cancelled = skip_on_cancelled
         self.cancel_on_kill = cancel_on_kill
         self.remember_source("finetune_job_id")
-        self._event: object = _NO_EVENT
+        self._resumed_with: tuple[object] | None = None
         self._watch: _Watch | None = None
         self._began = datetime.now(tz=UTC)
 
@@ -106,7 +104,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: object = None) -> Any:
         """Resume with the trigger's event, through the same loop: so every mode ends alike."""
-        self._event = event
+        self._resumed_with = (event,)
         return self._wait(context)
 
     def resume_execution(
@@ -173,9 +171,9 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
     def _look(self, context: Context) -> FineTuneJob | None:
         """Return the job if it is over, from the trigger's event or, without one, from Cortex."""
         job_id = self.required("finetune_job_id")
-        event, self._event = self._event, _NO_EVENT
-        if event is not _NO_EVENT:
-            return events.read(event, job_id=job_id)
+        resumed_with, self._resumed_with = self._resumed_with, None
+        if resumed_with is not None:
+            return events.read(*resumed_with, job_id=job_id)
         if self._watch is None:
             self._watch = self._new_watch(job_id, context)
         # Airflow keeps nothing of a task between two reschedules, not even since when there has been
@@ -192,7 +190,10 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
                 job_id=job_id,
                 started_at=started_at,
                 deadline=self._deadline(context),
-                policy=PollPolicy(interval=self.poke_interval),
+                policy=PollPolicy(
+                    # The next look may be the triggerer's first.
+                    interval=max(self.poke_interval, FIRST_LOOK if self.deferrable else 0.0)
+                ),
                 contact_timeout=self.contact_timeout,
                 clock=time.time,
             ),

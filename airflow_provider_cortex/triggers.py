@@ -53,7 +53,7 @@ class CortexFineTuneTrigger(BaseTrigger):
     :param started_at: when the wait began, epoch seconds.
     :param deadline: when the wait ends at the latest, epoch seconds.
     :param poke_interval: seconds between two looks.
-    :param contact_timeout: for how many seconds since the last good answer trouble is borne.
+    :param contact_timeout: for how many seconds on end trouble is borne.
     :param cancel_on_kill: cancel the job when the task is marked failed or success, or cleared,
         while it is deferred (Airflow 3.3 and later; earlier ones do not tell a trigger).
     """

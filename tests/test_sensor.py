@@ -1,5 +1,6 @@
 """The sensor: what it takes, what it says, what it hands on, what it leaves alone."""
 
+import copy
 import json
 import re
 import threading
@@ -115,6 +116,12 @@ def test_templated_fields(cortex_emulator: Emulator, connection: str, worker: Wo
     assert wait.finetune_job_id == job.id
     assert [getattr(wait, name) for name in names] == list(names)
     assert wait.session_parameters == {"TIMEZONE": "UTC"}
+
+
+def test_copy(cortex_emulator: Emulator, connection: str, worker: Worker) -> None:
+    """A deep copy, such as Airflow makes of a part of a DAG, works as the sensor does."""
+    job = cortex_emulator.jobs.add(model="m")
+    assert worker.run(lambda: copy.deepcopy(sensor(job.id))).state == "success"
 
 
 def test_default_arguments(connection: str) -> None:

@@ -19,28 +19,37 @@ from airflow_provider_cortex.errors import (
     UnreadableAnswerError,
 )
 
-Payload = dict[str, Any]
+
+class Payload(dict[str, Any]):
+    """
+    What Airflow stores of an event.
+
+    It also logs the event when the trigger fires: the job's queries are nothing for a log.
+    """
+
+    def __repr__(self) -> str:
+        return f"<{self['kind']}>"
 
 
 def finished(job: FineTuneJob) -> Payload:
     """Say that the job is over, one way or another."""
-    return {"kind": "finished", "job": job.text}
+    return Payload(kind="finished", job=job.text)
 
 
 def stopped(error: CortexError) -> Payload:
     """Say why the wait ended before the job did."""
     match error:
         case FineTuneTimeoutError():
-            return {"kind": "timeout", "waited": error.waited, "last_seen": error.last_seen}
+            return Payload(kind="timeout", waited=error.waited, last_seen=error.last_seen)
         case ContactLostError():
-            return {
-                "kind": "contact_lost",
-                "waited": error.waited,
-                "reason": error.reason,
-                "last_seen": error.last_seen,
-            }
+            return Payload(
+                kind="contact_lost",
+                waited=error.waited,
+                reason=error.reason,
+                last_seen=error.last_seen,
+            )
         case _:
-            return {"kind": "refused", "reason": str(error)}
+            return Payload(kind="refused", reason=str(error))
 
 
 def read(payload: object, *, job_id: str) -> FineTuneJob:

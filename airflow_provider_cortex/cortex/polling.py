@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.progress import state
@@ -43,7 +43,8 @@ class Poller:
     :param job_id: the job.
     :param started_at: when the wait began, epoch seconds.
     :param deadline: when it ends at the latest, epoch seconds.
-    :param contact_timeout: for how many seconds since the last good answer trouble is borne.
+    :param contact_timeout: for how many seconds on end trouble is borne, from the first look that
+        went wrong: with a long interval, one blip must not be the end.
     :param clock: tells the time, epoch seconds.
     """
 
@@ -54,12 +55,7 @@ class Poller:
     clock: Callable[[], float]
     contact_timeout: float = DEFAULT_CONTACT_TIMEOUT
     last_seen: FineTuneJob | None = None
-    _last_contact: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        # A poller that is made anew, because the triggerer restarted, has its whole budget again:
-        # how long ago the last good answer came is not known here.
-        self._last_contact = self.clock()
+    _trouble_since: float | None = None
 
     def observe(self, job: FineTuneJob) -> float | None:
         """
@@ -68,7 +64,7 @@ class Poller:
         :raises FineTuneTimeoutError: if the deadline has passed.
         """
         self.last_seen = job
-        self._last_contact = self.clock()
+        self._trouble_since = None
         return None if job.is_over else self._delay()
 
     def miss(self, error: CortexError) -> float:
@@ -81,7 +77,9 @@ class Poller:
         """
         if not isinstance(error, PASSING):
             raise error
-        waited = self.clock() - self._last_contact
+        if self._trouble_since is None:
+            self._trouble_since = self.clock()
+        waited = self.clock() - self._trouble_since
         if waited >= self.contact_timeout:
             raise ContactLostError(self.job_id, waited, str(error), self.last_state) from error
         return min(self._delay(), self.contact_timeout - waited)

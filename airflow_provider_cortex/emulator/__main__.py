@@ -1,11 +1,12 @@
 """``python -m airflow_provider_cortex.emulator``: run it until Ctrl-C."""
 
 import argparse
+import contextlib
 import errno
 import shlex
 import signal
 import sys
-import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,10 +101,11 @@ def _greeting(emulator: "Emulator") -> str:
 
 
 def _wait_for_signal() -> None:
-    stopped = threading.Event()
     for number in signal.SIGINT, signal.SIGTERM:
-        signal.signal(number, lambda *_: stopped.set())
-    stopped.wait()
+        signal.signal(number, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(3600)
 
 
 def _say(text: str) -> None:

@@ -29,6 +29,12 @@ def test_finished_job() -> None:
     assert job.to_dict() == JOB.to_dict()
 
 
+def test_event_in_the_log() -> None:
+    """Airflow logs the event: that line does not show what the job was trained on."""
+    job = FineTuneJob.parse({"id": "ft_1", "status": "SUCCESS", "training_data": "SELECT secret"})
+    assert "secret" not in repr(event.finished(job))
+
+
 @pytest.mark.parametrize(
     "error",
     [
