@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.session import Session
+from airflow_provider_cortex.errors import NoConnectionError, UnreachableError
 from airflow_provider_cortex.hooks import CortexHook
 
 Answer = TypeVar("Answer")
@@ -49,8 +50,15 @@ class CortexClient:
         self._thread.shutdown(wait=False)
 
     async def describe(self, job_id: str) -> FineTuneJob:
-        """Return what Cortex knows of the job; raises as :class:`CortexHook` does."""
-        return await self._in_thread(lambda: self._hook.describe(job_id))
+        """
+        Return what Cortex knows of the job; raises as :class:`CortexHook` does, but for one.
+
+        A connection that is missing was there when the worker looked: that passes, too.
+        """
+        try:
+            return await self._in_thread(lambda: self._hook.describe(job_id))
+        except NoConnectionError as error:
+            raise UnreachableError(str(error)) from error
 
     async def cancel(self, job_id: str) -> str:
         """Cancel the job and return Cortex's sentence about it."""

@@ -8,11 +8,13 @@ CortexError
 │   └── MissingModelError      SUCCESS, but no model's name
 ├── UnreachableError         trouble that passes: network, overload, a session that ended
 ├── RefusedError             Snowflake said no, and would say so again
+├── NoConnectionError        Airflow found no such connection
 ├── ContactLostError         no usable answer for longer than the contact budget
 ├── FineTuneFailedError      the job ended in ERROR
 ├── FineTuneCancelledError   somebody cancelled the job
 ├── FineTuneTimeoutError     we stopped waiting; the job may still be running
 ├── CompletionError          the model gave no answer
+├── TriggerBrokeError        a deferred task's trigger is no more
 └── TriggerEventError        a deferred task resumed with an event we did not send
 
 None of them is an Airflow exception: an Airflow task fails, and may be retried, on any of them.
@@ -48,10 +50,13 @@ class ArgumentError(CortexError):
         self.argument = argument
         self.value = value
         self.source = source
+        # A value that is no text may be a long one, and not meant for a log.
+        empty = value is None or isinstance(value, str)
+        found = repr(value) if empty else f"a value of type {type(value).__name__}"
         super().__init__(
-            f"{argument} must be text that is not empty, and {excerpt(source)!r} gave"
-            f" {excerpt(repr(value))}. If another task should have pushed it: did that task run,"
-            " succeed, and push one value under this key?"
+            f"{argument} must be text that is not empty, and {excerpt(source)!r} gave {found}."
+            " If another task should have pushed it: did that task run, succeed, and push one value"
+            " under this key?"
         )
 
 
@@ -85,6 +90,19 @@ class UnreachableError(CortexError):
 
 class RefusedError(CortexError):
     """Snowflake said no, and would say so again."""
+
+
+class NoConnectionError(CortexError):
+    """
+    Airflow found no such connection.
+
+    It may be a wrong id; but Airflow says the same when it could not ask its database or a secrets
+    backend just then, so a retry may help.
+    """
+
+    def __init__(self, conn_id: str) -> None:
+        self.conn_id = conn_id
+        super().__init__(f"Airflow finds no connection {conn_id!r} (snowflake_conn_id)")
 
 
 class ContactLostError(CortexError):
@@ -165,4 +183,16 @@ class TriggerEventError(CortexError):
         super().__init__(
             f"Cannot tell how fine-tuning job {job_id} ended: the task resumed with an event that"
             f" this package does not know: {self.event}. A retry of this task looks at the job again."
+        )
+
+
+class TriggerBrokeError(CortexError):
+    """A deferred task's trigger ended without an event: it crashed."""
+
+    def __init__(self, job_id: str, reason: object) -> None:
+        self.job_id = job_id
+        self.reason = excerpt(reason)
+        super().__init__(
+            f"The wait for fine-tuning job {job_id} broke off in the triggerer: {self.reason}. The job"
+            " may still be running: a retry of this task takes up the wait again."
         )

@@ -16,6 +16,7 @@ from airflow_provider_cortex.cortex.refusal import is_lasting
 from airflow_provider_cortex.cortex.session import Session
 from airflow_provider_cortex.cortex.statements import Call, CompletionFunction
 from airflow_provider_cortex.errors import (
+    NoConnectionError,
     RefusedError,
     UnreachableError,
     UnreadableAnswerError,
@@ -39,6 +40,8 @@ PASSED_ON = (
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 EMULATOR_HINT = "Is the emulator running (python -m airflow_provider_cortex.emulator)?"
 
+OAUTH_REFUSALS = frozenset({400, 401, 403})
+
 LOGIN_TIMEOUT = 60
 """Seconds for which the driver tries to log in, unless the connection says otherwise."""
 
@@ -52,8 +55,9 @@ class CortexHook(SnowflakeHook):
     that is lost is replaced at the next call. Not for several threads at once.
 
     Every call raises :class:`~airflow_provider_cortex.errors.RefusedError` for what would be refused
-    again, :class:`~airflow_provider_cortex.errors.UnreachableError` for trouble that passes, and
-    :class:`~airflow_provider_cortex.errors.UnreadableAnswerError` for an answer in no known shape.
+    again, :class:`~airflow_provider_cortex.errors.UnreachableError` for trouble that passes,
+    :class:`~airflow_provider_cortex.errors.UnreadableAnswerError` for an answer in no known shape, and
+    :class:`~airflow_provider_cortex.errors.NoConnectionError` without a connection.
 
     :param snowflake_conn_id: the Airflow connection's id.
     :param query_tag: Snowflake's ``QUERY_TAG`` for the session, unless the session parameters
@@ -191,13 +195,14 @@ class CortexHook(SnowflakeHook):
             params: dict[str, Any] = super()._get_conn_params()
             extra = self.get_connection(self.get_conn_id()).extra_dejson
         except AirflowNotFoundException as error:
-            message = f"there is no Airflow connection {self.get_conn_id()!r} (snowflake_conn_id)"
-            raise RefusedError(message) from error
-        except (
-            AirflowException,
-            ValueError,
-            TypeError,
-        ) as error:  # fields that do not go together, a bad key
+            raise NoConnectionError(self.get_conn_id()) from error
+        except OSError as error:  # of requests, from an OAuth endpoint
+            response = getattr(error, "response", None)
+            if getattr(response, "status_code", None) in OAUTH_REFUSALS:
+                raise self._refused("get an OAuth token", error) from error
+            raise
+        # Fields that do not go together, a bad key.
+        except (AirflowException, ValueError, TypeError) as error:
             message = f"connection {self.get_conn_id()!r} is of no use: {error}"
             raise RefusedError(message) from error
         if params.get("host") in LOOPBACK:
@@ -215,7 +220,9 @@ class CortexHook(SnowflakeHook):
     def _cell(self, call: Call, *, about: str) -> object:
         """Return the only cell of the answer, and None for NULL."""
         with self._translated(about):
-            if self._session is None or self._session.is_closed():
+            if self._session is not None and self._session.is_closed():
+                self._session = None
+            if self._session is None:
                 self._session = self.get_conn()
             with self._session.cursor() as cursor:
                 cursor.execute(call.sql, call.values)
@@ -238,26 +245,28 @@ class CortexHook(SnowflakeHook):
         try:
             yield
         except Error as error:
-            # The driver raises a plain DatabaseError when it reached Snowflake and was turned down.
             if is_lasting(
                 errno=error.errno,
                 sqlstate=error.sqlstate,
+                message=str(error),
                 statement=isinstance(error, ProgrammingError),
-                login=type(error) is DatabaseError,
+                logging_in=self._session is None,
+                # The driver raises a plain DatabaseError when Snowflake turned the login down.
+                turned_down=type(error) is DatabaseError,
             ):
-                raise RefusedError(f"cannot {about} {self._where()}: {error}") from error
+                raise self._refused(about, error) from error
             raise self._unreachable(about, error) from error
         # Not of the driver's making: requests' errors from an OAuth endpoint (OSError), and what the
         # driver stumbles over when a proxy, not Snowflake, has answered.
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise self._unreachable(about, error) from error
 
+    def _refused(self, about: str, error: Exception) -> RefusedError:
+        where = f"with connection {self.get_conn_id()!r}"
+        return RefusedError(f"cannot {about} {where}: {excerpt(str(error))}")
+
     def _unreachable(self, about: str, error: Exception) -> UnreachableError:
         # The session may be what is wrong: the next call has a new one.
         self.close()
-        return UnreachableError(
-            f"could not {about} {self._where()} just now: {excerpt(str(error))}"
-        )
-
-    def _where(self) -> str:
-        return f"with connection {self.get_conn_id()!r}{self._hint}"
+        where = f"with connection {self.get_conn_id()!r}{self._hint}"
+        return UnreachableError(f"could not {about} {where} just now: {excerpt(str(error))}")

@@ -29,6 +29,7 @@ from airflow_provider_cortex.errors import (
     FineTuneCancelledError,
     FineTuneFailedError,
     FineTuneTimeoutError,
+    TriggerBrokeError,
 )
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.tasks import CortexTask
@@ -45,6 +46,9 @@ kills a task that resumes later than that without a word; 3.x never ends it at a
 
 NET = timedelta(minutes=1)
 """How long after its deadline Airflow ends a deferral by itself, should there be no triggerer."""
+
+TIME_IS_UP = frozenset({"Trigger timeout", "Trigger/execution timeout"})
+"""Why Airflow gave a deferral up, if it did not crash: as Airflow 3 says it, and as Airflow 2 does."""
 
 # Airflow's own loop, without the guard that warns of a task that runs it when it resumes.
 _poke_loop = inspect.unwrap(BaseSensorOperator.execute)
@@ -67,8 +71,9 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
     :param contact_timeout: for how many seconds on end to bear trouble that may pass: the network, an
         overloaded Snowflake, an answer that nobody can read.
     :param skip_on_cancelled: skip the task when the job was cancelled, rather than fail it.
-    :param cancel_on_kill: cancel the job when this task is killed. A sensor watches a job that it
-        did not start, so by default it never does. While the task is deferred this takes Airflow 3.3.
+    :param cancel_on_kill: cancel the job when this task is killed, or ended by ``execution_timeout``. A
+        sensor watches a job that it did not start, so by default it never does. While the task is
+        deferred this takes Airflow 3.3.
     :param kwargs: as of :class:`~airflow_provider_cortex.tasks.CortexTask` and of Airflow's
         ``BaseSensorOperator``: ``poke_interval`` and ``timeout`` in seconds, ``mode``,
         ``soft_fail``, ``never_fail`` …
@@ -97,14 +102,24 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         self._resumed_with: tuple[object] | None = None
         self._watch: _Watch | None = None
         self._began = datetime.now(tz=UTC)
+        self._resumed_since: float | None = None
+        self._time_is_up = False
 
     def execute(self, context: Context) -> Any:
         """Wait: Airflow's own loop, around :meth:`poke`."""
         return self._wait(context)
 
-    def execute_complete(self, context: Context, event: object = None) -> Any:
-        """Resume with the trigger's event, through the same loop: so every mode ends alike."""
+    def execute_complete(
+        self, context: Context, event: object = None, started_at: float | None = None
+    ) -> Any:
+        """
+        Resume with the trigger's event, through the same loop: so every mode ends alike.
+
+        :param started_at: when the wait began, epoch seconds: Airflow 3.0 and 3.1 forget a task's start
+            date when they resume it, and ``dag.test()`` drops this argument.
+        """
         self._resumed_with = (event,)
+        self._resumed_since = started_at
         return self._wait(context)
 
     def resume_execution(
@@ -122,9 +137,10 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         # Airflow's "__fail__": the trigger crashed, or the time is up and no triggerer saw to it.
         self.log.error("The wait in the triggerer broke off: %s", kwargs.get("error"))
         self.log.error("%s", "".join(kwargs.get("traceback") or ()))
-        if time.time() >= self._deadline(context):
+        if kwargs.get("error") in TIME_IS_UP:
+            self._time_is_up = True
             return self._wait(context)
-        return self.execute_complete(context, event=kwargs)
+        raise TriggerBrokeError(str(self.finetune_job_id), kwargs.get("error"))
 
     def poke(self, context: Context) -> PokeReturnValue | bool:
         """Look once; when the job is over, hand its model on."""
@@ -134,7 +150,9 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
                 if job is not None:
                     return PokeReturnValue(is_done=True, xcom_value=self._hand_on(job, context))
         except AirflowTaskTimeout as timeout:
-            raise self._with_fate(timeout, context) from timeout
+            if timeout.__cause__ is not None:  # it has been told
+                raise
+            raise self._with_fate(context) from timeout
         if self.deferrable:
             self._hand_over(context)
         return False
@@ -148,7 +166,15 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
             return
         # A session of its own: this may come in the middle of a look.
         with CortexHook.of(self.cortex_session(), network_timeout=NETWORK_TIMEOUT) as hook:
-            self.log.info("%s", hook.cancel(self.required("finetune_job_id")))
+            try:
+                self.log.info("%s", hook.cancel(self.required("finetune_job_id")))
+            except CortexError as error:  # the task is to end all the same
+                self.log.error("Fine-tuning job %s may run on: %s", self.finetune_job_id, error)  # noqa: TRY400
+
+    def _get_next_poke_interval(self, *arguments: Any, **options: Any) -> float:
+        """Let the last look come at the deadline, and not a whole interval later."""
+        interval: float = super()._get_next_poke_interval(*arguments, **options)
+        return interval if self._watch is None else min(interval, self._watch.poller.left)
 
     def _wait(self, context: Context) -> Any:
         """
@@ -160,7 +186,9 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         try:
             return _poke_loop(self, context)
         except AirflowTaskTimeout as timeout:
-            told = self._with_fate(timeout, context)
+            if timeout.__cause__ is not None:  # it has been told
+                raise
+            told = self._with_fate(context)
             if self.soft_fail or self.never_fail:
                 raise AirflowSkipException(str(told)) from timeout
             raise told from timeout
@@ -227,6 +255,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
                 cancel_on_kill=self.cancel_on_kill,
             ),
             method_name=self.execute_complete.__name__,
+            kwargs={"started_at": self._started_at(context)},
             timeout=left + NET,
         )
 
@@ -244,10 +273,8 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
             case _:
                 return super().verdict(error)
 
-    def _with_fate(self, timeout: AirflowTaskTimeout, context: Context) -> AirflowTaskTimeout:
-        """Return *timeout*, Airflow's own perhaps, with what is known of the job."""
-        if timeout.__cause__ is not None:  # it has been told
-            return timeout
+    def _with_fate(self, context: Context) -> AirflowTaskTimeout:
+        """Return what Airflow's own timeout lacks: what is known of the job."""
         waited = time.time() - self._started_at(context)
         last_seen = self._watch.poller.last_state if self._watch else "never seen"
         return AirflowTaskTimeout(
@@ -256,6 +283,8 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
 
     def _started_at(self, context: Context) -> float:
         """Return when this wait began, epoch seconds: kept through deferrals and reschedules."""
+        if self._resumed_since is not None:
+            return self._resumed_since
         ti = context["ti"]
         rescheduled = _first_reschedule_date(ti, context) if self.reschedule else None
         # Airflow 2's dag.test() runs tasks without a start date.
@@ -264,6 +293,8 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
 
     def _deadline(self, context: Context) -> float:
         """Return when the wait ends at the latest, epoch seconds."""
+        if self._time_is_up:
+            return time.time()
         seconds = self.timeout
         if self.execution_timeout is not None and self._execution_ends_first():
             limit = self.execution_timeout.total_seconds()

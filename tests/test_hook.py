@@ -11,6 +11,7 @@ from airflow_provider_cortex.cortex.job import JobStatus
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.errors import (
     CompletionError,
+    NoConnectionError,
     RefusedError,
     UnreachableError,
     UnreadableAnswerError,
@@ -157,6 +158,15 @@ def test_closed_doors_stay_closed(status: int, connection: str, cortex_emulator:
         CortexHook(connection).show()
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405])
+def test_a_proxy_passes(status: int, hook: CortexHook, cortex_emulator: Emulator) -> None:
+    """The same status in the middle of a session is somebody in between, and passes."""
+    hook.show()
+    cortex_emulator.refuse(status=status)
+    with pytest.raises(UnreachableError):
+        hook.show()
+
+
 def test_no_privilege(connection: str, cortex_emulator: Emulator) -> None:
     """A role without Cortex is refused: Snowflake says that there is no such function."""
     cortex_emulator.has_cortex_user_role = False
@@ -166,7 +176,7 @@ def test_no_privilege(connection: str, cortex_emulator: Emulator) -> None:
 
 def test_no_connection() -> None:
     """A connection that does not exist is told by the argument's name and the id."""
-    with pytest.raises(RefusedError, match=r"'nobody'.*snowflake_conn_id"):
+    with pytest.raises(NoConnectionError, match=r"'nobody'.*snowflake_conn_id"):
         CortexHook("nobody").show()
 
 
@@ -174,6 +184,20 @@ def test_unusable_connection(connection: str) -> None:
     """Fields that do not go together are told, with the connection's id."""
     change(private_key_content="x", private_key_file="y")
     with pytest.raises(RefusedError, match="'snowflake_default' is of no use"):
+        CortexHook(connection).show()
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(400, RefusedError), (401, RefusedError), (404, UnreachableError)]
+)
+def test_oauth(
+    status: int, error: type[Exception], connection: str, cortex_emulator: Emulator
+) -> None:
+    """Credentials that an OAuth endpoint turns down are a refusal; other trouble with it passes."""
+    endpoint = f"http://127.0.0.1:{cortex_emulator.port}/oauth/token"
+    change(authenticator="oauth", grant_type="client_credentials", token_endpoint=endpoint)
+    cortex_emulator.refuse(status=status)
+    with pytest.raises(error, match=str(status)):
         CortexHook(connection).show()
 
 

@@ -192,7 +192,7 @@ TABLE = {
     ),
     "no such connection": Row(
         no_connection,
-        *("failed", "skipped", "skipped"),
+        *("up_for_retry", "up_for_retry", "skipped"),
         says=("snowflake_conn_id", "'snowflake_default'"),
     ),
     "no job's id": Row(

@@ -196,6 +196,14 @@ def test_kill_that_cannot_cancel(
     assert [line for line in log_lines() if "ft_gone may run on" in line]
 
 
+def test_connection_out_of_reach(connection: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that Airflow cannot find for a moment is trouble that passes."""
+    monkeypatch.delenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT")
+    event: Any = fire(trigger("ft_1", contact_timeout=300.0), Clock())
+    assert event["kind"] == "contact_lost"
+    assert "snowflake_conn_id" in event["reason"]
+
+
 def test_client_tells_refusals(cortex_emulator: Emulator, connection: str) -> None:
     """What the hook raises in the thread is raised where it was awaited."""
 

@@ -152,16 +152,29 @@ class Worker:
                 state = "success"
                 if value is not None:
                     instance.xcom_push("return_value", value)
+            assert_tellable(error)
             return Result(state, instance.xcoms, error, deferrals, clock)
 
     def _run_once(self, instance: Instance, resume: tuple[str, dict[str, Any]] | None) -> object:
         task = instance.task
         context: Any = {"ti": instance, "task": task}
         limit = task.execution_timeout
+        if resume is not None:
+            # As Airflow 3.0 and 3.1 do, which forget when the task began.
+            instance.start_date = datetime.now(tz=UTC)
         with alarm(limit.total_seconds()) if limit else contextlib.nullcontext():
             if resume is None:
                 return task.execute(context)
             return task.resume_execution(*resume, context)
+
+
+def assert_tellable(error: BaseException | None) -> None:
+    """Check that no error is among its own causes: some releases of Airflow fail at logging that."""
+    seen: list[BaseException] = []
+    while error is not None:
+        assert error not in seen
+        seen.append(error)
+        error = error.__cause__
 
 
 def stored(trigger: CortexFineTuneTrigger) -> CortexFineTuneTrigger:

@@ -77,12 +77,15 @@ class Poller:
         """
         if not isinstance(error, PASSING):
             raise error
+        now = self.clock()
         if self._trouble_since is None:
-            self._trouble_since = self.clock()
-        waited = self.clock() - self._trouble_since
-        if waited >= self.contact_timeout:
+            self._trouble_since = now
+        # Kept as a moment: sleeping for what is left of a duration may never quite use it up.
+        lost_at = self._trouble_since + self.contact_timeout
+        if now >= lost_at:
+            waited = now - self._trouble_since
             raise ContactLostError(self.job_id, waited, str(error), self.last_state) from error
-        return min(self._delay(), self.contact_timeout - waited)
+        return min(self._delay(), lost_at - now)
 
     def _delay(self) -> float:
         """Return the policy's delay, cut so that the last look comes at the deadline."""
@@ -90,6 +93,11 @@ class Poller:
         if now >= self.deadline:
             raise FineTuneTimeoutError(self.job_id, now - self.started_at, self.last_state)
         return min(self.policy.delay(), self.deadline - now)
+
+    @property
+    def left(self) -> float:
+        """Seconds to the deadline."""
+        return max(0.0, self.deadline - self.clock())
 
     @property
     def last_state(self) -> str:

@@ -95,6 +95,27 @@ def test_contact_lost(poller: Poller, clock: Clock) -> None:
     assert error.value.reason == "503"
 
 
+@pytest.mark.parametrize("budget", [0.1, 0.3, 1 / 3, 899.9999])
+def test_the_budget_is_used_up(budget: float) -> None:
+    """However the sums are rounded, sleeping as told uses the budget up."""
+    clock = Clock(1795350785.031)
+    poller = Poller(
+        job_id="ft_1",
+        started_at=clock.now,
+        deadline=clock.now + 1e9,
+        policy=PollPolicy(interval=60.0),
+        contact_timeout=budget,
+        clock=clock.time,
+    )
+
+    def sleep_as_told() -> None:
+        for _ in range(100):
+            clock.now += poller.miss(TROUBLE)
+
+    with pytest.raises(ContactLostError):
+        sleep_as_told()
+
+
 def test_a_good_answer_renews_the_budget(poller: Poller, clock: Clock) -> None:
     """Trouble on end is what counts: a good answer in between begins it anew."""
     poller.miss(TROUBLE)
