@@ -101,8 +101,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         self.remember_source("finetune_job_id")
         self._resumed_with: tuple[object] | None = None
         self._watch: _Watch | None = None
-        self._began = datetime.now(tz=UTC)
-        self._resumed_since: float | None = None
+        self._since: float | None = None
         self._time_is_up = False
 
     def execute(self, context: Context) -> Any:
@@ -119,7 +118,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
             date when they resume it, and ``dag.test()`` drops this argument.
         """
         self._resumed_with = (event,)
-        self._resumed_since = started_at
+        self._since = started_at
         return self._wait(context)
 
     def resume_execution(
@@ -134,13 +133,16 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         kwargs = next_kwargs or {}
         if next_method == self.execute_complete.__name__:
             return self.execute_complete(context, **kwargs)
-        # Airflow's "__fail__": the trigger crashed, or the time is up and no triggerer saw to it.
-        self.log.error("The wait in the triggerer broke off: %s", kwargs.get("error"))
-        self.log.error("%s", "".join(kwargs.get("traceback") or ()))
-        if kwargs.get("error") in TIME_IS_UP:
+        # Airflow's "__fail__": the time is up and no triggerer saw to it, or the trigger crashed.
+        reason = kwargs.get("error")
+        if reason in TIME_IS_UP:
+            self.log.warning("Airflow ended the wait in the triggerer (%s): a last look", reason)
             self._time_is_up = True
             return self._wait(context)
-        raise TriggerBrokeError(str(self.finetune_job_id), kwargs.get("error"))
+        self.log.error("The trigger crashed:\n%s", "".join(kwargs.get("traceback") or ()))
+        return self.execute_complete(
+            context, event=TriggerBrokeError(str(self.finetune_job_id), reason)
+        )
 
     def poke(self, context: Context) -> PokeReturnValue | bool:
         """Look once; when the job is over, hand its model on."""
@@ -201,7 +203,10 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         job_id = self.required("finetune_job_id")
         resumed_with, self._resumed_with = self._resumed_with, None
         if resumed_with is not None:
-            return events.read(*resumed_with, job_id=job_id)
+            (event,) = resumed_with
+            if isinstance(event, TriggerBrokeError):
+                raise event
+            return events.read(event, job_id=job_id)
         if self._watch is None:
             self._watch = self._new_watch(job_id, context)
         # Airflow keeps nothing of a task between two reschedules, not even since when there has been
@@ -283,13 +288,13 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
 
     def _started_at(self, context: Context) -> float:
         """Return when this wait began, epoch seconds: kept through deferrals and reschedules."""
-        if self._resumed_since is not None:
-            return self._resumed_since
-        ti = context["ti"]
-        rescheduled = _first_reschedule_date(ti, context) if self.reschedule else None
-        # Airflow 2's dag.test() runs tasks without a start date.
-        started: datetime | None = ti.start_date
-        return (rescheduled or started or self._began).timestamp()
+        if self._since is None:
+            ti = context["ti"]
+            rescheduled = _first_reschedule_date(ti, context) if self.reschedule else None
+            # Airflow 2's dag.test() runs tasks without a start date.
+            started: datetime | None = ti.start_date
+            self._since = (rescheduled or started or datetime.now(tz=UTC)).timestamp()
+        return self._since
 
     def _deadline(self, context: Context) -> float:
         """Return when the wait ends at the latest, epoch seconds."""

@@ -14,10 +14,12 @@ from airflow.providers.common.compat.sdk import (
     DAG,
     AirflowFailException,
     AirflowSensorTimeout,
+    AirflowSkipException,
     TaskDeferred,
 )
 
 from airflow_provider_cortex.emulator import Emulator, Life
+from airflow_provider_cortex.errors import TriggerBrokeError
 from airflow_provider_cortex.operators import CortexFineTuneOperator
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
 from tests.worker import MODES, Instance, Worker, in_mode
@@ -334,9 +336,10 @@ def test_trigger_that_broke(cortex_emulator: Emulator, connection: str) -> None:
     """A trigger that crashed fails the task with what it crashed of; a retry looks again."""
     job = cortex_emulator.jobs.add(model="m")
     wait = sensor(job.id, deferrable=True)
-    with pytest.raises(Exception, match="Trigger failure") as failure:
+    with pytest.raises(TriggerBrokeError, match="Trigger failure"):
         resume_after("Trigger failure", wait)
-    assert not isinstance(failure.value, AirflowFailException)
+    with pytest.raises(AirflowSkipException):
+        resume_after("Trigger failure", sensor(job.id, deferrable=True, never_fail=True))
 
 
 @pytest.mark.parametrize("reason", ["Trigger timeout", "Trigger/execution timeout"])
