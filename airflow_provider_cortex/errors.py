@@ -3,9 +3,8 @@ Everything this package raises on purpose.
 
 CortexError
 ├── ArgumentError            an argument says nothing where something is needed
-├── UnusableAnswerError      what Cortex said is of no use
-│   ├── UnreadableAnswerError  not in a shape we know; may be better at the next look
-│   └── MissingModelError      SUCCESS, but no model's name
+├── UnreadableAnswerError    Cortex answered, but not in a shape we know
+├── MissingModelError        the job succeeded, but Cortex did not name its model
 ├── UnreachableError         trouble that passes: network, overload, a session that ended
 ├── RefusedError             Snowflake said no, and would say so again
 ├── NoConnectionError        Airflow found no such connection
@@ -60,11 +59,7 @@ class ArgumentError(CortexError):
         )
 
 
-class UnusableAnswerError(CortexError):
-    """What Cortex said is of no use."""
-
-
-class UnreadableAnswerError(UnusableAnswerError):
+class UnreadableAnswerError(CortexError):
     """Cortex answered, but not in a shape we know."""
 
     def __init__(self, problem: str, answer: object) -> None:
@@ -73,7 +68,7 @@ class UnreadableAnswerError(UnusableAnswerError):
         super().__init__(f"cannot read Cortex's answer, {problem}: {self.answer}")
 
 
-class MissingModelError(UnusableAnswerError):
+class MissingModelError(CortexError):
     """The job succeeded, but Cortex did not name its model."""
 
     def __init__(self, job_id: str, answer: object) -> None:

@@ -245,14 +245,15 @@ class CortexHook(SnowflakeHook):
         try:
             yield
         except Error as error:
+            logging_in = self._session is None
             if is_lasting(
                 errno=error.errno,
                 sqlstate=error.sqlstate,
                 message=str(error),
                 statement=isinstance(error, ProgrammingError),
-                logging_in=self._session is None,
+                logging_in=logging_in,
                 # The driver raises a plain DatabaseError when Snowflake turned the login down.
-                turned_down=type(error) is DatabaseError,
+                turned_down=logging_in and type(error) is DatabaseError,
             ):
                 raise self._refused(about, error) from error
             raise self._unreachable(about, error) from error

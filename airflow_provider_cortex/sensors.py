@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,7 +22,7 @@ from airflow_provider_cortex.client import NETWORK_TIMEOUT
 from airflow_provider_cortex.cortex import event as events
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.polling import DEFAULT_CONTACT_TIMEOUT, Poller, PollPolicy
-from airflow_provider_cortex.cortex.progress import Log, Narrator, summary
+from airflow_provider_cortex.cortex.progress import Narrator, summary
 from airflow_provider_cortex.errors import (
     CortexError,
     FineTuneCancelledError,
@@ -34,6 +33,7 @@ from airflow_provider_cortex.errors import (
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.tasks import CortexTask
 from airflow_provider_cortex.triggers import FIRST_LOOK, CortexFineTuneTrigger
+from airflow_provider_cortex.watch import Watch
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
@@ -100,7 +100,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         self.cancel_on_kill = cancel_on_kill
         self.remember_source("finetune_job_id")
         self._resumed_with: tuple[object] | None = None
-        self._watch: _Watch | None = None
+        self._watch: Watch | None = None
         self._since: float | None = None
         self._time_is_up = False
 
@@ -213,10 +213,10 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         # trouble: so trouble is sat out here.
         return self._watch.look(sit_out_trouble=self.reschedule and not self.deferrable)
 
-    def _new_watch(self, job_id: str, context: Context) -> _Watch:
+    def _new_watch(self, job_id: str, context: Context) -> Watch:
         self.log.info("Waiting for fine-tuning job %s", job_id)
         started_at = self._started_at(context)
-        return _Watch(
+        return Watch(
             job_id=job_id,
             hook=CortexHook.of(self.cortex_session(context), network_timeout=NETWORK_TIMEOUT),
             poller=Poller(
@@ -316,35 +316,6 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         if limit is None or (self.reschedule and not self.deferrable):
             return False
         return limit.total_seconds() <= self.timeout
-
-
-@dataclass(slots=True, kw_only=True)
-class _Watch:
-    """What a worker looks at a job with, for as long as its task runs."""
-
-    job_id: str
-    hook: CortexHook
-    poller: Poller
-    narrator: Narrator
-    log: Log
-
-    def look(self, *, sit_out_trouble: bool) -> FineTuneJob | None:
-        """Return the job if it is over; raises what ends the wait before that."""
-        while True:
-            try:
-                job = self.hook.describe(self.job_id)
-            except CortexError as error:
-                delay = self.poller.miss(error)
-                self.log.warning("%s; next look in %.0f s", error, delay)
-                if not sit_out_trouble:
-                    return None
-                time.sleep(delay)
-                continue
-            next_look = self.poller.observe(job)
-            if next_look is None:
-                return job
-            self.narrator.tell(job, delay=next_look, now=time.time(), log=self.log)
-            return None
 
 
 def _seconds(value: float | timedelta) -> float:

@@ -154,7 +154,11 @@ TABLE = {
         stalls,
         *("up_for_retry", "skipped", "skipped"),
         says=("Stopped waiting", "IN_PROGRESS 40 %", "may still be running"),
-        arguments={"execution_timeout": timedelta(hours=1), "poke_interval": 300},
+        arguments={
+            "execution_timeout": timedelta(hours=1),
+            "timeout": timedelta(hours=2),
+            "poke_interval": 300,
+        },
         modes=("deferrable",),
     ),
     # Airflow means by it how long one look of a rescheduled sensor may take.
@@ -221,7 +225,8 @@ def test_a_wait_ends_the_same_in_every_mode(
     row = TABLE[name]
     job = cortex_emulator.jobs.add(model=MODEL, life=Life.by_looks(2))
     row.happens(cortex_emulator, job.id)
-    arguments: dict[str, Any] = {"finetune_job_id": job.id, "poke_interval": 0.01} | row.arguments
+    arguments: dict[str, Any] = {"finetune_job_id": job.id, "poke_interval": 0.01, "timeout": 60}
+    arguments |= row.arguments
 
     result = worker.run(
         lambda: CortexFineTuneSensor(task_id="wait", **arguments, **in_mode(mode), **FLAGS[flag])

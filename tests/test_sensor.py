@@ -26,8 +26,8 @@ from tests.worker import MODES, Instance, Worker, in_mode
 
 
 def sensor(job_id: Any = "ft_1", **arguments: Any) -> CortexFineTuneSensor:
-    """Return a sensor that looks as often as it may."""
-    defaults: dict[str, Any] = {"task_id": "wait", "poke_interval": 0.01}
+    """Return a sensor that looks as often as it may, but not for ever."""
+    defaults: dict[str, Any] = {"task_id": "wait", "poke_interval": 0.01, "timeout": 60}
     return CortexFineTuneSensor(finetune_job_id=job_id, **(defaults | arguments))
 
 

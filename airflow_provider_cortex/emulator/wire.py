@@ -117,8 +117,8 @@ class Wire:
         """Forget every session; their next statement is told that it has expired."""
         for token in list(self._sessions):
             del self._sessions[token]
-            if session := sessions.pop(token, None):
-                session.close()
+            # Not closed: it may be in the middle of a statement, which is answered as if before.
+            sessions.pop(token, None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Be an ASGI application, which refuses first and serves then."""
@@ -174,6 +174,8 @@ class Wire:
         response = await query_request(request)
         if response.status_code == HTTPStatus.OK:
             return _without_prefix(response)
+        if _token(request) not in self._sessions:  # it ended just now
+            return _refused(*_SESSION_EXPIRED)
         if problem := _token_error(body["sqlText"]):
             return _refused(_SYNTAX_ERROR, problem, sqlstate="42000")
         return _refused(

@@ -215,3 +215,28 @@ def test_wrong_steering_is_refused(cortex_emulator, path, body, status):
         ask(cortex_emulator, path.format(id=job.id), body)
     assert caught.value.code == status
     assert json.load(caught.value)["error"]
+
+
+def test_a_busy_session_can_end() -> None:
+    """A session that ends in the middle of a statement ends all the same, whenever that is."""
+    with Emulator() as emulator:
+        job = emulator.jobs.add(model="DB.S.M")
+        errors: list[int | None] = []
+
+        def look() -> None:
+            for _ in range(20):
+                try:
+                    with snowflake.connector.connect(**emulator.connect_arguments) as session:
+                        for _ in range(20):
+                            session.cursor().execute(
+                                "SELECT SNOWFLAKE.CORTEX.FINETUNE('DESCRIBE', %s)", (job.id,)
+                            )
+                except snowflake.connector.Error as error:
+                    errors.append(error.errno)
+
+        looking = threading.Thread(target=look)
+        looking.start()
+        while looking.is_alive():
+            emulator.end_sessions()
+            looking.join(0.05)
+        assert set(errors) == {390114}

@@ -1,0 +1,41 @@
+"""What a worker looks at a job with: what the client is to a triggerer."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.cortex.polling import Poller
+from airflow_provider_cortex.cortex.progress import Log, Narrator
+from airflow_provider_cortex.errors import CortexError
+from airflow_provider_cortex.hooks import CortexHook
+
+
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    """What a worker looks at a job with, for as long as its task runs."""
+
+    job_id: str
+    hook: CortexHook
+    poller: Poller
+    narrator: Narrator
+    log: Log
+
+    def look(self, *, sit_out_trouble: bool) -> FineTuneJob | None:
+        """Return the job if it is over; raises what ends the wait before that."""
+        while True:
+            try:
+                job = self.hook.describe(self.job_id)
+            except CortexError as error:
+                delay = self.poller.miss(error)
+                self.log.warning("%s; next look in %.0f s", error, delay)
+                if not sit_out_trouble:
+                    return None
+                time.sleep(delay)
+                continue
+            next_look = self.poller.observe(job)
+            if next_look is None:
+                return job
+            self.narrator.tell(job, delay=next_look, now=time.time(), log=self.log)
+            return None
