@@ -41,21 +41,21 @@ class ArgumentError(CortexError):
     """
     An argument says nothing where something is needed.
 
-    Attributes: *argument*, its name; *source*, how it stands in the DAG file; *value*, what that
-    rendered to.
+    Attributes: *argument*, its name; *value*, what it rendered to; *source*, how it stands in the DAG
+    file, if that is known.
     """
 
-    def __init__(self, argument: str, value: object, source: str) -> None:
+    def __init__(self, argument: str, value: object, source: str | None = None) -> None:
         self.argument = argument
         self.value = value
         self.source = source
         # A value that is no text may be a long one, and not meant for a log.
         empty = value is None or isinstance(value, str)
         found = repr(value) if empty else f"a value of type {type(value).__name__}"
+        gave = f"{excerpt(source)!r} gave {found}" if source else f"it is {found}"
         super().__init__(
-            f"{argument} must be text that is not empty, and {excerpt(source)!r} gave {found}."
-            " If another task should have pushed it: did that task run, succeed, and push one value"
-            " under this key?"
+            f"{argument} must be text that is not empty, and {gave}. If another task should have"
+            " pushed it: did that task run, succeed, and push one value under this key?"
         )
 
 

@@ -169,7 +169,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         # A session of its own: this may come in the middle of a look.
         with CortexHook.of(self.cortex_session(), network_timeout=NETWORK_TIMEOUT) as hook:
             try:
-                self.log.info("%s", hook.cancel(self.required("finetune_job_id")))
+                self.log.info("%s", hook.cancel(self._job_id()))
             except CortexError as error:  # the task is to end all the same
                 self.log.error("Fine-tuning job %s may run on: %s", self.finetune_job_id, error)  # noqa: TRY400
 
@@ -200,7 +200,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
 
     def _look(self, context: Context) -> FineTuneJob | None:
         """Return the job if it is over, from the trigger's event or, without one, from Cortex."""
-        job_id = self.required("finetune_job_id")
+        job_id = self._job_id()
         resumed_with, self._resumed_with = self._resumed_with, None
         if resumed_with is not None:
             (event,) = resumed_with
@@ -251,7 +251,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         left = timedelta(seconds=max(0.0, deadline - time.time()))
         self.defer(
             trigger=CortexFineTuneTrigger(
-                finetune_job_id=self.required("finetune_job_id"),
+                finetune_job_id=self._job_id(),
                 session=self.cortex_session(context).to_dict(),
                 started_at=self._started_at(context),
                 deadline=deadline,
@@ -285,6 +285,10 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         return AirflowTaskTimeout(
             str(FineTuneTimeoutError(str(self.finetune_job_id), waited, last_seen))
         )
+
+    def _job_id(self) -> str:
+        # A template may well leave a line end around it.
+        return self.required("finetune_job_id").strip()
 
     def _started_at(self, context: Context) -> float:
         """Return when this wait began, epoch seconds: kept through deferrals and reschedules."""

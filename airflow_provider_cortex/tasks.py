@@ -104,7 +104,7 @@ class CortexTask(BaseOperator):
         """
         value: object = getattr(self, argument)
         if not isinstance(value, str) or value.strip() in {"", "None"}:
-            raise ArgumentError(argument, value, self._sources.get(argument, str(value)))
+            raise ArgumentError(argument, value, self._sources.get(argument))
         return value
 
     def remember_source(self, argument: str) -> None:

@@ -1,7 +1,10 @@
-"""A clock that a test moves."""
+"""A clock that a test moves, and patience with what another thread does."""
 
 import asyncio
 import time
+from collections.abc import Callable
+
+import pytest
 
 
 class Clock:
@@ -20,3 +23,12 @@ class Clock:
         self.slept.append(seconds)
         self.now += seconds
         await asyncio.sleep(0)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait for what another thread is about to do, for 20 s at most."""
+    for _ in range(2000):
+        if condition():
+            return
+        time.sleep(0.01)
+    pytest.fail("it did not come about")

@@ -110,6 +110,15 @@ def test_complete_needs_a_model(cortex_emulator: Emulator, connection: str, work
     assert cortex_emulator.logins == 0
 
 
+def test_prompt_is_not_told(connection: str, worker: Worker) -> None:
+    """A prompt that is no text is refused by name and type, and not shown."""
+    result = complete(worker, model="m", prompt=["secret question"])
+    assert result.state == "failed"
+    assert "prompt must be text" in str(result.error)
+    assert "type list" in str(result.error)
+    assert "secret" not in str(result.error)
+
+
 def test_functions() -> None:
     """A function that Cortex does not have is refused when the DAG is parsed."""
     with pytest.raises(ValueError, match=r"AI_COMPLETE, COMPLETE.*'GUESS'"):

@@ -22,6 +22,7 @@ from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.errors import TriggerBrokeError
 from airflow_provider_cortex.operators import CortexFineTuneOperator
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
+from tests.clock import wait_until
 from tests.worker import MODES, Instance, Worker, in_mode
 
 
@@ -69,6 +70,12 @@ def test_no_xcom_where_none_is_wanted(
     """do_xcom_push=False leaves only what execute returns, which Airflow then drops."""
     job = cortex_emulator.jobs.add(model="m")
     assert worker.run(lambda: sensor(job.id, do_xcom_push=False)).xcoms.keys() == {"return_value"}
+
+
+def test_id_with_white_space(cortex_emulator: Emulator, connection: str, worker: Worker) -> None:
+    """The line end that a template leaves is not part of the id."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(1))
+    assert worker.run(lambda: sensor(f"\n {job.id}\n", deferrable=True)).state == "success"
 
 
 def test_finished_job_never_defers(
@@ -191,11 +198,15 @@ def test_session_that_ended_is_replaced(
     cortex_emulator.jobs.stall(job.id)
 
     def expire() -> None:
+        wait_until(lambda: cortex_emulator.statements)
         cortex_emulator.end_sessions()
+        wait_until(lambda: cortex_emulator.logins == 2)
         cortex_emulator.jobs.resume(job.id)
 
-    threading.Timer(0.3, expire).start()
+    expiring = threading.Thread(target=expire)
+    expiring.start()
     result = worker.run(lambda: sensor(job.id, deferrable=False))
+    expiring.join()
 
     assert result.state == "success", result
     assert cortex_emulator.logins == 2

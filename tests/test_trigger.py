@@ -15,7 +15,7 @@ from airflow_provider_cortex.cortex.session import Session
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.errors import RefusedError
 from airflow_provider_cortex.triggers import CortexFineTuneTrigger
-from tests.clock import Clock
+from tests.clock import Clock, wait_until
 from tests.worker import fire, stored
 
 
@@ -34,15 +34,6 @@ def trigger(job_id: str, **changes: Any) -> CortexFineTuneTrigger:
 def threads() -> set[str]:
     """Return the names of the client's threads that are alive."""
     return {t.name for t in threading.enumerate() if t.name.startswith("cortex-client")}
-
-
-def wait_until(condition: Any) -> None:
-    """Wait for what another thread is about to do."""
-    for _ in range(500):
-        if condition():
-            return
-        time.sleep(0.01)
-    pytest.fail("it did not come about in 5 s")
 
 
 def test_database_and_back() -> None:

@@ -171,7 +171,7 @@ class Emulator:
     def close(self) -> None:
         """Stop for good, and let go of everything."""
         self.stop()
-        self._wire.end_sessions()
+        self._wire.close()
         self._account.close()
 
     def refuse(

@@ -120,6 +120,13 @@ class Wire:
             # Not closed: it may be in the middle of a statement, which is answered as if before.
             sessions.pop(token, None)
 
+    def close(self) -> None:
+        """Close every session: nobody must be using one any more."""
+        for token in self._sessions:
+            if session := sessions.pop(token, None):
+                session.close()
+        self._sessions.clear()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Be an ASGI application, which refuses first and serves then."""
         refusal = self.refusal
