@@ -27,6 +27,7 @@ import sys  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
 
 import pytest  # noqa: E402
+import snowflake.connector  # noqa: E402, F401 - loading it takes as long as some tests may wait
 from blockbuster import BlockBuster, blockbuster_ctx  # noqa: E402
 
 from airflow_provider_cortex.emulator import Emulator  # noqa: E402

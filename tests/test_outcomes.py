@@ -147,7 +147,7 @@ TABLE = {
         stalls,
         *("up_for_retry", "skipped", "skipped"),
         says=("Stopped waiting", "IN_PROGRESS 40 %", "may still be running"),
-        arguments={"execution_timeout": timedelta(seconds=1)},
+        arguments={"execution_timeout": timedelta(seconds=4)},
         modes=("poke",),
     ),
     "execution_timeout, while deferred": Row(
