@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
+from airflow_provider_cortex import metrics
 from airflow_provider_cortex.cortex import completion, statements
 from airflow_provider_cortex.cortex.job import FineTuneJob, jobs
-from airflow_provider_cortex.cortex.refusal import is_lasting
+from airflow_provider_cortex.cortex.refusal import SESSION_OVER_ERRNOS, is_lasting
 from airflow_provider_cortex.cortex.session import Session
 from airflow_provider_cortex.cortex.statements import Call, CompletionFunction
 from airflow_provider_cortex.errors import (
@@ -52,6 +55,7 @@ class CortexHook(SnowflakeHook):
 
     It takes ordinary ``snowflake`` connections and everything that
     :class:`~airflow.providers.snowflake.hooks.snowflake.SnowflakeHook` does with them. A session
+    that Snowflake has ended is replaced, and what only reads is asked again in the new one; any other
     that is lost is replaced at the next call. Not for several threads at once.
 
     Every call raises :class:`~airflow_provider_cortex.errors.RefusedError` for what would be refused
@@ -98,10 +102,28 @@ class CortexHook(SnowflakeHook):
     ) -> None:
         self.close()
 
+    def open(self) -> None:
+        """Log in, unless a session is open; every call does it by itself."""
+        with self._translated("log in"):
+            self._open()
+
     def describe(self, job_id: str) -> FineTuneJob:
         """Return what Cortex knows of the job."""
-        answer = self._cell(statements.describe(job_id), about=f"describe fine-tuning job {job_id}")
+        (answer,) = self.describe_all([job_id])
         return FineTuneJob.parse(answer, job_id=job_id)
+
+    def describe_all(self, job_ids: Sequence[str]) -> tuple[object, ...]:
+        """
+        Ask for several jobs in one statement, and return Cortex's answers in the same order.
+
+        They are not read yet: one that cannot be read is the trouble of that job alone. But a job
+        that Cortex refuses to describe takes the whole statement with it.
+        """
+        jobs = f"job {job_ids[0]}" if len(job_ids) == 1 else f"jobs, {len(job_ids)} at once"
+        metrics.polls(len(job_ids), conn_id=self.get_conn_id())
+        return self._row(
+            statements.describe(*job_ids), width=len(job_ids), about=f"describe fine-tuning {jobs}"
+        )
 
     def show(self) -> tuple[FineTuneJob, ...]:
         """Return the account's jobs, each with its id, status, base model and creation time."""
@@ -191,6 +213,10 @@ class CortexHook(SnowflakeHook):
 
     def _get_conn_params(self) -> dict[str, Any]:
         """Add what ``SnowflakeHook`` leaves out: the protocol, time limits and the query tag."""
+        # It looks the connection up several times for a login, and some of its releases keep what they
+        # found for good: here it is once for each login, which may come after a change of password.
+        self.__dict__["get_connection"] = cache(type(self).get_connection)
+        self.__dict__.pop("_get_static_conn_params", None)
         try:
             params: dict[str, Any] = super()._get_conn_params()
             extra = self.get_connection(self.get_conn_id()).extra_dejson
@@ -219,17 +245,46 @@ class CortexHook(SnowflakeHook):
 
     def _cell(self, call: Call, *, about: str) -> object:
         """Return the only cell of the answer, and None for NULL."""
+        (cell,) = self._row(call, width=1, about=about)
+        return cell
+
+    def _row(self, call: Call, *, width: int, about: str) -> tuple[object, ...]:
+        """Return the only row of the answer, which has *width* cells."""
+        from snowflake.connector import Error
+
         with self._translated(about):
-            if self._session is not None and self._session.is_closed():
-                self._session = None
-            if self._session is None:
-                self._session = self.get_conn()
-            with self._session.cursor() as cursor:
+            before = self._session
+            session = self._open()
+            try:
+                rows = self._rows(session, call)
+            except Error as error:
+                is_new = session is not before
+                if is_new or not call.only_reads or error.errno not in SESSION_OVER_ERRNOS:
+                    raise
+                self.log.info("Snowflake has ended the session: logging in again")
+                self.close()
+                rows = self._rows(self._open(), call)
+        if len(rows) != 1 or len(rows[0]) != width:
+            expected = "one column" if width == 1 else f"{width} columns"
+            raise UnreadableAnswerError(f"which should be one row of {expected}", rows)
+        return tuple(rows[0])
+
+    def _open(self) -> SnowflakeConnection:
+        """Return the session that is open, or log in."""
+        if self._session is None or self._session.is_closed():
+            self._session = None  # should the login fail
+            self._session = self.get_conn()
+        return self._session
+
+    def _rows(self, session: SnowflakeConnection, call: Call) -> list[Any]:
+        """Return the answer's rows, and have the statement measured."""
+        began = time.monotonic()
+        try:
+            with session.cursor() as cursor:
                 cursor.execute(call.sql, call.values)
-                rows = cursor.fetchall()
-        if len(rows) != 1 or len(rows[0]) != 1:
-            raise UnreadableAnswerError("which should be one row of one column", rows)
-        return rows[0][0]
+                return cursor.fetchall()
+        finally:
+            metrics.statement(time.monotonic() - began, conn_id=self.get_conn_id())
 
     def _sentence(self, call: Call, *, about: str) -> str:
         cell = self._cell(call, about=about)
@@ -269,5 +324,6 @@ class CortexHook(SnowflakeHook):
     def _unreachable(self, about: str, error: Exception) -> UnreachableError:
         # The session may be what is wrong: the next call has a new one.
         self.close()
+        metrics.transient_error(conn_id=self.get_conn_id())
         where = f"with connection {self.get_conn_id()!r}{self._hint}"
         return UnreachableError(f"could not {about} {where} just now: {excerpt(str(error))}")

@@ -32,6 +32,22 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["service"],
             }
         ],
+        "config": {
+            "cortex": {
+                "description": "How this package asks Snowflake Cortex.",
+                "options": {
+                    "batch_size": {
+                        "description": (
+                            "The most fine-tuning jobs that a triggerer asks for in one statement."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "integer",
+                        "example": "50",
+                        "default": "200",
+                    }
+                },
+            }
+        },
         "hooks": _modules("hooks"),
         "operators": _modules("operators"),
         "sensors": _modules("sensors"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import math
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
@@ -20,17 +21,23 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_cortex.client import NETWORK_TIMEOUT
 from airflow_provider_cortex.cortex import event as events
-from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.cortex.polling import DEFAULT_CONTACT_TIMEOUT, Poller, PollPolicy
-from airflow_provider_cortex.cortex.progress import Narrator, summary
+from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
+from airflow_provider_cortex.cortex.polling import (
+    DEFAULT_CONTACT_TIMEOUT,
+    DEFAULT_LONGEST,
+    SHORTEST,
+    Poller,
+    PollPolicy,
+)
+from airflow_provider_cortex.cortex.progress import Narrator, duration, summary
 from airflow_provider_cortex.errors import (
     CortexError,
     FineTuneCancelledError,
     FineTuneFailedError,
     FineTuneTimeoutError,
     TriggerBrokeError,
+    UnreadableAnswerError,
 )
-from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.tasks import CortexTask
 from airflow_provider_cortex.triggers import FIRST_LOOK, CortexFineTuneTrigger
 from airflow_provider_cortex.watch import Watch
@@ -46,6 +53,8 @@ kills a task that resumes later than that without a word; 3.x never ends it at a
 
 NET = timedelta(minutes=1)
 """How long after its deadline Airflow ends a deferral by itself, should there be no triggerer."""
+
+PREVIOUS: Literal["previous"] = "previous"
 
 TIME_IS_UP = frozenset({"Trigger timeout", "Trigger/execution timeout"})
 """Why Airflow gave a deferral up, if it did not crash: as Airflow 3 says it, and as Airflow 2 does."""
@@ -68,6 +77,12 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
     :param finetune_job_id: the id that CREATE returned. (templated)
     :param deferrable: wait in the triggerer, without holding a worker. By default what Airflow's
         ``[operators] default_deferrable`` says.
+    :param poke_interval: seconds (or a timedelta) between two looks, always the same, as of every sensor. By
+        default it depends on the job: a minute at the least, and longer while the end is far off.
+    :param max_poke_interval: the most seconds (or a timedelta) between two looks, if it depends on the job.
+    :param expected_duration: how many seconds (or a timedelta) the job will take from its creation, about; or
+        ``"previous"``: as many as the job took for which this task waited in its last successful
+        run. There is next to no look before, however long that is. Only without *poke_interval*.
     :param contact_timeout: for how many seconds on end to bear trouble that may pass: the network, an
         overloaded Snowflake, an answer that nobody can read.
     :param skip_on_cancelled: skip the task when the job was cancelled, rather than fail it.
@@ -75,8 +90,8 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         sensor watches a job that it did not start, so by default it never does. While the task is
         deferred this takes Airflow 3.3.
     :param kwargs: as of :class:`~airflow_provider_cortex.tasks.CortexTask` and of Airflow's
-        ``BaseSensorOperator``: ``poke_interval`` and ``timeout`` in seconds, ``mode``,
-        ``soft_fail``, ``never_fail`` …
+        ``BaseSensorOperator``: ``timeout`` in seconds, ``mode``, ``soft_fail``, ``never_fail`` …
+    :raises ValueError: if an argument is of no use.
     """
 
     template_fields: Sequence[str] = ("finetune_job_id", *CortexTask.template_fields)
@@ -87,17 +102,30 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         *,
         finetune_job_id: str | XComArg,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poke_interval: float | timedelta | None = None,
+        max_poke_interval: float | timedelta = DEFAULT_LONGEST,
+        expected_duration: float | timedelta | Literal["previous"] | None = None,
         contact_timeout: float | timedelta = DEFAULT_CONTACT_TIMEOUT,
         skip_on_cancelled: bool = False,
         cancel_on_kill: bool = False,
         **kwargs: Any,
     ) -> None:
+        if poke_interval is not None:
+            kwargs["poke_interval"] = poke_interval
         super().__init__(**kwargs)
         self.finetune_job_id = finetune_job_id
         self.deferrable = deferrable
+        self.adaptive = poke_interval is None
+        self.max_poke_interval = _seconds(max_poke_interval)
+        self.expected_duration = _expected(expected_duration)
         self.contact_timeout = _seconds(contact_timeout)
         self.skip_on_cancelled = skip_on_cancelled
         self.cancel_on_kill = cancel_on_kill
+        if not self.max_poke_interval >= SHORTEST:
+            raise ValueError(
+                f"max_poke_interval must be at least {SHORTEST:.0f} s, and is {max_poke_interval!r}:"
+                " for shorter intervals, give poke_interval."
+            )
         self.remember_source("finetune_job_id")
         self._resumed_with: tuple[object] | None = None
         self._watch: Watch | None = None
@@ -155,8 +183,8 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
             if timeout.__cause__ is not None:  # it has been told
                 raise
             raise self._with_fate(context) from timeout
-        if self.deferrable:
-            self._hand_over(context)
+        if self.deferrable and self._watch is not None:
+            self._hand_over(context, self._watch.poller.policy)
         return False
 
     def on_kill(self) -> None:
@@ -167,16 +195,20 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
             )
             return
         # A session of its own: this may come in the middle of a look.
-        with CortexHook.of(self.cortex_session(), network_timeout=NETWORK_TIMEOUT) as hook:
+        with self.cortex_hook(network_timeout=NETWORK_TIMEOUT) as hook:
             try:
                 self.log.info("%s", hook.cancel(self._job_id()))
             except CortexError as error:  # the task is to end all the same
                 self.log.error("Fine-tuning job %s may run on: %s", self.finetune_job_id, error)  # noqa: TRY400
 
     def _get_next_poke_interval(self, *arguments: Any, **options: Any) -> float:
-        """Let the last look come at the deadline, and not a whole interval later."""
+        """Let the job's progress say when to look, and the last look come at the deadline."""
         interval: float = super()._get_next_poke_interval(*arguments, **options)
-        return interval if self._watch is None else min(interval, self._watch.poller.left)
+        if self._watch is None:
+            return interval
+        if self.adaptive and not self.exponential_backoff:
+            return self._watch.delay
+        return min(interval, self._watch.poller.left)
 
     def _wait(self, context: Context) -> Any:
         """
@@ -218,21 +250,43 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         started_at = self._started_at(context)
         return Watch(
             job_id=job_id,
-            hook=CortexHook.of(self.cortex_session(context), network_timeout=NETWORK_TIMEOUT),
+            hook=self.cortex_hook(context, network_timeout=NETWORK_TIMEOUT),
             poller=Poller(
                 job_id=job_id,
                 started_at=started_at,
                 deadline=self._deadline(context),
-                policy=PollPolicy(
-                    # The next look may be the triggerer's first.
-                    interval=max(self.poke_interval, FIRST_LOOK if self.deferrable else 0.0)
-                ),
+                policy=self._policy(context),
                 contact_timeout=self.contact_timeout,
                 clock=time.time,
             ),
             narrator=Narrator(started_at),
             log=self.log,
         )
+
+    def _policy(self, context: Context) -> PollPolicy:
+        """Return when a worker looks. It leaves a fixed interval to Airflow's own loop."""
+        if not self.adaptive:
+            # The next look may be the triggerer's first.
+            return PollPolicy(
+                interval=max(self.poke_interval, FIRST_LOOK if self.deferrable else 0.0)
+            )
+        return PollPolicy(
+            longest=self.max_poke_interval,
+            expected_duration=self._expected_seconds(context),
+            # On the grid, unless it is another process that looks next: it does not know that it was due.
+            offset=None if self.reschedule and not self.deferrable else 0.0,
+        )
+
+    def _expected_seconds(self, context: Context) -> float | None:
+        """Return how many seconds the job will take, about: None if nobody knows."""
+        if self.expected_duration != PREVIOUS:
+            return self.expected_duration
+        seconds = _previous_duration(context["ti"])
+        if seconds is None:
+            self.log.info("No job of an earlier run says how long this one will take.")
+        else:
+            self.log.info("The job of the last successful run took %s.", duration(seconds))
+        return seconds
 
     def _hand_on(self, job: FineTuneJob, context: Context) -> str:
         """Push what is known of the job, and return its model's name."""
@@ -245,7 +299,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         self.log.info("%s", summary(job))
         return model
 
-    def _hand_over(self, context: Context) -> None:
+    def _hand_over(self, context: Context, policy: PollPolicy) -> None:
         """Leave the worker: the triggerer waits on."""
         deadline = self._deadline(context)
         left = timedelta(seconds=max(0.0, deadline - time.time()))
@@ -255,7 +309,9 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
                 session=self.cortex_session(context).to_dict(),
                 started_at=self._started_at(context),
                 deadline=deadline,
-                poke_interval=self.poke_interval,
+                poke_interval=None if self.adaptive else self.poke_interval,
+                max_poke_interval=policy.longest,
+                expected_duration=policy.expected_duration,
                 contact_timeout=self.contact_timeout,
                 cancel_on_kill=self.cancel_on_kill,
             ),
@@ -324,6 +380,41 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
 
 def _seconds(value: float | timedelta) -> float:
     return value.total_seconds() if isinstance(value, timedelta) else float(value)
+
+
+def _expected(value: float | timedelta | str | None) -> float | Literal["previous"] | None:
+    """Return what *expected_duration* says, a duration in seconds."""
+    if value is None or value == PREVIOUS:
+        return value  # type: ignore[return-value]
+    if isinstance(value, str) or not 0 < _seconds(value) < math.inf:
+        raise ValueError(
+            f"expected_duration must be seconds, more than 0, or a timedelta, or {PREVIOUS!r}, and is"
+            f" {value!r}."
+        )
+    return _seconds(value)
+
+
+def _previous_duration(ti: Any) -> float | None:
+    """Return how many seconds the job of this task's last successful run took, if there was one."""
+    which = {"task_ids": ti.task_id, "key": "finetune_job", "map_indexes": ti.map_index}
+    seconds = _seconds_it_took(ti.xcom_pull(include_prior_dates=True, **which))
+    if seconds is not None:
+        return seconds
+    # The last job may have failed, which leaves a record, too.
+    if hasattr(ti, "get_first_reschedule_date"):  # Airflow 3
+        run = ti.get_previous_dagrun(state="success")
+        return None if run is None else _seconds_it_took(ti.xcom_pull(run_id=run.run_id, **which))
+    previous = ti.get_previous_ti(state="success")
+    return None if previous is None else _seconds_it_took(previous.xcom_pull(**which))
+
+
+def _seconds_it_took(record: object) -> float | None:
+    """Return how many seconds the job of an XCom took, if it succeeded."""
+    try:
+        job = FineTuneJob.parse(record)
+    except UnreadableAnswerError:
+        return None
+    return job.seconds if job.status is JobStatus.SUCCESS else None
 
 
 def _first_reschedule_date(ti: Any, context: Context) -> datetime | None:

@@ -10,10 +10,11 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 
 from airflow_provider_cortex.cortex.session import Session, query_tag
 from airflow_provider_cortex.errors import ArgumentError, CortexError, RefusedError
-from airflow_provider_cortex.hooks import CortexHook
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_cortex.hooks import CortexHook
 
 
 class CortexTask(BaseOperator):
@@ -78,10 +79,19 @@ class CortexTask(BaseOperator):
             ),
         )
 
+    def cortex_hook(
+        self, context: Context | None = None, *, network_timeout: int | None = None
+    ) -> CortexHook:
+        """Return a hook for this task's session."""
+        # SnowflakeHook and what it brings take ten times as long to import as all of this package.
+        from airflow_provider_cortex.hooks import CortexHook
+
+        return CortexHook.of(self.cortex_session(context), network_timeout=network_timeout)
+
     @contextmanager
     def cortex(self, context: Context) -> Iterator[CortexHook]:
         """Open this task's session, and raise what goes wrong in it as Airflow should take it."""
-        with CortexHook.of(self.cortex_session(context)) as hook, self.failing_rightly():
+        with self.cortex_hook(context) as hook, self.failing_rightly():
             yield hook
 
     @contextmanager

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import time
+import zlib
 from collections.abc import AsyncIterator, Mapping
+from functools import cache
 from typing import Any, Protocol
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -12,7 +16,12 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_cortex.client import CortexClient
 from airflow_provider_cortex.cortex import event
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.cortex.polling import DEFAULT_CONTACT_TIMEOUT, Poller, PollPolicy
+from airflow_provider_cortex.cortex.polling import (
+    DEFAULT_CONTACT_TIMEOUT,
+    DEFAULT_LONGEST,
+    Poller,
+    PollPolicy,
+)
 from airflow_provider_cortex.cortex.progress import Narrator
 from airflow_provider_cortex.cortex.session import Session
 from airflow_provider_cortex.errors import CortexError
@@ -22,6 +31,20 @@ FIRST_LOOK = 10.0
 Seconds after deferral before the first look. Airflow 3.3 may fail a task whose trigger fires before
 the scheduler has taken note of the deferral (apache/airflow#71580): measured, never after 6 s.
 """
+
+
+FURTHEST_OFFSET = 10.0
+"""
+Seconds over which triggerers are spread. All looks that are due in a triggerer travel together; those
+of several should not all come at the same instant, but still while a warehouse that one woke is awake.
+"""
+
+
+@cache
+def offset() -> float:
+    """Return how many seconds after the marks that all share this process looks."""
+    this_process = f"{socket.gethostname()} {os.getpid()}"
+    return zlib.crc32(this_process.encode()) / 2**32 * FURTHEST_OFFSET
 
 
 class Clock(Protocol):
@@ -52,7 +75,9 @@ class CortexFineTuneTrigger(BaseTrigger):
         (:meth:`~airflow_provider_cortex.cortex.session.Session.to_dict`).
     :param started_at: when the wait began, epoch seconds.
     :param deadline: when the wait ends at the latest, epoch seconds.
-    :param poke_interval: seconds between two looks.
+    :param poke_interval: seconds between two looks; None makes it depend on the job.
+    :param max_poke_interval: the most seconds between two looks, if it depends on the job.
+    :param expected_duration: how many seconds the job will take from its creation, about.
     :param contact_timeout: for how many seconds on end trouble is borne.
     :param cancel_on_kill: cancel the job when the task is marked failed or success, or cleared,
         while it is deferred (Airflow 3.3 and later; earlier ones do not tell a trigger).
@@ -65,7 +90,9 @@ class CortexFineTuneTrigger(BaseTrigger):
         session: Mapping[str, Any],
         started_at: float,
         deadline: float,
-        poke_interval: float = 60.0,
+        poke_interval: float | None = None,
+        max_poke_interval: float = DEFAULT_LONGEST,
+        expected_duration: float | None = None,
         contact_timeout: float = DEFAULT_CONTACT_TIMEOUT,
         cancel_on_kill: bool = False,
     ) -> None:
@@ -75,6 +102,8 @@ class CortexFineTuneTrigger(BaseTrigger):
         self.started_at = started_at
         self.deadline = deadline
         self.poke_interval = poke_interval
+        self.max_poke_interval = max_poke_interval
+        self.expected_duration = expected_duration
         self.contact_timeout = contact_timeout
         self.cancel_on_kill = cancel_on_kill
         self.clock: Clock = _SystemClock()
@@ -89,6 +118,8 @@ class CortexFineTuneTrigger(BaseTrigger):
                 "started_at": self.started_at,
                 "deadline": self.deadline,
                 "poke_interval": self.poke_interval,
+                "max_poke_interval": self.max_poke_interval,
+                "expected_duration": self.expected_duration,
                 "contact_timeout": self.contact_timeout,
                 "cancel_on_kill": self.cancel_on_kill,
             },
@@ -109,7 +140,7 @@ class CortexFineTuneTrigger(BaseTrigger):
                 "Fine-tuning job %s runs on: cancel_on_kill is off.", self.finetune_job_id
             )
             return
-        async with CortexClient(Session(**self.session)) as client:
+        with CortexClient.shared(Session(**self.session)) as client:
             try:
                 self.log.info("%s", await client.cancel(self.finetune_job_id))
             except CortexError as error:
@@ -121,15 +152,19 @@ class CortexFineTuneTrigger(BaseTrigger):
             job_id=self.finetune_job_id,
             started_at=self.started_at,
             deadline=self.deadline,
-            policy=PollPolicy(interval=self.poke_interval),
+            policy=PollPolicy(
+                interval=self.poke_interval,
+                longest=self.max_poke_interval,
+                expected_duration=self.expected_duration,
+                offset=offset(),
+            ),
             contact_timeout=self.contact_timeout,
             clock=self.clock.time,
         )
         narrator = Narrator(self.started_at)
-        # The worker looked just before it deferred, so this one sleeps first.
-        left = self.deadline - self.clock.time()
-        await self.clock.sleep(max(FIRST_LOOK, min(self.poke_interval, left)))
-        async with CortexClient(Session(**self.session)) as client:
+        with CortexClient.shared(Session(**self.session)) as client:
+            # The worker looked just before it deferred, so this one sleeps first.
+            await self.clock.sleep(max(FIRST_LOOK, poller.first_delay()))
             while True:
                 try:
                     job = await client.describe(self.finetune_job_id)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.polling import Poller
 from airflow_provider_cortex.cortex.progress import Log, Narrator
 from airflow_provider_cortex.errors import CortexError
-from airflow_provider_cortex.hooks import CortexHook
+
+if TYPE_CHECKING:
+    from airflow_provider_cortex.hooks import CortexHook
 
 
 @dataclass(slots=True, kw_only=True)
@@ -21,6 +24,8 @@ class Watch:
     poller: Poller
     narrator: Narrator
     log: Log
+    delay: float = 0.0
+    """Seconds to the next look, once there has been one."""
 
     def look(self, *, sit_out_trouble: bool) -> FineTuneJob | None:
         """Return the job if it is over; raises what ends the wait before that."""
@@ -28,14 +33,15 @@ class Watch:
             try:
                 job = self.hook.describe(self.job_id)
             except CortexError as error:
-                delay = self.poller.miss(error)
-                self.log.warning("%s; next look in %.0f s", error, delay)
+                self.delay = self.poller.miss(error)
+                self.log.warning("%s; next look in %.0f s", error, self.delay)
                 if not sit_out_trouble:
                     return None
-                time.sleep(delay)
+                time.sleep(self.delay)
                 continue
-            next_look = self.poller.observe(job)
-            if next_look is None:
+            delay = self.poller.observe(job)
+            if delay is None:
                 return job
-            self.narrator.tell(job, delay=next_look, now=time.time(), log=self.log)
+            self.delay = delay
+            self.narrator.tell(job, delay=delay, now=time.time(), log=self.log)
             return None

@@ -13,6 +13,7 @@ class Clock:
     def __init__(self, now: float | None = None) -> None:
         self.now = time.time() if now is None else now
         self.slept: list[float] = []
+        self.woken: list[float] = []
 
     def time(self) -> float:
         """Return the time, epoch seconds."""
@@ -22,6 +23,7 @@ class Clock:
         """Let *seconds* pass at once."""
         self.slept.append(seconds)
         self.now += seconds
+        self.woken.append(self.now)
         await asyncio.sleep(0)
 
 

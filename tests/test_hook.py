@@ -131,11 +131,20 @@ def test_one_session_until_closed(hook: CortexHook, cortex_emulator: Emulator) -
 
 
 def test_lost_session(hook: CortexHook, cortex_emulator: Emulator) -> None:
-    """A session that Snowflake ended is trouble that passes; the next call has a new one."""
+    """A session that Snowflake ended is replaced at once, and what only reads is asked again in it."""
+    hook.show()
+    before = cortex_emulator.logins
+    cortex_emulator.end_sessions()
+    assert hook.show() == ()
+    assert cortex_emulator.logins == before + 1
+
+
+def test_lost_session_orders_nothing_twice(hook: CortexHook, cortex_emulator: Emulator) -> None:
+    """What changes something is not sent again by itself: it may have been done before the session ended."""
     hook.show()
     cortex_emulator.end_sessions()
     with pytest.raises(UnreachableError):
-        hook.show()
+        hook.create("m", "llama3.1-8b", "SELECT prompt, completion FROM train")
     assert hook.show() == ()
 
 

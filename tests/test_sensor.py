@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import (
     DAG,
     AirflowFailException,
@@ -142,6 +143,110 @@ def test_default_arguments(connection: str) -> None:
         wait = CortexFineTuneSensor(task_id="wait", finetune_job_id="ft_1")
     assert (wait.snowflake_conn_id, wait.role, wait.poke_interval) == ("sf", "R", 300)
     assert wait.deferrable
+    assert not wait.adaptive
+
+
+def test_given_interval_is_the_interval(cortex_emulator: Emulator, connection: str) -> None:
+    """A poke_interval that the user gives is the fixed one that Airflow users know, in every mode."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
+    wait = sensor(job.id, mode="reschedule", deferrable=False, poke_interval=timedelta(seconds=45))
+    assert 44 < seconds_to_the_next_look(wait) < 46
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor(job.id, deferrable=True, poke_interval=45).execute(context(wait))
+    assert deferred.value.trigger.serialize()[1]["poke_interval"] == 45
+
+
+def test_interval_of_its_own(cortex_emulator: Emulator, connection: str) -> None:
+    """Without a poke_interval the job decides: a rescheduled sensor looks rarely while the end is far."""
+    job = cortex_emulator.jobs.add(model="m")
+    began = (time.time() - 3600) * 1000
+    told = {"id": job.id, "status": "IN_PROGRESS", "created_on": began, "progress": 0.25}
+    cortex_emulator.jobs.answer(job.id, json.dumps(told))
+    wait = sensor(job.id, mode="reschedule", deferrable=False, poke_interval=None, timeout=86400)
+    assert 150 < seconds_to_the_next_look(wait) <= 300
+    wait = sensor(
+        job.id,
+        mode="reschedule",
+        deferrable=False,
+        poke_interval=None,
+        max_poke_interval=timedelta(minutes=20),
+        timeout=86400,
+    )
+    assert 600 < seconds_to_the_next_look(wait) <= 1200
+
+
+def test_exponential_backoff_is_airflow_s(cortex_emulator: Emulator, connection: str) -> None:
+    """Who asks Airflow for its exponential backoff gets that."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
+    options = {"mode": "reschedule", "deferrable": False, "poke_interval": None}
+    wait = sensor(job.id, **options, exponential_backoff=True, max_wait=30, timeout=86400)
+    assert seconds_to_the_next_look(wait) < 31
+
+
+def seconds_to_the_next_look(wait: CortexFineTuneSensor) -> float:
+    """Let a rescheduled sensor look once, and return for when it is rescheduled."""
+    with pytest.raises(AirflowRescheduleException) as rescheduled:
+        wait.execute(context(wait))
+    return float(rescheduled.value.reschedule_date.timestamp() - time.time())
+
+
+def record(status: str, seconds: float) -> dict[str, Any]:
+    """Return the XCom that an earlier run has left of its job."""
+    return {"id": "ft_0", "status": status, "created_on": 0, "finished_on": seconds * 1000}
+
+
+@pytest.mark.parametrize(
+    ("expected", "earlier", "found"),
+    [
+        pytest.param(None, [("success", record("SUCCESS", 5))], None, id="not asked for"),
+        pytest.param(1200, [], 1200, id="given in seconds"),
+        pytest.param(timedelta(hours=1), [], 3600, id="given as a timedelta"),
+        pytest.param("previous", [], None, id="no earlier run"),
+        pytest.param(
+            "previous",
+            [("success", record("SUCCESS", 700)), ("success", record("SUCCESS", 800))],
+            800,
+            id="the last run's",
+        ),
+        pytest.param(
+            "previous",
+            [("success", record("SUCCESS", 700)), ("failed", record("ERROR", 9))],
+            700,
+            id="the last one's that succeeded",
+        ),
+        pytest.param("previous", [("failed", record("ERROR", 9))], None, id="none succeeded"),
+        pytest.param("previous", [("success", {"id": "ft_0"})], None, id="another's XCom"),
+    ],
+)
+def test_expected_duration(
+    expected: Any,
+    earlier: Any,
+    found: float | None,
+    cortex_emulator: Emulator,
+    connection: str,
+) -> None:
+    """The worker finds out how long the job will take, and the trigger goes by it."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
+    wait = sensor(job.id, deferrable=True, poke_interval=None, expected_duration=expected)
+    with pytest.raises(TaskDeferred) as deferred:
+        wait.execute(context(wait, earlier=earlier))
+    arguments = deferred.value.trigger.serialize()[1]
+    assert (arguments["poke_interval"], arguments["expected_duration"]) == (None, found)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"max_poke_interval": 30}, "max_poke_interval must be at least 60 s, and is 30"),
+        ({"max_poke_interval": float("nan")}, "max_poke_interval"),
+        ({"expected_duration": 0}, "expected_duration must be seconds, more than 0"),
+        ({"expected_duration": "last"}, "and is 'last'"),
+    ],
+)
+def test_intervals_of_no_use(arguments: dict[str, Any], told: str) -> None:
+    """What cannot be an interval is refused by name when the DAG file is parsed."""
+    with pytest.raises(ValueError, match=told):
+        sensor(**arguments)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -214,13 +319,13 @@ def test_session_that_ended_is_replaced(
 
 @pytest.mark.parametrize("mode", MODES)
 def test_query_tag(mode: str, cortex_emulator: Emulator, connection: str, worker: Worker) -> None:
-    """Snowflake's query history tells which DAG and task of this package asked."""
+    """Snowflake's query history tells which task asked; or, where many share a statement, the package."""
     job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(2))
     worker.run(lambda: sensor(job.id, **in_mode(mode)))
-    tags = {statement.query_tag for statement in cortex_emulator.statements}
-    assert {json.loads(tag)["package"] for tag in tags if tag} == {"airflow-provider-cortex"}
-    assert {json.loads(tag)["task_id"] for tag in tags if tag} == {"wait"}
-    assert None not in tags
+    tags = [json.loads(statement.query_tag or "") for statement in cortex_emulator.statements]
+    assert {tag["package"] for tag in tags} == {"airflow-provider-cortex"}
+    by_a_worker = tags[:1] if mode == "deferrable" else tags
+    assert {tag["task_id"] for tag in by_a_worker} == {"wait"}
 
 
 def test_own_query_tag(cortex_emulator: Emulator, connection: str, worker: Worker) -> None:

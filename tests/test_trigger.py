@@ -65,12 +65,59 @@ def test_first_look_is_late(cortex_emulator: Emulator, connection: str) -> None:
 
 
 def test_polls_every_poke_interval(cortex_emulator: Emulator, connection: str) -> None:
-    """One look every poke_interval, and one event when the job is over."""
+    """One look every poke_interval, the first one sooner, and one event when the job is over."""
     job = cortex_emulator.jobs.add(model="DB.S.m", life=Life.by_looks(3))
     clock = Clock()
     event: Any = fire(trigger(job.id, poke_interval=45.0), clock)
-    assert clock.slept == [45.0] * 4
+    assert 10 <= clock.slept[0] <= 55
+    assert clock.slept[1:] == pytest.approx([45.0] * 3)
     assert json.loads(event["job"])["model"] == "DB.S.m"
+
+
+def test_triggers_look_together(cortex_emulator: Emulator, connection: str) -> None:
+    """Triggers that began at different moments look at the same ones from then on."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
+    marks = []
+    now = time.time()
+    for late in (0.0, 17.0, 39.5):
+        clock = Clock(now + late)
+        fire(trigger(job.id, poke_interval=45.0, deadline=clock.now + 300), clock)
+        marks.append({round(moment, 3) for moment in clock.woken[:-1]})
+    first, *others = marks
+    assert all(len(first & other) >= 5 for other in others)
+
+
+def test_an_hour_long_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a poke_interval an hour-long job takes few looks, never within a minute of each other."""
+    clock = Clock()
+    with Emulator(clock=clock.time, life=Life.by_time(3600)) as emulator:
+        monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", emulator.airflow_connection)
+        job = emulator.jobs.add(model="m")
+        event: Any = fire(trigger(job.id, started_at=clock.now, deadline=clock.now + 86400), clock)
+    assert event["kind"] == "finished"
+    assert len(clock.slept) < 35
+    assert min(clock.slept) > 59
+    assert max(clock.slept) <= 300
+
+
+def test_a_job_like_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trigger that knows how long the job takes leaves it alone for most of that."""
+    clock = Clock()
+    with Emulator(clock=clock.time, life=Life.by_time(3600)) as emulator:
+        monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", emulator.airflow_connection)
+        job = emulator.jobs.add(model="m")
+        event: Any = fire(
+            trigger(
+                job.id,
+                started_at=clock.now,
+                deadline=clock.now + 86400,
+                expected_duration=3700.0,
+            ),
+            clock,
+        )
+    assert event["kind"] == "finished"
+    assert len(clock.slept) < 12
+    assert max(clock.slept) > 600
 
 
 def test_one_session_for_the_whole_wait(cortex_emulator: Emulator, connection: str) -> None:
@@ -199,8 +246,10 @@ def test_client_tells_refusals(cortex_emulator: Emulator, connection: str) -> No
     """What the hook raises in the thread is raised where it was awaited."""
 
     async def main() -> None:
-        async with CortexClient(Session()) as client:
-            with pytest.raises(RefusedError, match="ft_gone"):
-                await client.describe("ft_gone")
+        with (
+            CortexClient.shared(Session()) as client,
+            pytest.raises(RefusedError, match="ft_gone"),
+        ):
+            await client.describe("ft_gone")
 
     asyncio.run(main())

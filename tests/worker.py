@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import airflow
@@ -60,6 +61,8 @@ class Instance:
     start_date: datetime = field(default_factory=lambda: datetime.now(tz=UTC))
     xcoms: dict[str, Any] = field(default_factory=dict)
     rescheduled_on: datetime | None = None
+    earlier: Sequence[tuple[str, Any]] = ()
+    """Earlier runs of the task, the latest last: the state of each, and its finetune_job."""
 
     def __post_init__(self) -> None:
         if self.rescheduled_on:
@@ -73,7 +76,31 @@ class Instance:
         """Keep an XCom, in the JSON form in which Airflow would."""
         self.xcoms[key] = json.loads(json.dumps(value, allow_nan=False))
 
+    def xcom_pull(
+        self,
+        *,
+        task_ids: str,
+        key: str,
+        map_indexes: int,
+        include_prior_dates: bool = False,
+        run_id: int | None = None,
+    ) -> Any:
+        """Return what an earlier run has pushed, as Airflow would: the latest one, or the one asked for."""
+        assert (task_ids, key, map_indexes) == (self.task_id, "finetune_job", self.map_index)
+        assert include_prior_dates or run_id is not None
+        if not self.earlier:
+            return None
+        return self.earlier[-1 if run_id is None else run_id][1]
+
+    def last(self, state: str) -> int | None:
+        """Return which run was the last one to end in *state*."""
+        return next((n for n, run in reversed([*enumerate(self.earlier)]) if run[0] == state), None)
+
     if AIRFLOW_2:
+
+        def get_previous_ti(self, state: str) -> Any:
+            run_id = self.last(state)
+            return None if run_id is None else Earlier(self, run_id)
 
         def remember_reschedule(self, began: datetime) -> None:
             """Write into Airflow's database when a look began, where its sensors read it."""
@@ -94,12 +121,28 @@ class Instance:
 
     else:
 
+        def get_previous_dagrun(self, state: str) -> Any:
+            run_id = self.last(state)
+            return None if run_id is None else SimpleNamespace(run_id=run_id)
+
         def remember_reschedule(self, began: datetime) -> None:
             """Keep when the first look began."""
             self.rescheduled_on = self.rescheduled_on or began
 
         def get_first_reschedule_date(self, context: Mapping[str, Any]) -> datetime | None:
             return self.rescheduled_on
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """An earlier instance of the same task, as Airflow 2 returns it."""
+
+    instance: Instance
+    run_id: int
+
+    def xcom_pull(self, **which: Any) -> Any:
+        """Return what that run has pushed."""
+        return self.instance.xcom_pull(run_id=self.run_id, **which)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,23 @@
-"""When to look at a job again, and when to stop."""
+"""
+When to look at a job again, and when to stop.
+
+A look is a statement, which may wake a warehouse. What is known of a job's end is a window: the
+reported progress gives one, the duration of an earlier run another. Before the window opens there is
+nothing to see. From then on the gap is in proportion to the root of the time that is probably left:
+where the end may come at any moment, that trades looks for delay best.
+`python -m benchmarks.policy` shows what comes of it.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from airflow_provider_cortex.cortex import window
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.progress import state
+from airflow_provider_cortex.cortex.window import UNKNOWN, UNSEEN, Step
 from airflow_provider_cortex.errors import (
     ContactLostError,
     CortexError,
@@ -21,18 +32,137 @@ PASSING = (UnreachableError, UnreadableAnswerError)
 DEFAULT_CONTACT_TIMEOUT = 15 * 60.0
 """Seconds."""
 
+SHORTEST = 60.0
+"""Seconds between two looks around the end, at least."""
+
+DEFAULT_LONGEST = 300.0
+"""Seconds between two looks while the end is far off."""
+
+FLOOR = 1.0
+"""Seconds. An interval of 0, which Airflow allows, must not become a busy loop in a triggerer."""
+
+GROWTH = 16.0
+"""
+Seconds. A gap is the root of this times the time that is probably left: one minute if that is four
+minutes, two if it is a quarter of an hour, five if it is an hour and a half.
+"""
+
+AHEAD = 4.0
+"""
+How many times its age a job may be left alone, if an earlier run says so. Never for all of the time:
+a job that fails is found out when it is at most so many times older.
+"""
+
+EARLY = 0.25
+"""What share of a gap may be given up for a rounder moment, at which others look, too."""
+
+ROUNDEST = 24 * 3600.0
+"""Seconds. No moment need be rounder than midnight."""
+
+INSTANT = 1e-3
+"""Seconds. Two moments that are closer are the same one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollPolicy:
-    """How long to wait between two looks, in seconds."""
+    """
+    When to look next: the same for the same record at the same time.
 
-    interval: float = 60.0
-    shortest: float = 1.0
-    """An interval of 0, which Airflow allows, must not become a busy loop in a triggerer."""
+    :param interval: seconds between two looks, if it is to be the same always. None makes it depend
+        on the job, within the bounds that follow.
+    :param shortest: the shortest gap, in seconds.
+    :param longest: the longest, in seconds; only *expected_duration* makes longer ones.
+    :param expected_duration: how many seconds the job will take from its creation, about: what an
+        earlier run took.
+    :param offset: how many seconds after the marks of a grid to look. The marks are the same for all
+        waits, so that many look at once; the offsets may differ, so that not all triggerers do.
+        The first gap may take up to twice the shortest to get there. None is no grid: each gap is
+        counted from the look before.
+    """
 
-    def delay(self) -> float:
-        """Return the seconds to the next look."""
-        return max(self.shortest, self.interval)
+    interval: float | None = None
+    shortest: float = SHORTEST
+    longest: float = DEFAULT_LONGEST
+    expected_duration: float | None = None
+    offset: float | None = None
+
+    @property
+    def least(self) -> float:
+        """The shortest gap that is possible, in seconds: the fixed one, if it is fixed."""
+        least = min(self.shortest, self.longest) if self.interval is None else self.interval
+        return max(FLOOR, least)
+
+    def next_look(
+        self, job: FineTuneJob | None, *, at: float, started_at: float, step: Step = UNSEEN
+    ) -> float:
+        """
+        Return the moment of the next look, epoch seconds.
+
+        :param job: what was seen; None if nothing was yet.
+        :param at: when it was seen, epoch seconds.
+        :param started_at: when the wait began, epoch seconds: counts as the job's creation for as long
+            as Cortex does not tell it.
+        :param step: when the job came to its progress, if that is known.
+        """
+        if self.interval is not None:
+            return self.next_try(at=at)
+        gap = max(self.least, self._gap(job, at=at, started_at=started_at, step=step))
+        if self.offset is None:
+            return at + gap
+        # The first mark after this is in time for the longest gap, if that has room for one.
+        last = max(gap, self.longest) - self.least
+        early = max(self.least, min(gap * (1 - EARLY), last))
+        return self._roundest_mark(at + early, at + gap)
+
+    def next_try(self, *, at: float) -> float:
+        """
+        Return the first moment after *at* that is allowed: epoch seconds, both.
+
+        It is when to look after a look that brought no usable answer, however far the end is.
+        """
+        if self.offset is None:
+            return at + self.least
+        # The marks of a fixed interval are all its own: the first may come sooner than that.
+        return self._mark(at + (self.least if self.interval is None else 2 * INSTANT), self.least)
+
+    def _gap(self, job: FineTuneJob | None, *, at: float, started_at: float, step: Step) -> float:
+        """Return how many seconds to leave the job alone: as its window says, whatever is allowed."""
+        began = _creation(job, at=at, started_at=started_at)
+        age = max(0.0, at - began)
+        reported = window.reported(job, began=began, age=age, step=step)
+        expected = window.expected(self.expected_duration)
+        agreed = expected & reported if expected and reported else expected
+        known = agreed or reported or UNKNOWN  # the job itself knows best
+        if age < known.opens:
+            return min(known.opens - age, max(self.longest, AHEAD * age if agreed else 0.0))
+        if job is None:
+            return 0.0  # anything may have happened to it
+        return min(self.longest, math.sqrt(GROWTH * known.probably_left(age)))
+
+    def _roundest_mark(self, earliest: float, latest: float) -> float:
+        """Return the roundest moment of the grid in between, or the first after *earliest*."""
+        size = self.least
+        mark = self._mark(earliest, size)
+        while size < ROUNDEST:
+            size *= 2
+            rounder = self._mark(earliest, size)
+            if rounder > latest + INSTANT:
+                break
+            mark = rounder
+        return mark
+
+    def _mark(self, earliest: float, size: float) -> float:
+        """Return the first multiple of *size* that is not before *earliest*, the offset added."""
+        offset = self.offset or 0.0
+        return math.ceil((earliest - offset - INSTANT) / size) * size + offset
+
+
+def _creation(job: FineTuneJob | None, *, at: float, started_at: float) -> float:
+    """Return when the job was created, epoch seconds, as far as can be told."""
+    if job is None or job.created_on is None:
+        return started_at
+    created = job.created_on.timestamp()
+    return created if created <= at else started_at  # another clock than ours
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,6 +186,15 @@ class Poller:
     contact_timeout: float = DEFAULT_CONTACT_TIMEOUT
     last_seen: FineTuneJob | None = None
     _trouble_since: float | None = None
+    _due: float = -math.inf
+    _seen_at: float = -math.inf
+    _step: Step = UNSEEN
+
+    def first_delay(self) -> float:
+        """Return the seconds to a first look, in a process that has not looked at the job yet."""
+        now = self.clock()
+        moment = self.policy.next_look(None, at=now, started_at=self.started_at)
+        return self._sleep(moment, now)
 
     def observe(self, job: FineTuneJob) -> float | None:
         """
@@ -63,9 +202,17 @@ class Poller:
 
         :raises FineTuneTimeoutError: if the deadline has passed.
         """
-        self.last_seen = job
+        now = self.clock()
+        at = self._looked_at(now)
+        if self.last_seen is None or job.progress != self.last_seen.progress:
+            self._step = Step(after=self._seen_at, by=at)
+        self.last_seen, self._seen_at = job, at
         self._trouble_since = None
-        return None if job.is_over else self._delay()
+        if job.is_over:
+            return None
+        self._check_deadline(now)
+        moment = self.policy.next_look(job, at=at, started_at=self.started_at, step=self._step)
+        return self._sleep(moment, now)
 
     def miss(self, error: CortexError) -> float:
         """
@@ -85,14 +232,28 @@ class Poller:
         if now >= lost_at:
             waited = now - self._trouble_since
             raise ContactLostError(self.job_id, waited, str(error), self.last_state) from error
-        return min(self._delay(), lost_at - now)
+        self._check_deadline(now)
+        moment = self.policy.next_try(at=self._looked_at(now))
+        return self._sleep(min(moment, lost_at), now)
 
-    def _delay(self) -> float:
-        """Return the policy's delay, cut so that the last look comes at the deadline."""
-        now = self.clock()
+    def _looked_at(self, now: float) -> float:
+        """
+        Return when the look that has just ended counts as taken.
+
+        On a grid, when it was due: a statement takes its time, and must not push the next look to
+        the mark after the next. Unless it took so long that hardly a pause would be left.
+        """
+        on_time = abs(now - self._due) <= self.policy.least / 2
+        return self._due if on_time and self.policy.offset is not None else now
+
+    def _sleep(self, moment: float, now: float) -> float:
+        """Return the seconds to *moment*, cut so that the last look comes at the deadline."""
+        self._due = min(moment, self.deadline)
+        return max(0.0, self._due - now)
+
+    def _check_deadline(self, now: float) -> None:
         if now >= self.deadline:
             raise FineTuneTimeoutError(self.job_id, now - self.started_at, self.last_state)
-        return min(self.policy.delay(), self.deadline - now)
 
     @property
     def left(self) -> float:

@@ -26,6 +26,9 @@ PASSING_ERRNOS = frozenset(
 )
 """They end a statement or a session; the next one may do."""
 
+SESSION_OVER_ERRNOS = frozenset({390111, 390112, 390113, 390114, 390115})
+"""Of those, the ones that say of a session that it is no more."""
+
 LASTING_ERRNOS = frozenset(
     {
         606,  # no active warehouse selected (SQLSTATE 57P03)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+PACKAGE = "airflow-provider-cortex"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +33,16 @@ class Session:
         """Return the settings that are set, ready for JSON and for ``Session(**settings)``."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
+    def shared(self) -> Session:
+        """Return the same settings, tagged for statements that are sent for many tasks at once."""
+        return replace(self, query_tag=json.dumps({"package": PACKAGE}))
+
 
 def query_tag(*, dag_id: str, task_id: str, run_id: str | None) -> str:
     """Return the tag by which Snowflake's query history tells who asked, and why."""
     return json.dumps(
         {
-            "package": "airflow-provider-cortex",
+            "package": PACKAGE,
             "dag_id": dag_id,
             "task_id": task_id,
             "run_id": run_id,

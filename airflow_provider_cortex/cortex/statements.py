@@ -14,7 +14,7 @@ COMPLETION_FUNCTIONS: tuple[str, ...] = get_args(CompletionFunction)
 @dataclass(frozen=True, slots=True)
 class Call:
     """
-    One ``SELECT`` of one Cortex function.
+    One ``SELECT`` of Cortex functions.
 
     The values stand apart from the text, in the driver's ``pyformat`` style: the driver writes them
     into the statement as escaped literals. Snowflake documents nothing on server-side binds for
@@ -23,16 +23,24 @@ class Call:
 
     sql: str
     values: tuple[str | None, ...]
+    only_reads: bool = False
+    """Whether sending it twice is the same as sending it once."""
 
 
-def describe(job_id: str) -> Call:
-    """https://docs.snowflake.com/sql-reference/functions/finetune-describe."""
-    return _finetune("DESCRIBE", job_id)
+def describe(*job_ids: str) -> Call:
+    """
+    https://docs.snowflake.com/sql-reference/functions/finetune-describe.
+
+    Several jobs are as many columns of one row: each answer keeps its place. That an account takes
+    several calls in one statement is a guess: the client finds out.
+    """
+    calls = ", ".join([_function("DESCRIBE", 1)] * len(job_ids))
+    return Call(f"SELECT {calls}", job_ids, only_reads=True)
 
 
 def show() -> Call:
     """https://docs.snowflake.com/sql-reference/functions/finetune-show."""
-    return _finetune("SHOW")
+    return Call(f"SELECT {_function('SHOW')}", (), only_reads=True)
 
 
 def cancel(job_id: str) -> Call:
@@ -113,8 +121,12 @@ def _legacy_complete(
 
 
 def _finetune(action: str, *values: str | None) -> Call:
-    arguments = ", ".join([f"'{action}'", *["%s"] * len(values)])
-    return Call(f"SELECT SNOWFLAKE.CORTEX.FINETUNE({arguments})", values)
+    return Call(f"SELECT {_function(action, len(values))}", values)
+
+
+def _function(action: str, values: int = 0) -> str:
+    arguments = ", ".join([f"'{action}'", *["%s"] * values])
+    return f"SNOWFLAKE.CORTEX.FINETUNE({arguments})"
 
 
 def _query(text: str) -> str:

@@ -1,11 +1,21 @@
 """When to look again, and when to stop."""
 
+import math
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.cortex.polling import Poller, PollPolicy
+from airflow_provider_cortex.cortex.polling import (
+    AHEAD,
+    DEFAULT_LONGEST,
+    Poller,
+    PollPolicy,
+)
+from airflow_provider_cortex.cortex.window import SPREAD, Step
 from airflow_provider_cortex.errors import (
     ContactLostError,
     FineTuneTimeoutError,
@@ -17,10 +27,37 @@ from tests.clock import Clock
 
 TROUBLE = UnreachableError("503")
 
+CREATED = 1.8e9
+"""When the jobs were created, epoch seconds: a round moment."""
+
+FREE = PollPolicy()
+"""No grid: what each gap is by itself."""
+
+GRID = PollPolicy(offset=0.0)
+
 
 def job(**fields: Any) -> FineTuneJob:
     """Return a job that runs."""
     return FineTuneJob.parse({"id": "ft_1", "status": "IN_PROGRESS", "progress": 0.5} | fields)
+
+
+def waiting(clock: Clock, policy: PollPolicy, **fields: Any) -> Poller:
+    """Begin a wait that may last forever."""
+    return Poller(
+        job_id="ft_1",
+        started_at=clock.now,
+        deadline=math.inf,
+        policy=policy,
+        clock=clock.time,
+        **fields,
+    )
+
+
+def gap(policy: PollPolicy, age: float, progress: float | None, **options: Any) -> float:
+    """Return the seconds that *policy* leaves a job of *age* alone."""
+    seen = job(progress=progress, created_on=CREATED * 1000)
+    moment = policy.next_look(seen, at=CREATED + age, started_at=CREATED, **options)
+    return moment - (CREATED + age)
 
 
 @pytest.fixture
@@ -69,9 +106,15 @@ def test_deadline(poller: Poller, clock: Clock) -> None:
     assert error.value.last_seen == "IN_PROGRESS 50 %"
 
 
-def test_no_busy_loop() -> None:
+@pytest.mark.parametrize("offset", [None, 0.0, 7.5])
+def test_no_busy_loop(clock: Clock, offset: float | None) -> None:
     """An interval of 0, which Airflow allows, does not make a triggerer spin."""
-    assert PollPolicy(interval=0.0).delay() == 1.0
+    poller = waiting(clock, PollPolicy(interval=0.0, offset=offset))
+    clock.now += poller.first_delay()
+    for _ in range(3):
+        delay = poller.observe(job())
+        assert delay == 1.0
+        clock.now += delay
 
 
 @pytest.mark.parametrize("trouble", [TROUBLE, UnreadableAnswerError("which is not JSON", "<")])
@@ -139,3 +182,276 @@ def test_refusal_is_not_borne(poller: Poller) -> None:
     """What would be refused again ends the wait at once."""
     with pytest.raises(RefusedError, match="no privilege"):
         poller.miss(RefusedError("no privilege"))
+
+
+def test_no_progress_means_short_gaps_that_grow_slowly() -> None:
+    """Without progress any moment may be the end: a minute at first, hardly more after a while."""
+    gaps = [gap(FREE, age, None) for age in (0, 60, 225, 400, 900, 3600, 7200)]
+    assert gaps == [60, 60, 60, 80, 120, 240, DEFAULT_LONGEST]
+    assert [gap(FREE, age, 0.0) for age in (0, 60, 225, 400, 900, 3600, 7200)] == gaps
+
+
+@pytest.mark.parametrize(
+    ("age", "progress", "expected"),
+    [
+        (
+            300,
+            0.333,
+            105,
+        ),  # were two epochs over now, the third would take 150 s: most of it is sure
+        (600, 0.333, 210),
+        (1200, 0.333, DEFAULT_LONGEST),
+        (100, 0.1, 300),
+        (1800, 0.667, 85),  # the last epoch: the end may come now, or in 900 s
+        (200, 0.9, 60),
+        (800, 1.0, 60),
+        (1000, 0.417, DEFAULT_LONGEST),  # no number of epochs: it moves smoothly
+        (6000, 0.9, 73),
+    ],
+)
+def test_the_time_left_bounds_the_gap(age: float, progress: float, expected: float) -> None:
+    """The next look comes when the end may come, but at the longest gap; from there on, short ones."""
+    assert gap(FREE, age, progress) == pytest.approx(expected, abs=1.0)
+
+
+def test_past_its_estimate_the_gaps_grow_slowly() -> None:
+    """A job that should be over by its progress is looked at often, then a little less so."""
+    step = Step(after=CREATED + 560, by=CREATED + 600)  # so it should be over at 900 s
+    gaps = [gap(FREE, age, 0.667, step=step) for age in (850, 900, 1000, 1300, 1800, 9000)]
+    assert gaps == pytest.approx([60, 60, 60, 80, 120, DEFAULT_LONGEST], abs=0.1)
+
+
+def test_a_step_that_was_seen_tells_more() -> None:
+    """Who saw two epochs of three end at 600 s does not look for the end right after."""
+    step = Step(after=CREATED + 590, by=CREATED + 600)
+    assert gap(FREE, 600, 0.667) == 60
+    assert gap(FREE, 600, 0.667, step=step) == pytest.approx(590 * 1.5 * 0.9 - 600, abs=1)
+
+
+def test_an_earlier_run_says_when_to_look() -> None:
+    """Hardly at all before the time that the job took before, closely around, then less and less."""
+    policy = PollPolicy(expected_duration=3600.0)
+    opens, closes = 3600 * (1 - SPREAD), 3600 * (1 + SPREAD)
+    assert gap(policy, 0, 0.0) == DEFAULT_LONGEST  # data that cannot be used show at once
+    assert gap(policy, 300, 0.0) == 300 * AHEAD
+    assert gap(policy, 1500, 0.0) == opens - 1500
+    assert gap(policy, opens, 0.0) == pytest.approx(93, abs=1)
+    assert gap(policy, closes, 0.0) == 60
+    assert gap(policy, closes + 900, 0.0) == 120
+
+
+@pytest.mark.parametrize(
+    ("progress", "age", "expected"),
+    [
+        (0.0, 2000, 3600 * (1 - SPREAD) - 2000),  # says nothing
+        (0.5, 2000, 3600 * (1 - SPREAD) - 2000),  # agrees
+        (0.667, 1500, 77),  # faster: it may end at once
+        (0.333, 3500, DEFAULT_LONGEST),  # slower: not within half an hour
+    ],
+)
+def test_progress_corrects_the_earlier_run(progress: float, age: float, expected: float) -> None:
+    """Where the job's own progress does not agree with the earlier run, the progress is right."""
+    policy = PollPolicy(expected_duration=3600.0)
+    assert gap(policy, age, progress) == pytest.approx(expected, abs=1)
+
+
+@pytest.mark.parametrize("nonsense", [0.0, -60.0, math.nan, math.inf])
+def test_no_expectation(nonsense: float) -> None:
+    """A duration that no job has is no expectation."""
+    assert gap(PollPolicy(expected_duration=nonsense), 900, 0.0) == gap(FREE, 900, 0.0)
+
+
+def test_a_fixed_interval_stays_as_it_is() -> None:
+    """A given interval is kept, whatever the job reports and whatever is expected."""
+    policy = PollPolicy(interval=45.0, expected_duration=3600.0)
+    assert {gap(policy, age, progress) for age in (0, 5000) for progress in (None, 0.1)} == {45.0}
+
+
+def test_a_fixed_interval_does_not_drift(clock: Clock) -> None:
+    """On the grid looks are an interval apart, however long each takes."""
+    poller = waiting(clock, PollPolicy(interval=45.0, offset=3.0))
+    delay: float | None = poller.first_delay()
+    moments = []
+    for seconds in (0.5, 2.0, 20.0, 30.0, 1.0, 44.0, 1.0):
+        assert delay is not None
+        clock.now += delay
+        moments.append(clock.now)
+        clock.now += seconds
+        delay = poller.observe(job())
+    assert moments[0] <= 1000 + 45
+    assert {moment % 45 for moment in moments} == {3.0}
+    assert {later - sooner for sooner, later in pairwise(moments)} == {45.0}
+
+
+def test_looks_fall_together() -> None:
+    """Jobs of different ages and progress are looked at at the same moments."""
+    now = CREATED + 7
+    ages = [30.0 * number for number in range(100)]
+    moments = {
+        GRID.next_look(job(progress=progress), at=now, started_at=now - age)
+        for age in ages
+        for progress in (None, 0.333, 0.667)
+    }
+    assert {moment % 60 for moment in moments} == {0.0}
+    assert len(moments) <= 5
+
+
+def test_long_gaps_end_at_rounder_moments() -> None:
+    """The longer the gap, the rounder the moment: so that the others are there, too."""
+    far = job(progress=0.1)
+    assert GRID.next_look(far, at=CREATED - 60, started_at=0.0) == CREATED + 240
+    assert GRID.next_look(far, at=CREATED, started_at=0.0) == CREATED + 240
+    assert GRID.next_look(far, at=CREATED + 60, started_at=0.0) == CREATED + 360
+
+
+def test_triggerers_do_not_fire_at_the_same_instant() -> None:
+    """The grid is the same for all, but each may be a little behind it."""
+    moments = [
+        PollPolicy(offset=offset).next_look(job(), at=CREATED + 20, started_at=CREATED)
+        for offset in (0.0, 4.0, 9.5)
+    ]
+    assert moments == [CREATED + 120, CREATED + 120 + 4.0, CREATED + 120 + 9.5]
+
+
+def test_a_slow_statement_does_not_skip_a_mark(clock: Clock) -> None:
+    """The gap counts from when the look was due: else each would be a mark longer."""
+    clock.now = CREATED
+    poller = waiting(clock, GRID)
+    clock.now += poller.first_delay()
+    for seconds in (2.0, 0.25, 29.0):
+        clock.now += seconds
+        assert poller.observe(job(progress=0.9)) == 60 - seconds
+        clock.now += 60 - seconds
+    clock.now += 45.0  # there must be a pause
+    assert poller.observe(job(progress=0.9)) == 75.0
+
+
+def test_a_restart_keeps_the_rhythm(clock: Clock) -> None:
+    """Another process that looks at the same job at the same time goes on at the same moments."""
+    clock.now = CREATED
+    first = waiting(clock, GRID)
+    clock.now += first.first_delay()
+    for _ in range(20):
+        other = waiting(clock, GRID)
+        delay = first.observe(job(progress=0.0, created_on=CREATED * 1000))
+        assert delay is not None
+        assert other.observe(job(progress=0.0, created_on=CREATED * 1000)) == delay
+        clock.now += delay
+
+
+def test_a_restart_wastes_no_look(clock: Clock) -> None:
+    """Who takes over a job that is known to take long looks when its end may come, and not before."""
+    policy = PollPolicy(expected_duration=3600.0)
+    poller = waiting(clock, policy)
+    clock.now += 1800.0
+    assert poller.first_delay() == 3600 * (1 - SPREAD) - 1800
+
+
+def test_a_restart_with_no_expectation_looks_soon(clock: Clock) -> None:
+    """Who takes over a job that nothing is known of does not leave it alone for long."""
+    poller = waiting(clock, FREE)
+    clock.now += 7200.0
+    assert poller.first_delay() == 60.0
+
+
+def test_the_first_look_is_not_after_the_deadline(poller: Poller, clock: Clock) -> None:
+    """A first look comes at the deadline if not before, and at once if that has passed."""
+    clock.now = 4590.0
+    assert poller.first_delay() == 10.0
+    clock.now = 4610.0
+    assert poller.first_delay() == 0.0
+
+
+def test_trouble_is_looked_into_soon(clock: Clock) -> None:
+    """After a look that failed the next comes soon, however far the end is."""
+    poller = waiting(clock, PollPolicy(expected_duration=36000.0))
+    clock.now += 3600.0
+    assert poller.observe(job(progress=0.1)) == 4 * 3600.0
+    assert poller.miss(TROUBLE) == 60.0
+
+
+def test_progress_that_is_seen_to_change_is_remembered(clock: Clock) -> None:
+    """A poller that saw a step knows better when the next may come than one that did not."""
+    poller = waiting(clock, FREE)
+    clock.now += 540.0
+    assert poller.observe(job(progress=0.333)) == pytest.approx(540 * 1.5 * 0.9 - 540)
+    clock.now += 60.0
+    assert poller.observe(job(progress=0.667)) == pytest.approx(540 * 1.5 * 0.9 - 600, abs=1)
+
+
+def test_a_low_maximum_lowers_the_minimum() -> None:
+    """Who allows no gap over half a minute gets none."""
+    assert gap(PollPolicy(longest=30.0), 5000, 0.1) == 30.0
+
+
+moments = st.floats(min_value=0.0, max_value=4e9)
+policies = st.builds(
+    PollPolicy,
+    shortest=st.floats(min_value=0.0, max_value=600.0),
+    longest=st.floats(min_value=0.0, max_value=3600.0),
+    offset=st.none() | st.floats(min_value=0.0, max_value=10.0),
+)
+
+
+@settings(deadline=None)
+@given(
+    policy=policies,
+    at=moments,
+    started_at=moments,
+    created=st.none() | moments,
+    progress=st.none() | st.floats(min_value=0.0, max_value=1.0),
+    step=st.builds(Step, after=moments, by=moments),
+)
+def test_no_record_leads_out_of_bounds(
+    policy: PollPolicy,
+    at: float,
+    started_at: float,
+    created: float | None,
+    progress: float | None,
+    step: Step,
+) -> None:
+    """Whatever a record says and whatever clocks do, the gap is neither too short nor too long."""
+    seen = job(progress=progress, created_on=None if created is None else created * 1000)
+    delay = policy.next_look(seen, at=at, started_at=started_at, step=step) - at
+    # To get to a mark of the grid may take twice the shortest gap.
+    longest = max(policy.least * (1 if policy.offset is None else 2), policy.longest)
+    assert policy.least - 0.01 <= delay <= longest + 0.01
+
+
+def test_short_bounds_keep_to_the_grid(clock: Clock) -> None:
+    """Where the shortest gap is the longest, too, looks come to fall together all the same."""
+    poller = waiting(clock, PollPolicy(longest=60.0, offset=0.0))
+    delay: float | None = poller.first_delay()
+    for _ in range(3):
+        assert delay is not None
+        clock.now += delay
+        assert clock.now % 60 == 0
+        delay = poller.observe(job(progress=0.1))
+        assert delay == 60.0
+
+
+@settings(deadline=None)
+@given(
+    interval=st.floats(min_value=0.0, max_value=3600.0),
+    offset=st.floats(min_value=0.0, max_value=10.0),
+    at=moments,
+)
+def test_fixed_marks_are_not_missed(interval: float, offset: float, at: float) -> None:
+    """The next mark of a fixed interval is never more than one interval away."""
+    policy = PollPolicy(interval=interval, offset=offset)
+    assert 0 < policy.next_look(None, at=at, started_at=at) - at <= policy.least + 0.01
+
+
+@settings(deadline=None)
+@given(jumps=st.lists(st.floats(min_value=-7200.0, max_value=7200.0), max_size=20))
+def test_a_clock_that_jumps_does_no_harm(jumps: list[float]) -> None:
+    """However the clock is set, there is a pause, and it is not too long a one."""
+    clock = Clock(CREATED)
+    poller = waiting(clock, GRID)
+    clock.now += poller.first_delay()
+    for jump in jumps:
+        clock.now += jump
+        delay = poller.observe(job(progress=0.667, created_on=CREATED * 1000))
+        assert delay is not None
+        assert 30.0 <= delay <= DEFAULT_LONGEST + 30.0
+        clock.now += delay

@@ -1,0 +1,426 @@
+"""The client: one session and one statement for all jobs that wait in a triggerer."""
+
+import asyncio
+import contextlib
+import gc
+import json
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_cortex.client import CortexClient
+from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
+from airflow_provider_cortex.cortex.session import Session
+from airflow_provider_cortex.emulator import Emulator, Life
+from airflow_provider_cortex.errors import RefusedError, UnreachableError, UnreadableAnswerError
+from tests.clock import wait_until
+
+DESCRIBE = "FINETUNE('DESCRIBE'"
+
+
+def threads() -> set[str]:
+    """Return the names of the clients' threads that are alive."""
+    return {t.name for t in threading.enumerate() if t.name.startswith("cortex-client")}
+
+
+def running(emulator: Emulator, jobs: int) -> list[str]:
+    """Add jobs that go on for an hour, and return their ids."""
+    return [emulator.jobs.add(model="m", life=Life.by_time(3600)).id for _ in range(jobs)]
+
+
+def batches(emulator: Emulator) -> list[int]:
+    """Return how many jobs each statement so far was about."""
+    return [statement.sql.count(DESCRIBE) for statement in emulator.statements]
+
+
+def together(job_ids: list[str], session: Session | None = None) -> list[Any]:
+    """Have as many triggers ask at the same time, each for itself; return answers and errors."""
+
+    async def ask(job_id: str) -> FineTuneJob:
+        with CortexClient.shared(session or Session()) as client:
+            return await client.describe(job_id)
+
+    return run(lambda: asyncio.gather(*map(ask, job_ids), return_exceptions=True))
+
+
+def run(main: Callable[[], Awaitable[list[Any]] | Awaitable[None]]) -> list[Any]:
+    """Run *main* in an event loop of its own."""
+
+    async def inside() -> list[Any]:
+        return await main() or []
+
+    return asyncio.run(inside())
+
+
+def test_jobs_due_together_share_a_statement(cortex_emulator: Emulator, connection: str) -> None:
+    """Jobs that are asked for together travel in one statement, and each gets its own answer."""
+    job_ids = running(cortex_emulator, 50)
+    assert [job.id for job in together(job_ids)] == job_ids
+    assert batches(cortex_emulator) == [50]
+    assert cortex_emulator.logins == 1
+
+
+def test_at_most_batch_size(cortex_emulator: Emulator, connection: str) -> None:
+    """No statement has more jobs than 200; however many there are, one session does."""
+    together(running(cortex_emulator, 450))
+    assert batches(cortex_emulator) == [200, 200, 50]
+    assert cortex_emulator.logins == 1
+
+
+def test_batch_size_is_a_setting(
+    cortex_emulator: Emulator, connection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow's configuration says how many jobs a statement may have."""
+    monkeypatch.setenv("AIRFLOW__CORTEX__BATCH_SIZE", "20")
+    together(running(cortex_emulator, 50))
+    assert batches(cortex_emulator) == [20, 20, 10]
+
+
+def test_a_job_that_two_wait_for_is_asked_for_once(
+    cortex_emulator: Emulator, connection: str
+) -> None:
+    """Two tasks that wait for one job cost one call, and both get the answer."""
+    (job_id,) = running(cortex_emulator, 1)
+    assert [job.id for job in together([job_id, job_id])] == [job_id, job_id]
+    assert batches(cortex_emulator) == [1]
+
+
+def test_other_settings_are_another_session(cortex_emulator: Emulator, connection: str) -> None:
+    """Tasks share a session only if it is the same one: another role's would be refused, or leak."""
+    first, second = running(cortex_emulator, 2)
+
+    async def main() -> None:
+        with (
+            CortexClient.shared(Session(role="A")) as a,
+            CortexClient.shared(Session(role="B")) as b,
+        ):
+            await asyncio.gather(a.describe(first), b.describe(second))
+
+    run(main)
+    assert cortex_emulator.logins == 2
+
+
+def test_the_task_is_no_part_of_the_settings(cortex_emulator: Emulator, connection: str) -> None:
+    """Tasks share a session though each has a query tag of its own: it names the package alone."""
+    first, second = running(cortex_emulator, 2)
+
+    async def main() -> None:
+        with (
+            CortexClient.shared(Session(query_tag="one task")) as a,
+            CortexClient.shared(Session(query_tag="another")) as b,
+        ):
+            await asyncio.gather(a.describe(first), b.describe(second))
+
+    run(main)
+    tags = [statement.query_tag for statement in cortex_emulator.statements]
+    assert tags == ['{"package": "airflow-provider-cortex"}']
+
+
+def test_one_poisoned_job(cortex_emulator: Emulator, connection: str) -> None:
+    """A job that Cortex refuses to describe is found out; 199 others get their answers all the same."""
+    job_ids = running(cortex_emulator, 199)
+    job_ids.insert(77, "ft_gone")
+    answers = together(job_ids)
+    assert isinstance(answers.pop(77), RefusedError)
+    assert {job.status for job in answers} == {JobStatus.PENDING}
+    assert max(batches(cortex_emulator)[1:]) == 100  # halves
+    assert len(batches(cortex_emulator)) < 20
+    assert cortex_emulator.logins == 1
+
+
+def test_poison_does_not_shrink_later_statements(
+    cortex_emulator: Emulator, connection: str
+) -> None:
+    """After a poisoned job has been found out, the others travel together as before."""
+    job_ids = running(cortex_emulator, 100)
+
+    async def main() -> None:
+        with CortexClient.shared(Session()) as client:
+            await asyncio.gather(
+                *map(client.describe, [*job_ids, "ft_gone"]), return_exceptions=True
+            )
+            await asyncio.gather(*map(client.describe, job_ids))
+
+    run(main)
+    assert batches(cortex_emulator)[-1] == 100
+
+
+def test_an_answer_nobody_can_read(cortex_emulator: Emulator, connection: str) -> None:
+    """An answer without sense is the trouble of its own job, and costs the others nothing."""
+    job_ids = running(cortex_emulator, 3)
+    cortex_emulator.jobs.answer(job_ids[1], None)
+    first, second, third = together(job_ids)
+    assert isinstance(second, UnreadableAnswerError)
+    assert (first.id, third.id) == (job_ids[0], job_ids[2])
+    assert batches(cortex_emulator) == [3]
+
+
+@pytest.mark.parametrize(("limit", "later"), [(1, [1] * 10), (5, [5, 5])])
+def test_an_account_that_takes_fewer_calls(
+    limit: int,
+    later: list[int],
+    cortex_emulator: Emulator,
+    connection: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """An account that refuses several calls in one statement is noticed, told of once, and obeyed."""
+    cortex_emulator.calls_per_statement = limit
+    job_ids = running(cortex_emulator, 10)
+
+    async def main() -> None:
+        with CortexClient.shared(Session()) as client:
+            for _ in range(3):
+                answers = await asyncio.gather(*map(client.describe, job_ids))
+                assert [job.id for job in answers] == job_ids
+
+    run(main)
+    assert batches(cortex_emulator)[-2 * len(later) :] == later * 2
+    (line,) = [line for line in caplog.messages if "in one statement" in line]
+    assert f"from now on at most {limit}" in line
+
+
+def test_session_ends_between_two_statements(cortex_emulator: Emulator, connection: str) -> None:
+    """A session that Snowflake ends in the middle of a round is replaced; nobody misses an answer."""
+    job_ids = running(cortex_emulator, 500)
+    cortex_emulator.statement_delay = 0.05
+
+    def end() -> None:
+        wait_until(lambda: len(cortex_emulator.statements) == 1)
+        cortex_emulator.end_sessions()
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    assert [job.id for job in together(job_ids)] == job_ids
+    ending.join()
+    assert cortex_emulator.logins == 2
+
+
+def test_login_that_fails_twice(cortex_emulator: Emulator, connection: str) -> None:
+    """All who wait hear of a login that failed, by their job's id; none tries one of its own."""
+    job_ids = running(cortex_emulator, 30)
+    cortex_emulator.stop()
+
+    async def main() -> None:
+        with CortexClient.shared(Session()) as client:
+
+            async def ask() -> list[Any]:
+                asked = map(client.describe, job_ids)
+                return await asyncio.gather(*asked, return_exceptions=True)
+
+            for _ in range(2):
+                for job_id, error in zip(job_ids, await ask(), strict=True):
+                    assert isinstance(error, UnreachableError)
+                    assert job_id in str(error)
+            cortex_emulator.start()
+            assert [job.id for job in await ask()] == job_ids
+
+    run(main)
+    assert batches(cortex_emulator) == [30]
+    assert cortex_emulator.logins == 1
+
+
+def test_rejected_login_is_tried_once(cortex_emulator: Emulator, connection: str) -> None:
+    """A rejected login is not tried again for each job: that would lock the user out."""
+    cortex_emulator.refuse(login=True, requests=1)
+    errors = together(running(cortex_emulator, 20))
+    assert {type(error) for error in errors} == {RefusedError}
+    assert cortex_emulator.logins == 0
+
+
+def test_a_job_that_snowflake_chokes_on(cortex_emulator: Emulator, connection: str) -> None:
+    """A job whose statement is never answered holds the others up once, and from then on only itself."""
+    job_ids = running(cortex_emulator, 20)
+    cortex_emulator.jobs.answer(job_ids[7], "\ud800")  # which cannot be sent
+
+    async def main() -> None:
+        with CortexClient.shared(Session()) as client:
+
+            async def ask() -> list[Any]:
+                asked = map(client.describe, job_ids)
+                return await asyncio.gather(*asked, return_exceptions=True)
+
+            assert {type(answer) for answer in await ask()} == {UnreachableError}
+            await ask()  # finds out which one it is
+            for answers in [await ask(), await ask()]:
+                assert isinstance(answers.pop(7), UnreachableError)
+                assert {type(answer) for answer in answers} == {FineTuneJob}
+
+    run(main)
+
+
+def test_cancelled_in_the_middle_of_a_statement(cortex_emulator: Emulator, connection: str) -> None:
+    """A trigger that is cancelled while its statement runs does not disturb those who share it."""
+    first, second = running(cortex_emulator, 2)
+    cortex_emulator.statement_delay = 0.3
+
+    async def main() -> None:
+        with CortexClient.shared(Session()) as client:
+            leaving = asyncio.create_task(client.describe(first))
+            staying = asyncio.create_task(client.describe(second))
+            await asyncio.to_thread(wait_until, lambda: cortex_emulator.statements)
+            leaving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await leaving
+            assert (await staying).id == second
+
+    run(main)
+    assert batches(cortex_emulator) == [2]
+
+
+def test_the_last_one_closes_the_session(cortex_emulator: Emulator, connection: str) -> None:
+    """The session stays open while anybody waits, and ends when the last one has left."""
+    (job_id,) = running(cortex_emulator, 1)
+
+    async def main() -> None:
+        with CortexClient.shared(Session()):
+            for _ in range(2):
+                with CortexClient.shared(Session()) as client:
+                    await client.describe(job_id)
+                assert cortex_emulator.open_sessions == 1
+
+    run(main)
+    assert cortex_emulator.logins == 1
+    wait_until(lambda: not threads() and not cortex_emulator.open_sessions)
+
+
+def test_a_hanging_connection_delays_no_other(
+    cortex_emulator: Emulator, connection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one connection's statement hangs, the jobs of another get their answers."""
+    (job_id,) = running(cortex_emulator, 1)
+    with Emulator(statement_delay=3600) as hanging:
+        soon = json.loads(hanging.airflow_connection)
+        soon["extra"] |= {"network_timeout": 1}
+        monkeypatch.setenv("AIRFLOW_CONN_HANGING", json.dumps(soon))
+        (stuck_id,) = running(hanging, 1)
+
+        async def main() -> None:
+            with (
+                CortexClient.shared(Session(snowflake_conn_id="hanging")) as stuck,
+                CortexClient.shared(Session()) as client,
+            ):
+                waiting = asyncio.create_task(stuck.describe(stuck_id))
+                await asyncio.to_thread(wait_until, lambda: hanging.statements)
+                assert (await client.describe(job_id)).id == job_id
+                assert not waiting.done()
+                waiting.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await waiting
+
+        run(main)
+    wait_until(lambda: not threads())
+
+
+def test_a_thousand_jobs_leave_nothing(cortex_emulator: Emulator, connection: str) -> None:
+    """When a thousand jobs have come and gone, no thread, session or open file is left of them."""
+
+    def open_files() -> int:
+        gc.collect()
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    together(running(cortex_emulator, 1))  # what is loaded once
+    wait_until(lambda: not cortex_emulator.open_sessions and not threads())
+    before = open_files()
+    job_ids = running(cortex_emulator, 1000)
+    for start in range(0, 1000, 250):
+        together(job_ids[start : start + 250])
+    wait_until(lambda: not cortex_emulator.open_sessions and not threads())
+    wait_until(lambda: open_files() <= before)
+    assert cortex_emulator.logins == 5
+
+
+@pytest.fixture
+def lookups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the connections that Airflow is asked for."""
+    asked: list[str] = []
+    find = BaseHook.get_connection.__func__  # type: ignore[attr-defined]
+
+    def get_connection(cls: type[BaseHook], conn_id: str) -> Any:
+        asked.append(conn_id)
+        return find(cls, conn_id)
+
+    monkeypatch.setattr(BaseHook, "get_connection", classmethod(get_connection))
+    return asked
+
+
+def test_one_look_up(cortex_emulator: Emulator, connection: str, lookups: list[str]) -> None:
+    """Airflow is asked for the connection once, for however many jobs and looks."""
+    job_ids = running(cortex_emulator, 30)
+
+    async def main() -> None:
+        with CortexClient.shared(Session()) as client:
+            for _ in range(3):
+                await asyncio.gather(*map(client.describe, job_ids))
+
+    run(main)
+    assert lookups == ["snowflake_default"]
+
+
+def test_new_session_has_new_credentials(
+    cortex_emulator: Emulator, connection: str, lookups: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that is replaced logs in as the connection is now: its password may have changed."""
+    (job_id,) = running(cortex_emulator, 1)
+
+    async def main() -> None:
+        with CortexClient.shared(Session()) as client:
+            await client.describe(job_id)
+            cortex_emulator.end_sessions()
+            moved = json.loads(os.environ["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
+            monkeypatch.setenv(
+                "AIRFLOW_CONN_SNOWFLAKE_DEFAULT",
+                json.dumps(moved | {"host": "", "password": "new"}),
+            )
+            await client.describe(job_id)
+
+    run(main)
+    assert lookups == ["snowflake_default"] * 2
+
+
+class Backend:
+    """Where Airflow would send its metrics."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, Any, dict[str, str]]] = []
+
+    def incr(self, stat: str, count: int = 1, *, tags: dict[str, str]) -> None:
+        self.sent.append((stat, count, tags))
+
+    def gauge(self, stat: str, value: float, *, tags: dict[str, str]) -> None:
+        self.sent.append((stat, value, tags))
+
+    timing = gauge
+
+    def values(self, stat: str) -> list[Any]:
+        return [value for name, value, _ in self.sent if name == stat]
+
+
+@pytest.fixture
+def metrics(monkeypatch: pytest.MonkeyPatch) -> Backend:
+    """Take the metrics that Airflow is given."""
+    from airflow.providers.common.compat import sdk
+
+    backend = Backend()
+    monkeypatch.setattr(sdk, "Stats", backend, raising=False)
+    return backend
+
+
+def test_metrics(cortex_emulator: Emulator, connection: str, metrics: Backend) -> None:
+    """Airflow's metrics tell what the waiting costs."""
+    job_ids = running(cortex_emulator, 7)
+    together(job_ids)
+    cortex_emulator.stop()
+    together(job_ids)
+    assert metrics.values("cortex.polls") == [7]
+    assert metrics.values("cortex.batch_size") == [7]
+    assert metrics.values("cortex.statements") == [1]
+    assert [0 < took.total_seconds() < 10 for took in metrics.values("cortex.statement_duration")]
+    assert metrics.values("cortex.transient_errors") == [1]
+    waiting = metrics.values("cortex.jobs_waiting")
+    assert (max(waiting), waiting[-1]) == (7, 0)
+    assert {tags["conn_id"] for _, _, tags in metrics.sent} == {"snowflake_default"}
