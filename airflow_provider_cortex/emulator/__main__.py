@@ -26,7 +26,12 @@ def main() -> None:
     except ImportError as error:
         sys.exit(str(error))
     emulator = Emulator(
-        host=arguments.host, port=arguments.port, life=arguments.life, tls=arguments.tls
+        host=arguments.host,
+        port=arguments.port,
+        life=arguments.life,
+        tls=arguments.tls,
+        login_delay=arguments.login_delay,
+        statement_delay=arguments.statement_delay,
     )
     try:
         emulator.start()
@@ -58,6 +63,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--tls", type=Path, metavar="DIR", help="speak HTTPS; certificates are kept in DIR"
     )
+    for delayed in "login", "statement":
+        parser.add_argument(
+            f"--{delayed}-delay",
+            type=float,
+            default=0.0,
+            metavar="SECONDS",
+            help=f"how long a {delayed} waits, as on a slow network (%(default)s)",
+        )
     return parser
 
 

@@ -43,13 +43,14 @@ class Account(FakeSnow):
         super().__init__(nop_regexes=_IGNORED)
         self.functions = functions
         self.has_cortex_user_role = True
+        self.calls_per_statement: int | None = None
         self._jobs = jobs
         self._training = threading.RLock()
         # Null handling: a skipped argument is a NULL. Side effects: CREATE is no constant.
         self.duck_conn.create_function(
             calls.UDF,
             self._call,
-            [VARCHAR] * 4,
+            [VARCHAR],
             VARCHAR,
             null_handling=SPECIAL,
             side_effects=True,
@@ -89,10 +90,8 @@ class Account(FakeSnow):
                 with _Reader(self, job.place) as reader:
                     self._jobs.learn(job.id, read(job, query=reader.query))
 
-    def _call(
-        self, database: str | None, schema: str | None, function: str, arguments: str
-    ) -> str | None:
-        positional, named = json.loads(arguments)
+    def _call(self, call: str) -> str | None:
+        database, schema, function, positional, named = json.loads(call)
         return self.functions[function](Place(database, schema), *positional, **named)
 
 
@@ -134,10 +133,16 @@ class Cursor(FakeSnowflakeCursor):
         try:
             account = self._conn.account
             known = account.functions if account.has_cortex_user_role else {}
-            expression = calls.rewrite(expression, functions=known, place=self._conn.place)
+            expression = calls.rewrite(
+                expression,
+                functions=known,
+                place=self._conn.place,
+                limit=account.calls_per_statement,
+            )
         except SqlError as error:
             raise _as_programming_error(error) from error
-        return super()._transform(expression, params)
+        # fakesnow would walk some ninety times over what may be hundreds of DESCRIBEs.
+        return expression if calls.is_plain(expression) else super()._transform(expression, params)
 
     def _inline_variables(self, sql: str) -> str:
         """Keep fakesnow from looking for session variables inside string literals."""

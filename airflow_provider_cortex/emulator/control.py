@@ -1,6 +1,7 @@
 """
-A few HTTP routes to watch and steer jobs by hand. Snowflake has nothing like them.
+A few HTTP routes to watch and steer the emulator by hand. Snowflake has nothing like them.
 
+    curl localhost:8282/emulator/counts
     curl localhost:8282/emulator/jobs
     curl localhost:8282/emulator/jobs/ft_.../stall -d '{"progress": 0.4}'
 """
@@ -13,20 +14,25 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from airflow_provider_cortex.emulator.counts import Counts
 from airflow_provider_cortex.emulator.errors import SqlError
 from airflow_provider_cortex.emulator.jobs import Jobs
 
-PATH = "/emulator/jobs"
+PATH = "/emulator"
 
 
-def routes(jobs: Jobs) -> list[Route]:
+def routes(jobs: Jobs, counts: Counts) -> list[Route]:
     actions: dict[str, Callable[..., None]] = {
         "answer": jobs.answer,
         "cancel": jobs.cancel,
+        "crash": jobs.crash,
         "fail": jobs.fail,
         "resume": jobs.resume,
         "stall": jobs.stall,
     }
+
+    async def count(_request: Request) -> Response:
+        return JSONResponse({**asdict(counts), "looks": jobs.looks})
 
     async def show(_request: Request) -> Response:
         return JSONResponse(_shown(jobs))
@@ -44,8 +50,9 @@ def routes(jobs: Jobs) -> list[Route]:
         return JSONResponse(_shown(jobs))
 
     return [
-        Route(PATH, show, methods=["GET"]),
-        Route(f"{PATH}/{{job_id}}/{{action}}", act, methods=["POST"]),
+        Route(f"{PATH}/counts", count, methods=["GET"]),
+        Route(f"{PATH}/jobs", show, methods=["GET"]),
+        Route(f"{PATH}/jobs/{{job_id}}/{{action}}", act, methods=["POST"]),
     ]
 
 

@@ -40,6 +40,16 @@ def unknown_job(job_id: str) -> SqlError:
     )
 
 
+def internal_error() -> SqlError:
+    # The general form, as users report it; the numbers in it differ.
+    return SqlError(
+        errno=603,
+        sqlstate="XX000",
+        message="SQL execution internal error:\n"
+        "Processing aborted by error 300010:2064317110; incident 4711.",
+    )
+
+
 def unknown_model(model: str) -> SqlError:
     # Verbatim from Snowflake-Labs/sfquickstarts issues 2028 and 2030, but for the name.
     said = json.dumps(f'unknown model "{model}"')
@@ -57,6 +67,16 @@ def unknown_function(name: str) -> SqlError:
         errno=2141,
         sqlstate="42601",
         message=f"SQL compilation error:\nUnknown user-defined function {name}",
+    )
+
+
+def too_many_calls(calls: int, *, limit: int) -> SqlError:
+    # Guess: no limit is known. Number, state and form are those of a list that is too long.
+    return SqlError(
+        errno=1795,
+        sqlstate="42601",
+        message="SQL compilation error:\nmaximum number of calls of Cortex functions in a "
+        f"statement exceeded, expected at most {limit:,}, got {calls:,}",
     )
 
 

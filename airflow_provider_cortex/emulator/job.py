@@ -71,6 +71,7 @@ class Course:
     stalled_at: float | None = None
     answer: str | None = None
     answer_looks: float = 0
+    crashes: bool = False
 
     def state(self, *, now: int) -> State:
         """Return where the job is; once it is over, that no longer changes."""

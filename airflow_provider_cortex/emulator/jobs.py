@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from airflow_provider_cortex.emulator import names
-from airflow_provider_cortex.emulator.errors import unknown_job
+from airflow_provider_cortex.emulator.errors import internal_error, unknown_job
 from airflow_provider_cortex.emulator.job import Course, Failure, Job, State, Status
 from airflow_provider_cortex.emulator.life import Life
 from airflow_provider_cortex.emulator.model import Pair, TunedModel
@@ -34,6 +34,8 @@ class Jobs:
         self._clock = clock
         self._id_prefix = id_prefix
         self._courses: dict[str, Course] = {}
+        self._named: dict[names.Key, Course] = {}
+        """The newest of each name: the one that may have it still."""
         self._unread: list[Job] = []
         self._lock = threading.RLock()
 
@@ -101,12 +103,20 @@ class Jobs:
                 (course.job, course.state(now=self._now())) for course in self._courses.values()
             ]
 
+    @property
+    def looks(self) -> int:
+        """How many times a job has been looked at."""
+        with self._lock:
+            return sum(course.looks for course in self._courses.values())
+
     def describe(self, job_id: str) -> str | None:
         """Look at a job: return DESCRIBE's answer, JSON unless *answer* was told otherwise."""
         with self._lock:
             course = self._course(job_id)
             state = course.state(now=self._now())
             course.looks += 1
+            if course.crashes:
+                raise internal_error()
             if course.answer_looks:
                 course.answer_looks -= 1
                 return course.answer
@@ -146,10 +156,16 @@ class Jobs:
             course.end = None
             course.stalled_at = progress
 
-    def resume(self, job_id: str) -> None:
-        """Let a stalled job go on, to where it would be had it not stalled."""
+    def crash(self, job_id: str) -> None:
+        """Have every statement that describes the job end in an internal error, until *resume*."""
         with self._lock:
-            self._course(job_id).stalled_at = None
+            self._course(job_id).crashes = True
+
+    def resume(self, job_id: str) -> None:
+        """Let a job that stalls or crashes go on, to where it would be had it not."""
+        with self._lock:
+            course = self._course(job_id)
+            course.stalled_at, course.crashes = None, False
 
     def answer(self, job_id: str, text: str | None, *, looks: int | None = None) -> None:
         """Answer the next *looks* DESCRIBEs, or all of them, with *text* as it is."""
@@ -160,8 +176,9 @@ class Jobs:
 
     def _enter(self, job: Job, *, tuned: TunedModel | None) -> Job:
         with self._lock:
-            job = replace(job, model=names.free(job.model, taken=self._taken_names()))
-            self._courses[job.id] = Course(job, tuned=tuned)
+            job = replace(job, model=names.free(job.model, is_taken=self._is_taken))
+            course = Course(job, tuned=tuned)
+            self._courses[job.id] = self._named[names.key(job.model)] = course
             if tuned is None:
                 self._unread.append(job)
         return job
@@ -175,10 +192,11 @@ class Jobs:
     def _now(self) -> int:
         return int(self._clock() * 1000)
 
-    def _taken_names(self) -> set[names.Key]:
-        """Return the names of the models that exist, or will."""
+    def _is_taken(self, name: names.Key) -> bool:
+        """Return whether a model of this name exists, or will."""
+        course = self._named.get(name)
         failed = {Status.ERROR, Status.CANCELLED}
-        return {names.key(job.model) for job, state in self.all() if state.status not in failed}
+        return course is not None and course.state(now=self._now()).status not in failed
 
     def _end(self, job_id: str, status: Status, error: Failure | None = None) -> None:
         with self._lock:

@@ -6,7 +6,7 @@ mean the same in any case, quoted ones only as written.
 """
 
 import re
-from collections.abc import Container
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
@@ -47,17 +47,17 @@ def key(name: str) -> Key:
     )
 
 
-def free(name: str, *, taken: Container[Key]) -> str:
+def free(name: str, *, is_taken: Callable[[Key], bool]) -> str:
     """
     Return *name*, or with a suffix if it is taken.
 
     "If the name is taken, a suffix is added" is documented; which, is a guess.
     """
-    if key(name) not in taken:
+    if not is_taken(key(name)):
         return name
     stem, quote = (name[:-1], '"') if name.endswith('"') else (name, "")
     suffixed = (f"{stem}_{number}{quote}" for number in count(1))
-    return next(candidate for candidate in suffixed if key(candidate) not in taken)
+    return next(candidate for candidate in suffixed if not is_taken(key(candidate)))
 
 
 def _current(kind: str, value: str | None) -> str:

@@ -37,6 +37,8 @@ class Emulator:
         life: Life | None = None,
         clock: Clock = time.time,
         tls: Path | None = None,
+        login_delay: float = 0.0,
+        statement_delay: float = 0.0,
         base_models: frozenset[str] = BASE_MODELS,
         id_prefix: str = ID_PREFIX,
     ) -> None:
@@ -58,6 +60,8 @@ class Emulator:
             },
         )
         self._wire = Wire(self._account, self.jobs)
+        self.login_delay = login_delay
+        self.statement_delay = statement_delay
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -92,6 +96,33 @@ class Emulator:
         self._account.has_cortex_user_role = has
 
     @property
+    def calls_per_statement(self) -> int | None:
+        """How many calls of Cortex functions a statement may have; None for any number."""
+        return self._account.calls_per_statement
+
+    @calls_per_statement.setter
+    def calls_per_statement(self, limit: int | None) -> None:
+        self._account.calls_per_statement = limit
+
+    @property
+    def login_delay(self) -> float:
+        """For how many seconds a login waits before it is served."""
+        return self._wire.login_delay
+
+    @login_delay.setter
+    def login_delay(self, seconds: float) -> None:
+        self._wire.login_delay = seconds
+
+    @property
+    def statement_delay(self) -> float:
+        """For how many seconds a statement waits before it is run."""
+        return self._wire.statement_delay
+
+    @statement_delay.setter
+    def statement_delay(self, seconds: float) -> None:
+        self._wire.statement_delay = seconds
+
+    @property
     def statements(self) -> list[Statement]:
         """Every statement received so far, those that failed included."""
         return list(self._wire.statements)
@@ -99,7 +130,12 @@ class Emulator:
     @property
     def logins(self) -> int:
         """How many sessions have been opened so far."""
-        return self._wire.logins
+        return self._wire.counts.logins
+
+    @property
+    def open_sessions(self) -> int:
+        """How many sessions are open: neither closed by their client nor ended."""
+        return self._wire.open_sessions
 
     @property
     def protocol(self) -> str:

@@ -1,14 +1,16 @@
 """
 The HTTP side: fakesnow's Snowflake protocol, with a door of our own in front.
 
-The door counts, refuses when told to, and ends sessions. Login is ours because fakesnow's
+The door counts, delays and refuses when told to, and ends sessions. Login is ours because fakesnow's
 opens every session on one account per process, and two emulators must not share one.
 """
 
+import asyncio
 import gzip
 import json
 import re
 import secrets
+import time
 import uuid
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -28,6 +30,7 @@ from starlette.types import Receive, Scope, Send
 
 from airflow_provider_cortex.emulator import control
 from airflow_provider_cortex.emulator.account import Account
+from airflow_provider_cortex.emulator.counts import Counts
 from airflow_provider_cortex.emulator.jobs import Jobs
 
 LOGIN = "/session/v1/login-request"
@@ -96,7 +99,9 @@ class Wire:
 
     def __init__(self, account: Account, jobs: Jobs) -> None:
         self.statements: list[Statement] = []
-        self.logins = 0
+        self.counts = Counts()
+        self.login_delay = 0.0
+        self.statement_delay = 0.0
         self.refusal: Refusal | None = None
         self._account = account
         self._sessions: dict[str, _Session] = {}
@@ -108,10 +113,14 @@ class Wire:
                 Route("/session", self._session, methods=["POST"]),
                 Route("/session/heartbeat", self._session, methods=["POST"]),
                 Route("/queries/v1/query-request", self._query, methods=["POST"]),
-                *control.routes(jobs),
+                *control.routes(jobs, self.counts),
                 *theirs,
             ]
         )
+
+    @property
+    def open_sessions(self) -> int:
+        return len(self._sessions)
 
     def end_sessions(self) -> None:
         """Forget every session; their next statement is told that it has expired."""
@@ -132,17 +141,21 @@ class Wire:
         refusal = self.refusal
         if refusal is not None and refusal.applies(scope["path"]):
             await refusal.response()(scope, receive, send)
-        else:
+            return
+        try:
             await self._served(scope, receive, send)
+        except asyncio.CancelledError:  # stopped during a delay: else the server logs a failure
+            await Response(status_code=503)(scope, receive, send)
 
     async def _login(self, request: Request) -> Response:
         parameters = (await _sent(request))["data"].get("SESSION_PARAMETERS", {})
         database = _identifier(request.query_params.get("databaseName"))
         schema = _identifier(request.query_params.get("schemaName"))
         autocommit = parameters.get("AUTOCOMMIT", True)
-        self.logins += 1
+        await asyncio.sleep(self.login_delay)
+        self.counts.logins += 1
         token = secrets.token_urlsafe(32)
-        session = _Session(self.logins, parameters.get("QUERY_TAG"))
+        session = _Session(self.counts.logins, parameters.get("QUERY_TAG"))
         self._sessions[token] = session
         sessions[token] = self._account.connect(database, schema, autocommit=autocommit)
         return _success(
@@ -177,8 +190,13 @@ class Wire:
         if session is None:
             return _refused(*_SESSION_EXPIRED)
         body = await _sent(request)
+        # The delay is the one as of now: who sees the statement may already change it.
+        began, delay = time.perf_counter(), self.statement_delay
         self._record(body, session)
+        await asyncio.sleep(delay)
         response = await query_request(request)
+        self.counts.statements += 1
+        self.counts.statement_seconds += time.perf_counter() - began
         if response.status_code == HTTPStatus.OK:
             return _without_prefix(response)
         if _token(request) not in self._sessions:  # it ended just now

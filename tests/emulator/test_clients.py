@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -114,15 +115,18 @@ def command():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_says_how_to_connect_and_stops_cleanly(command, connect, number):
     """The printed example works as it stands, and a signal ends it without a traceback."""
-    process = command("--port", "0", "--life", "looks:1")
+    delays = "--login-delay", "0.2", "--statement-delay", "0.2"
+    process = command("--port", "0", "--life", "looks:1", *delays)
     said = iter(process.stdout.readline, "")
     exported = next(line for line in said if "export AIRFLOW_CONN" in line)
     extra = json.loads(exported.partition("=")[2].strip().strip("'"))["extra"]
     example = next(line for line in said if "connect(**" in line)
     arguments = ast.literal_eval(example.partition("**")[2].strip().removesuffix(")"))
     assert arguments["port"] == extra["port"]
+    began = time.monotonic()
     session = connect(**arguments)
     assert session.cursor().execute("SELECT 1").fetchall() == [(1,)]
+    assert time.monotonic() - began > 0.4
     session.close()
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)

@@ -250,6 +250,27 @@ def test_many_looks_fit_into_one_statement(cortex_emulator, connect):
     assert len(json.loads(shown)) == len(jobs)
 
 
+@pytest.mark.parametrize(
+    "select", ["{}", "DISTINCT {}", "{} LIMIT 1", "{} FROM (SELECT 1) WHERE 1 = 1"]
+)
+def test_a_call_may_stand_in_any_select(cell, select):
+    """Alone, for which there is a short cut, or in whatever else makes a query."""
+    assert cell("SELECT " + select.format("SNOWFLAKE.CORTEX.FINETUNE('SHOW')")) == "[]"
+
+
+def test_calls_in_a_statement_can_be_limited(cortex_emulator, connect):
+    """More of them than the account takes are refused, and none is made."""
+    job = cortex_emulator.jobs.add(model="D.S.m", life=Life.by_looks(1))
+    cortex_emulator.calls_per_statement = 2
+    call = f"SNOWFLAKE.CORTEX.FINETUNE('DESCRIBE', '{job.id}')"
+    cursor = connect().cursor()
+    with pytest.raises(ProgrammingError, match="expected at most 2, got 3") as caught:
+        cursor.execute(f"SELECT {call}, {call}, TRIM({call})")
+    assert caught.value.errno == 1795
+    (answers,) = cursor.execute(f"SELECT {call}, TRIM({call})").fetchall()
+    assert sorted(json.loads(answer)["status"] for answer in answers) == ["PENDING", "SUCCESS"]
+
+
 def test_without_the_cortex_role_the_function_is_unknown(cortex_emulator, finetune):
     """That is what Snowflake says of COMPLETE; for FINETUNE it is expected, not seen."""
     cortex_emulator.has_cortex_user_role = False

@@ -97,6 +97,17 @@ def test_a_stalled_job_can_be_ended(jobs):
     assert seen(jobs, job) == ("CANCELLED", 0.4)
 
 
+def test_a_job_that_crashes_its_statements(jobs):
+    """Describing it is an internal error of Snowflake's, until it is resumed."""
+    job = jobs.add(model="D.S.m")
+    jobs.crash(job.id)
+    with pytest.raises(SqlError) as error:
+        jobs.describe(job.id)
+    assert (error.value.errno, error.value.sqlstate) == (603, "XX000")
+    jobs.resume(job.id)
+    assert seen(jobs, job) == ("SUCCESS", 1.0)
+
+
 @pytest.mark.parametrize("text", ["not JSON", '{"status": "PAUSED"}', "", None])
 def test_an_answer_can_be_put_into_its_mouth(jobs, text):
     """DESCRIBE answers it as it is: for what Snowflake may say some day."""

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from snowflake.connector.errors import (
 )
 
 from airflow_provider_cortex.emulator import Emulator, Life
+from tests.clock import wait_until
 
 SHOW = "SELECT SNOWFLAKE.CORTEX.FINETUNE('SHOW')"
 
@@ -86,6 +88,37 @@ def test_everything_can_be_refused_until_accepted(cortex_emulator, connect):
     assert session.cursor().execute(SHOW).fetchall() == [("[]",)]
 
 
+def show(session):
+    return session.cursor().execute(SHOW).fetchall()
+
+
+def test_clients_wait_at_the_same_time(cortex_emulator, connect):
+    """A delay is a network's: what one client waits for keeps no other from its answer."""
+    cortex_emulator.login_delay = cortex_emulator.statement_delay = 0.3
+    began = time.monotonic()
+    with ThreadPoolExecutor(12) as pool:
+        shown = pool.map(lambda _: show(connect()), range(12))
+    assert list(shown) == [[("[]",)]] * 12
+    assert 0.6 < time.monotonic() - began < 12 * 0.6
+
+
+def test_what_hangs_keeps_nobody(cortex_emulator, connect, capfd):
+    """One client may wait for an hour: others are served, and the emulator stops at once."""
+    session, other = connect(), connect()
+    cortex_emulator.statement_delay = 3600
+    with ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(show, session)
+        wait_until(lambda: cortex_emulator.statements)
+        cortex_emulator.statement_delay = 0
+        assert show(other) == [("[]",)]
+        began = time.monotonic()
+        cortex_emulator.stop()
+        assert time.monotonic() - began < 5
+        cortex_emulator.start()
+        assert hanging.result() == [("[]",)]  # the driver has tried again
+    assert not capfd.readouterr().err
+
+
 def test_statuses_that_no_driver_retries_are_raised(cortex_emulator, connect):
     """403 is the end of it."""
     session = connect(network_timeout=1)
@@ -113,6 +146,17 @@ def test_ended_sessions_are_told_so(cortex_emulator, connect):
         session.cursor().execute(SHOW)
     assert caught.value.errno == 390114
     assert connect().cursor().execute(SHOW).fetchall() == [("[]",)]
+
+
+def test_open_sessions_are_counted(cortex_emulator, connect):
+    """A session is open until its client closes it, or it ends."""
+    sessions = [connect() for _ in range(3)]
+    assert cortex_emulator.open_sessions == 3
+    sessions[0].close()
+    assert cortex_emulator.open_sessions == 2
+    cortex_emulator.end_sessions()
+    assert cortex_emulator.open_sessions == 0
+    assert cortex_emulator.logins == 3
 
 
 def test_a_stopped_emulator_starts_where_it_was(cortex_emulator, connect):
@@ -182,8 +226,8 @@ def test_nothing_is_left_running():
         pass
 
 
-def ask(emulator, path="", body=None):
-    url = f"http://{emulator.host}:{emulator.port}/emulator/jobs{path}"
+def ask(emulator, path="/jobs", body=None):
+    url = f"http://{emulator.host}:{emulator.port}/emulator{path}"
     data = None if body is None else json.dumps(body).encode()
     with urllib.request.urlopen(url, data=data, timeout=9) as response:
         return json.load(response)
@@ -193,19 +237,36 @@ def test_jobs_can_be_steered_by_curl(cortex_emulator):
     """Whoever runs the command has no Python object at hand."""
     job = cortex_emulator.jobs.add(model="D.S.m", life=Life.by_looks(3))
     assert ask(cortex_emulator)[0]["status"] == "PENDING"
-    (stalled,) = ask(cortex_emulator, f"/{job.id}/stall", {"progress": 0.4})
+    (stalled,) = ask(cortex_emulator, f"/jobs/{job.id}/stall", {"progress": 0.4})
     assert (stalled["status"], stalled["progress"]) == ("IN_PROGRESS", 0.4)
-    (failed,) = ask(cortex_emulator, f"/{job.id}/fail", {"code": "X", "message": "y"})
+    (failed,) = ask(cortex_emulator, f"/jobs/{job.id}/fail", {"code": "X", "message": "y"})
     assert failed["error"] == {"code": "X", "message": "y"}
+
+
+def test_costs_are_counted(cortex_emulator, connect):
+    """What a client has cost so far: logins, statements, how long those took with delays, and looks."""
+    nothing = {"logins": 0, "statements": 0, "statement_seconds": 0, "looks": 0}
+    assert ask(cortex_emulator, "/counts") == nothing
+    session = connect()
+    job = cortex_emulator.jobs.add(model="D.S.m")
+    call = f"SNOWFLAKE.CORTEX.FINETUNE('DESCRIBE', '{job.id}')"
+    cortex_emulator.statement_delay = 0.1
+    for _ in range(2):
+        session.cursor().execute(f"SELECT {call}, {call}")
+    with pytest.raises(ProgrammingError):
+        session.cursor().execute("SELEC 1")
+    counts = ask(cortex_emulator, "/counts")
+    assert (counts["logins"], counts["statements"], counts["looks"]) == (1, 3, 4)
+    assert 0.3 <= counts["statement_seconds"] < 3
 
 
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [
-        ("/ft_0/fail", {}, 404),
-        ("/{id}/explode", {}, 404),
-        ("/{id}/stall", {"speed": 1}, 400),
-        ("/{id}/stall", [1], 400),
+        ("/jobs/ft_0/fail", {}, 404),
+        ("/jobs/{id}/explode", {}, 404),
+        ("/jobs/{id}/stall", {"speed": 1}, 400),
+        ("/jobs/{id}/stall", [1], 400),
     ],
 )
 def test_wrong_steering_is_refused(cortex_emulator, path, body, status):

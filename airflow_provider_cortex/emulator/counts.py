@@ -1,0 +1,15 @@
+"""How much has been asked of an emulator so far."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a client costs its account."""
+
+    logins: int = 0
+    """Sessions opened."""
+    statements: int = 0
+    """Statements answered, those that failed included."""
+    statement_seconds: float = 0.0
+    """How long those took here, delay included."""
