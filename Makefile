@@ -11,7 +11,7 @@ COMPAT = .compat/2.11 .compat/lowest .compat/clients
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo ui test lint compat $(COMPAT:.compat/%=compat-%) clean
+.PHONY: help demo ui test lint compat bench $(COMPAT:.compat/%=compat-%) clean
 
 help:
 	@echo 'Targets:'
@@ -45,6 +45,9 @@ compat-2.11 compat-lowest: compat-%: .compat/%/made
 compat-clients: .compat/clients/made
 	@echo '== Tests of the emulator with snowflake-ml-python, without Airflow'
 	@.compat/clients/bin/python $(PYTEST) --override-ini='addopts=--import-mode=importlib' --confcutdir=tests/clients tests/clients
+
+bench: $(ENVIRONMENT) ## measure what waiting costs, and write benchmarks/RESULTS.md
+	@.venv/bin/python -m benchmarks
 
 clean: ## remove all that these targets have made
 	rm -rf .cache .compat .coverage .demo .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .venv build dist

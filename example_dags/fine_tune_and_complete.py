@@ -14,7 +14,6 @@ from pathlib import Path
 
 from airflow.providers.common.compat.sdk import DAG, task
 
-from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.operators import CortexCompleteOperator, CortexFineTuneOperator
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
 
@@ -24,6 +23,8 @@ DATA = Path(__file__).parent / "data"
 @task
 def load_tickets() -> None:
     """Put the labelled tickets into a table; in your account they are there already."""
+    from airflow_provider_cortex.hooks import CortexHook  # when it runs, not when it is parsed
+
     with (DATA / "support_tickets.csv").open(encoding="utf-8", newline="") as file:
         tickets = [(row["prompt"], row["completion"]) for row in csv.DictReader(file)]
     hook = CortexHook()

@@ -1,0 +1,1 @@
+"""What waiting for jobs costs, measured: ``make bench``."""

@@ -1,0 +1,81 @@
+"""The ways to wait that are compared."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.providers.common.sql.hooks.handlers import fetch_one_handler
+from airflow.providers.common.sql.sensors.sql import SqlSensor
+from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_cortex.triggers import Clock, CortexFineTuneTrigger
+
+CONNECTION = "snowflake_default"
+DESCRIBE = "SELECT SNOWFLAKE.CORTEX.FINETUNE('DESCRIBE', %s)"
+RUNNING = {"PENDING", "IN_PROGRESS"}
+INTERVAL = 60.0
+"""Seconds between two looks."""
+
+WEEK = 7 * 24 * 3600.0
+
+
+def package(job_id: str, clock: Clock) -> CortexFineTuneTrigger:
+    """Return this package's trigger."""
+    now = clock.time()
+    trigger = CortexFineTuneTrigger(
+        finetune_job_id=job_id,
+        session={"snowflake_conn_id": CONNECTION},
+        started_at=now,
+        deadline=now + WEEK,
+        poke_interval=INTERVAL,
+    )
+    trigger.clock = clock
+    return trigger
+
+
+class ThreadTrigger(BaseTrigger):
+    """
+    A connection for each poll, in a thread: as Airflow's own trigger for Snowflake's jobs.
+
+    ``airflow/providers/snowflake/triggers/snowpark_containers.py`` in apache-airflow-providers-snowflake.
+    """
+
+    def __init__(self, job_id: str, clock: Clock) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.job_id = job_id
+        self.clock = clock
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        raise NotImplementedError
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        hook = SnowflakeHook(snowflake_conn_id=CONNECTION)
+        await self.clock.sleep(INTERVAL)
+        while (status := await self._status(hook)) in RUNNING:
+            await self.clock.sleep(INTERVAL)
+        yield TriggerEvent(status)  # type: ignore[no-untyped-call]
+
+    async def _status(self, hook: SnowflakeHook) -> str:
+        row: Any = await asyncio.to_thread(
+            hook.run, DESCRIBE, parameters=(self.job_id,), handler=fetch_one_handler
+        )
+        status: str = json.loads(row[0])["status"]
+        return status
+
+
+def sensor(job_id: str) -> SqlSensor:
+    """Return what Airflow has for any SQL."""
+    return SqlSensor(
+        task_id="wait",
+        conn_id=CONNECTION,
+        sql=DESCRIBE,
+        parameters=(job_id,),  # type: ignore[arg-type]  # the driver takes them in order, too
+        success=lambda answer: json.loads(answer)["status"] == "SUCCESS",
+    )
+
+
+TRIGGERS = {"package": package, "thread": ThreadTrigger}
