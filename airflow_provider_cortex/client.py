@@ -6,9 +6,12 @@ import asyncio
 import contextvars
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-Outcome = FineTuneJob | Exception
+Outcome = FineTuneJob | CortexError
 """What came of looking at a job."""
 
 NETWORK_TIMEOUT = 60
@@ -45,6 +48,14 @@ GATHER = 0.05
 
 WOKEN_AT_ONCE = 20
 """How many triggers get their answers in one turn of the event loop."""
+
+MISSES = 2
+"""After so many statements in a row that nobody answered, a round is given up: each may take a minute."""
+
+NO_DOUBT = sys.maxsize
+
+FEWER = 4
+"""Into how many statements the jobs of one that nobody answered are divided the next time."""
 
 
 class CortexClient:
@@ -62,16 +73,20 @@ class CortexClient:
     """
 
     _clients: ClassVar[dict[tuple[asyncio.AbstractEventLoop, str], CortexClient]] = {}
+    _waiting: ClassVar[Counter[str]] = Counter()
+    """How many wait over each connection, in all clients."""
 
     def __init__(self, session: Session, key: tuple[asyncio.AbstractEventLoop, str]) -> None:
         self._session = session
         self._key = key
-        self._batch_size = conf.getint("cortex", "batch_size", fallback=BATCH_SIZE)
+        self._batch_size = max(1, conf.getint("cortex", "batch_size", fallback=BATCH_SIZE))
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cortex-client")
         self._users = 0
         self._awaited: dict[str, list[asyncio.Future[FineTuneJob]]] = {}
-        self._suspects: dict[str, None] = {}  # a set that keeps its order
         self._work: asyncio.Task[None] | None = None
+        self._misses = 0
+        self._limits: dict[str, int] = {}
+        self._in_doubt = NO_DOUBT
 
     @classmethod
     def shared(cls, session: Session) -> CortexClient:
@@ -83,6 +98,7 @@ class CortexClient:
         return cls._clients[key]
 
     def __enter__(self) -> Self:
+        self._users += 1
         self._count(+1)
         return self
 
@@ -92,9 +108,10 @@ class CortexClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._count(-1)
+        self._users -= 1
         if not self._users:
             self._close()
+        self._count(-1)
 
     async def describe(self, job_id: str) -> FineTuneJob:
         """
@@ -102,18 +119,13 @@ class CortexClient:
 
         A connection that is missing was there when the worker looked: that passes, too.
         """
-        answer: asyncio.Future[FineTuneJob] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[FineTuneJob] = loop.create_future()
         self._awaited.setdefault(job_id, []).append(answer)
         if self._work is None:
             # In a context of its own: what it logs is not for the task that happens to come first.
-            self._work = asyncio.get_running_loop().create_task(
-                self._answer_all(), context=contextvars.Context()
-            )
+            self._work = loop.create_task(self._answer_all(), context=contextvars.Context())
         return await answer
-
-    async def cancel(self, job_id: str) -> str:
-        """Cancel the job and return Cortex's sentence about it."""
-        return await self._in_thread(lambda hook: hook.cancel(job_id))
 
     async def _answer_all(self) -> None:
         """Look at the jobs that somebody asks for, until nobody does."""
@@ -123,87 +135,108 @@ class CortexClient:
                 await self._round()
         finally:
             self._work = None
+            # However this ended, nobody is to wait for ever.
+            for job_id in list(self._awaited):
+                self._tell(job_id, UnreachableError(f"nobody looked at fine-tuning job {job_id}"))
 
     async def _round(self) -> None:
-        """Look once at every job that is asked for."""
-        others = [job_id for job_id in self._awaited if job_id not in self._suspects]
-        suspects = [[job_id] for job_id in self._suspects if job_id in self._awaited]
+        """Look once at every job that is asked for as it begins."""
+        self._misses = 0
+        batches = self._batches()
         try:
-            for job_ids in [others, *suspects]:
-                await self._look(job_ids)
-        except CortexError as error:  # there is no getting through
-            await self._settle({job_id: _about(job_id, error) for job_id in self._awaited})
-        except Exception as error:  # noqa: BLE001 - a fault of ours: who waits must hear of it, or waits for ever
-            await self._settle(dict.fromkeys(self._awaited, error))
+            while batches:
+                await self._look(batches[0])
+                del batches[0]
+        except Exception as error:
+            if not isinstance(error, CortexError):  # a fault of ours, or of what we stand on
+                log.exception("Looking at fine-tuning jobs went wrong")
+            await self._settle(_all_about(chain.from_iterable(batches), error))
 
-    async def _look(self, job_ids: Sequence[str]) -> bool:
+    def _batches(self) -> list[list[str]]:
+        """Divide the jobs that are asked for, those that had better go by themselves last."""
+        by_limit: dict[int, list[str]] = {}
+        for job_id in self._awaited:
+            limit = self._limits.get(job_id, self._batch_size)
+            by_limit.setdefault(limit, []).append(job_id)
+        return [
+            batch
+            for limit, job_ids in sorted(by_limit.items(), reverse=True)
+            for batch in _divided(job_ids, limit)
+        ]
+
+    async def _look(self, job_ids: list[str]) -> bool:
         """
-        Have jobs described, and tell those who wait for them; return whether none was refused.
+        Have jobs described, and tell those who wait for them; return whether all were answered.
 
         :raises CortexError: if there is no getting through, whatever the job.
         """
-        if not job_ids:
-            return True
-        if len(job_ids) > self._batch_size:
-            return await self._look_in_parts(job_ids, size=self._batch_size)
+        if len(job_ids) > self._batch_size:  # it was larger when this began
+            return await self._look_in_parts(job_ids, self._batch_size)
         # A step of its own: a login that fails has nothing to do with any job.
         await self._in_thread(lambda hook: hook.open())
         try:
             outcomes = await self._in_thread(lambda hook: _describe(hook, job_ids))
         except RefusedError as error:
+            self._misses = 0
             if len(job_ids) > 1:
                 return await self._look_at_halves(job_ids, error)
             await self._settle({job_ids[0]: error})
             return False
-        except CortexError:
-            self._suspect(job_ids)
-            raise
+        except (UnreachableError, UnreadableAnswerError) as error:
+            # One of them may be what Snowflake chokes on: it is not to take the others with it for long.
+            self._limits |= dict.fromkeys(job_ids, max(1, len(job_ids) // FEWER))
+            self._misses += 1
+            if self._misses >= MISSES:
+                raise
+            await self._settle(_all_about(job_ids, error))
+            return False
+        self._misses = 0
+        for job_id in job_ids:
+            self._limits.pop(job_id, None)
+        if len(job_ids) > self._in_doubt:
+            self._in_doubt = NO_DOUBT
         await self._settle(outcomes)
         return True
 
-    async def _look_in_parts(self, job_ids: Sequence[str], *, size: int) -> bool:
-        parts = (job_ids[start : start + size] for start in range(0, len(job_ids), size))
-        return all([await self._look(part) for part in parts])
+    async def _look_in_parts(self, job_ids: list[str], size: int) -> bool:
+        return all([await self._look(part) for part in _divided(job_ids, size)])
 
-    async def _look_at_halves(self, job_ids: Sequence[str], error: RefusedError) -> bool:
+    async def _look_at_halves(self, job_ids: list[str], error: RefusedError) -> bool:
         """Find out which job a statement was refused for, or whether it was for their number."""
         half = (len(job_ids) + 1) // 2
-        none_refused = await self._look_in_parts(job_ids, size=half)
-        if none_refused and half < self._batch_size:
-            self._batch_size = half
-            log.warning(
-                "Snowflake refuses to describe %d fine-tuning jobs in one statement, but not fewer:"
-                " from now on at most %d. (%s)",
-                len(job_ids),
-                half,
-                error,
-            )
-        return none_refused
+        all_answered = await self._look_in_parts(job_ids, half)
+        if all_answered and half < self._batch_size:
+            self._doubt(half, error)
+        return all_answered
 
-    def _suspect(self, job_ids: Sequence[str]) -> None:
-        """
-        Remember the jobs of a statement that was not answered: next time each has one of its own.
-
-        So a job that Snowflake chokes on holds the others up for one look or two. They come last, the
-        latest suspect at the very end.
-        """
-        for job_id in job_ids:
-            self._suspects.pop(job_id, None)
-            self._suspects[job_id] = None
+    def _doubt(self, size: int, error: RefusedError) -> None:
+        """Take note that no more than *size* jobs were answered at once: the second time, it is a rule."""
+        if size != self._in_doubt:
+            self._in_doubt = min(size, self._in_doubt)
+            return
+        self._batch_size = size
+        log.warning(
+            "Snowflake describes at most %d fine-tuning jobs in one statement, and refuses more: from"
+            " now on none is asked for more. (%s)",
+            size,
+            error,
+        )
 
     async def _settle(self, outcomes: Mapping[str, Outcome]) -> None:
-        """Tell those who wait for a job what came of it, a few in each turn of the event loop."""
+        """Tell those who wait for jobs what came of it, a few in each turn of the event loop."""
         for number, (job_id, outcome) in enumerate(outcomes.items(), start=1):
-            for answer in self._awaited.pop(job_id, ()):
-                if answer.done():  # whoever asked was cancelled
-                    continue
-                if isinstance(outcome, Exception):
-                    answer.set_exception(outcome)
-                else:
-                    self._suspects.pop(job_id, None)
-                    answer.set_result(outcome)
+            self._tell(job_id, outcome)
             if number % WOKEN_AT_ONCE == 0:
                 await asyncio.sleep(0)
+
+    def _tell(self, job_id: str, outcome: Outcome) -> None:
+        for answer in self._awaited.pop(job_id, ()):
+            if answer.done():  # whoever asked was cancelled
+                continue
+            if isinstance(outcome, CortexError):
+                answer.set_exception(outcome)
+            else:
+                answer.set_result(outcome)
 
     @cached_property
     def _hook(self) -> CortexHook:
@@ -213,26 +246,37 @@ class CortexClient:
         return CortexHook.of(self._session, network_timeout=NETWORK_TIMEOUT)
 
     async def _in_thread(self, call: Callable[[CortexHook], Answer]) -> Answer:
+        if not self._users:  # the last one has left
+            raise asyncio.CancelledError
         return await sync_to_async(
             lambda: call(self._hook), thread_sensitive=False, executor=self._thread
         )()
 
     def _count(self, change: int) -> None:
-        self._users += change
-        metrics.jobs_waiting(self._users, conn_id=self._session.snowflake_conn_id)
+        conn_id = self._session.snowflake_conn_id
+        self._waiting[conn_id] += change
+        metrics.jobs_waiting(self._waiting[conn_id], conn_id=conn_id)
 
     def _close(self) -> None:
-        # Nothing is awaited here: a trigger that is being cancelled must not wait for a statement.
-        # The thread ends the session when it is through with what it is doing, and is gone.
+        """
+        Let the thread end the session when it is through with what it is doing, and be gone.
+
+        Nothing is awaited: a trigger that is being cancelled must not wait for a statement. Nor is
+        anything cancelled: a look-up of the connection would leave Airflow's answer unread, and with
+        that end the triggerer of Airflow 3.0 and 3.1.
+        """
         del self._clients[self._key]
-        if self._work is not None:
-            self._work.cancel()
+        self._awaited.clear()
         self._thread.submit(self._end_session)
         self._thread.shutdown(wait=False)
 
     def _end_session(self) -> None:
         if "_hook" in vars(self):
             self._hook.close()
+
+
+def _divided(job_ids: list[str], size: int) -> list[list[str]]:
+    return [job_ids[start : start + size] for start in range(0, len(job_ids), size)]
 
 
 def _describe(hook: CortexHook, job_ids: Sequence[str]) -> dict[str, Outcome]:
@@ -243,14 +287,18 @@ def _describe(hook: CortexHook, job_ids: Sequence[str]) -> dict[str, Outcome]:
     }
 
 
-def _about(job_id: str, error: CortexError) -> CortexError:
-    """Return *error* as what it means to one of several jobs: it passes, or it does not."""
-    kind = RefusedError if isinstance(error, RefusedError) else UnreachableError
-    return kind(f"fine-tuning job {job_id} could not be looked at: {error}")
-
-
 def _read(answer: object, job_id: str) -> Outcome:
     try:
         return FineTuneJob.parse(answer, job_id=job_id)
     except UnreadableAnswerError as error:
         return error
+
+
+def _all_about(job_ids: Iterable[str], error: Exception) -> dict[str, CortexError]:
+    """Return *error* as what it means to each of *job_ids*: it passes, or it does not."""
+    kind = RefusedError if isinstance(error, RefusedError) else UnreachableError
+    said = str(error) if isinstance(error, CortexError) else repr(error)
+    return {
+        job_id: kind(f"fine-tuning job {job_id} could not be looked at: {said}")
+        for job_id in job_ids
+    }

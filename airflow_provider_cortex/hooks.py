@@ -119,10 +119,10 @@ class CortexHook(SnowflakeHook):
         They are not read yet: one that cannot be read is the trouble of that job alone. But a job
         that Cortex refuses to describe takes the whole statement with it.
         """
-        jobs = f"job {job_ids[0]}" if len(job_ids) == 1 else f"jobs, {len(job_ids)} at once"
+        which = f"job {job_ids[0]}" if len(job_ids) == 1 else f"jobs, {len(job_ids)} at once"
         metrics.polls(len(job_ids), conn_id=self.get_conn_id())
         return self._row(
-            statements.describe(*job_ids), width=len(job_ids), about=f"describe fine-tuning {jobs}"
+            statements.describe(*job_ids), width=len(job_ids), about=f"describe fine-tuning {which}"
         )
 
     def show(self) -> tuple[FineTuneJob, ...]:
@@ -231,6 +231,8 @@ class CortexHook(SnowflakeHook):
         except (AirflowException, ValueError, TypeError) as error:
             message = f"connection {self.get_conn_id()!r} is of no use: {error}"
             raise RefusedError(message) from error
+        finally:
+            del self.__dict__["get_connection"]
         if params.get("host") in LOOPBACK:
             self._hint = f", which is port {params.get('port')} of this machine. {EMULATOR_HINT}"
         params["login_timeout"] = LOGIN_TIMEOUT

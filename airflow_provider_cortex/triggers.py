@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_cortex.client import CortexClient
+from airflow_provider_cortex.client import NETWORK_TIMEOUT, CortexClient
 from airflow_provider_cortex.cortex import event
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.polling import (
@@ -140,9 +140,17 @@ class CortexFineTuneTrigger(BaseTrigger):
                 "Fine-tuning job %s runs on: cancel_on_kill is off.", self.finetune_job_id
             )
             return
-        with CortexClient.shared(Session(**self.session)) as client:
+        await asyncio.to_thread(self._cancel)
+
+    def _cancel(self) -> None:
+        from airflow_provider_cortex.hooks import CortexHook
+
+        # A session of its own: Airflow gives this half a minute, and the one that all share may be in
+        # the middle of a statement.
+        session = Session(**self.session).shared()
+        with CortexHook.of(session, network_timeout=NETWORK_TIMEOUT) as hook:
             try:
-                self.log.info("%s", await client.cancel(self.finetune_job_id))
+                self.log.info("%s", hook.cancel(self.finetune_job_id))
             except CortexError as error:
                 self.log.error("Fine-tuning job %s may run on: %s", self.finetune_job_id, error)  # noqa: TRY400
 

@@ -6,12 +6,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import sys
 from pathlib import Path
 
-from benchmarks import imports, machine, waiting
+from benchmarks import imports, machine, policy, waiting
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
@@ -21,15 +19,7 @@ TEXT = """\
 Written by `make bench`. Ratios are what may be quoted: times and memory are those of one run on one machine."""
 
 
-def _policy() -> str:
-    from benchmarks import policy
-
-    with contextlib.redirect_stdout(io.StringIO()) as output:
-        policy.main()
-    return f"## When to look\n\n{output.getvalue().strip()}"
-
-
-PARTS = {"waiting": waiting.report, "policy": _policy, "imports": imports.report}
+PARTS = {"waiting": waiting.report, "policy": policy.report, "imports": imports.report}
 
 
 def main() -> None:

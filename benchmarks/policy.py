@@ -18,6 +18,7 @@ from statistics import fmean
 
 from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
 from airflow_provider_cortex.cortex.polling import Poller, PollPolicy
+from benchmarks.table import table
 
 JOBS = 10_000
 
@@ -301,75 +302,107 @@ def frontier(jobs: Sequence[Job]) -> Iterator[tuple[str, Outcome, float, float]]
             )
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in Markdown, its first column text and the others figures."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+TEXT = f"""\
+## When to look
+
+Simulated: the package's own policy waits for {JOBS:,} made-up jobs on a made-up clock. Assumed, since nobody outside
+Snowflake knows: durations from {SHORTEST_JOB / 60:.1f} minutes to {LONGEST_JOB / 3600:.0f} hours, even over their
+logarithms; 1 to 10 epochs, mostly 3, of equal length ±{UNEVEN:.0%}, a step of progress after each; up to
+{PENDING:.0%} of the time PENDING, and up to {TAIL:.0%} of it after the last epoch. The **previous** run's duration is
+known to ±{UNLIKE:.0%}, evenly. A look takes {LOOK:.0f} s, and a warehouse is **awake** from its beginning until
+{AUTO_SUSPEND:.0f} s after its end; **{SHARING} on one**: as many jobs, begun within an hour, share a warehouse, and this
+is the share of each. **delay**: from the end of a job to its discovery; **relative**, as a share of the job's
+duration, the mean over all jobs. A *rescheduled* sensor remembers nothing between two looks. In brackets, the ratio to a
+fixed 60 s."""
+
+FRONTIER = f"""\
+### The frontier
+
+Every bound on the gaps is a point between delay and awake time. A fixed interval has such a curve, too: the last
+columns hold the adaptive delay against that of the fixed interval which keeps the warehouse awake for just as
+long, for a job alone and for {SHARING} on one warehouse.
+
+A delay below half the shortest gap cannot be had, except by luck: so the ratio to fixed intervals is best where a
+warehouse sleeps most. And of {SHARING} jobs on one warehouse some dozen run at once, one of which is nearly always close
+to its end and looked at every minute: that warehouse sleeps little whatever the others do, unless the shortest gap is
+longer. The adaptive delay is still less than half of a fixed interval's."""
 
 
 def comparison_table(jobs: Sequence[Job]) -> str:
     """Return the table of :func:`comparison`: in brackets, the ratio to a fixed 60 s."""
     outcomes = comparison(jobs)
     base = outcomes["fixed, 60 s"]
-    return table(
-        (
-            "",
-            "looks per job",
-            "awake, s per job",
-            f"awake, {SHARING} jobs on one, s per job",
-            "delay, mean s",
-            "p95 s",
-            "share of duration",
-        ),
-        (
-            (
-                name,
-                f"{found.looks:.1f}",
-                f"{found.awake:.0f} ({found.awake / base.awake:.2f})",
-                f"{found.shared:.0f} ({found.shared / base.shared:.2f})",
-                f"{found.delay:.0f} ({found.delay / base.delay:.2f})",
-                f"{found.late:.0f}",
-                f"{found.relative:.1%}",
-            )
-            for name, found in outcomes.items()
-        ),
+    heads = (
+        "",
+        "looks",
+        "awake, s per job",
+        f"{SHARING} on one, s per job",
+        "mean delay, s",
+        "p95, s",
+        "relative",
     )
+    rows = [
+        (
+            name,
+            f"{found.looks:.1f}",
+            f"{found.awake:.0f} ({found.awake / base.awake:.2f})",
+            f"{found.shared:.0f} ({found.shared / base.shared:.2f})",
+            f"{found.delay:.0f} ({found.delay / base.delay:.2f})",
+            f"{found.late:.0f}",
+            f"{found.relative:.1%}",
+        )
+        for name, found in outcomes.items()
+    ]
+    return table(heads, rows)
+
+
+def curve_table(jobs: Sequence[Job]) -> str:
+    """Return what fixed intervals come to, against a fixed 60 s."""
+    base = wait_fixed(jobs, 60.0)
+    rows = [
+        (
+            f"fixed, {interval} s",
+            f"{found.awake / base.awake:.2f}",
+            f"{found.shared / base.shared:.2f}",
+            f"{found.delay:.0f}",
+        )
+        for interval, found in ((interval, wait_fixed(jobs, interval)) for interval in CURVE)
+    ]
+    return table(("", "awake", f"{SHARING} on one", "mean delay, s"), rows)
 
 
 def frontier_table(jobs: Sequence[Job]) -> str:
     """Return the table of :func:`frontier`."""
     base = wait_fixed(jobs, 60.0)
-    return table(
+    heads = (
+        "gaps of",
+        "awake",
+        f"{SHARING} on one",
+        "mean delay, s",
+        "of a fixed one's",
+        f"{SHARING} on one",
+    )
+    rows = [
         (
-            "gaps of",
-            "awake, of a fixed 60 s",
-            f"{SHARING} jobs on one",
-            "delay, mean s",
-            "of a fixed interval's at equal awake time",
-            f"{SHARING} jobs on one",
-        ),
-        (
-            (
-                name,
-                f"{found.awake / base.awake:.2f}",
-                f"{found.shared / base.shared:.2f}",
-                f"{found.delay:.0f}",
-                f"{alone:.2f}",
-                f"{sharing:.2f}",
-            )
-            for name, found, alone, sharing in frontier(jobs)
-        ),
+            name,
+            f"{found.awake / base.awake:.2f}",
+            f"{found.shared / base.shared:.2f}",
+            f"{found.delay:.0f}",
+            f"{alone:.2f}",
+            f"{sharing:.2f}",
+        )
+        for name, found, alone, sharing in frontier(jobs)
+    ]
+    return table(heads, rows)
+
+
+def report() -> str:
+    """Simulate everything, and return it as Markdown."""
+    jobs = make_jobs(JOBS)
+    return "\n\n".join(
+        [TEXT, comparison_table(jobs), FRONTIER, frontier_table(jobs), curve_table(jobs)]
     )
 
 
-def main() -> None:
-    """Print both tables."""
-    jobs = make_jobs(JOBS)
-    print(f"{JOBS} jobs; in brackets, the ratio to a fixed 60 s.\n")  # noqa: T201
-    print(comparison_table(jobs))  # noqa: T201
-    print("\nThe adaptive wait against any fixed interval:\n")  # noqa: T201
-    print(frontier_table(jobs))  # noqa: T201
-
-
 if __name__ == "__main__":
-    main()
+    print(report())  # noqa: T201 - it is a command

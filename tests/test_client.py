@@ -174,14 +174,14 @@ def test_an_account_that_takes_fewer_calls(
 
     async def main() -> None:
         with CortexClient.shared(Session()) as client:
-            for _ in range(3):
+            for _ in range(4):
                 answers = await asyncio.gather(*map(client.describe, job_ids))
                 assert [job.id for job in answers] == job_ids
 
     run(main)
     assert batches(cortex_emulator)[-2 * len(later) :] == later * 2
     (line,) = [line for line in caplog.messages if "in one statement" in line]
-    assert f"from now on at most {limit}" in line
+    assert f"at most {limit} fine-tuning jobs" in line
 
 
 def test_session_ends_between_two_statements(cortex_emulator: Emulator, connection: str) -> None:
@@ -233,24 +233,79 @@ def test_rejected_login_is_tried_once(cortex_emulator: Emulator, connection: str
 
 
 def test_a_job_that_snowflake_chokes_on(cortex_emulator: Emulator, connection: str) -> None:
-    """A job whose statement is never answered holds the others up once, and from then on only itself."""
+    """A job whose statement is never answered takes fewer and fewer others with it, and soon none."""
     job_ids = running(cortex_emulator, 20)
     cortex_emulator.jobs.crash(job_ids[7])
 
     async def main() -> None:
         with CortexClient.shared(Session()) as client:
-
-            async def ask() -> list[Any]:
-                asked = map(client.describe, job_ids)
-                return await asyncio.gather(*asked, return_exceptions=True)
-
-            assert {type(answer) for answer in await ask()} == {UnreachableError}
-            await ask()  # finds out which one it is
-            for answers in [await ask(), await ask()]:
-                assert isinstance(answers.pop(7), UnreachableError)
-                assert {type(answer) for answer in answers} == {FineTuneJob}
+            missed = []
+            for _ in range(5):
+                answers = await asyncio.gather(
+                    *map(client.describe, job_ids), return_exceptions=True
+                )
+                assert isinstance(answers[7], UnreachableError)
+                missed.append(sum(isinstance(answer, UnreachableError) for answer in answers))
+            assert missed == [20, 5, 1, 1, 1]
 
     run(main)
+
+
+def test_a_blip_costs_little(cortex_emulator: Emulator, connection: str) -> None:
+    """After a statement that the network lost, the jobs of it travel together as before."""
+    job_ids = running(cortex_emulator, 100)
+
+    async def main() -> None:
+        with CortexClient.shared(Session()) as client:
+            await asyncio.gather(*map(client.describe, job_ids))
+            cortex_emulator.refuse(status=503)
+            await asyncio.gather(*map(client.describe, job_ids), return_exceptions=True)
+            cortex_emulator.accept()
+            for _ in range(2):
+                await asyncio.gather(*map(client.describe, job_ids))
+
+    run(main)
+    assert batches(cortex_emulator) == [100, 25, 25, 25, 25, 100]
+
+
+def test_newcomers_are_not_told_of_others_trouble(
+    cortex_emulator: Emulator, connection: str
+) -> None:
+    """Who asks while another job's statement fails has a look of its own."""
+    (job_id,) = running(cortex_emulator, 1)
+    cortex_emulator.jobs.crash(job_id)
+    cortex_emulator.statement_delay = 0.3
+
+    async def main() -> None:
+        with CortexClient.shared(Session()) as client:
+            failing = asyncio.create_task(client.describe(job_id))
+            await asyncio.to_thread(wait_until, lambda: cortex_emulator.statements)
+            (newcomer,) = running(cortex_emulator, 1)
+            assert (await client.describe(newcomer)).id == newcomer
+            with pytest.raises(UnreachableError):
+                await failing
+
+    run(main)
+
+
+def test_a_fault_of_our_own(
+    cortex_emulator: Emulator, connection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else goes wrong is told to those who wait, as trouble that may pass: nobody hangs."""
+    monkeypatch.setattr(BaseHook, "get_connection", classmethod(lambda *_: 1 / 0))
+    (error,) = together(running(cortex_emulator, 1))
+    assert isinstance(error, UnreachableError)
+    assert "ZeroDivisionError" in str(error)
+
+
+@pytest.mark.parametrize("size", ["0", "-1"])
+def test_batch_size_of_no_use(
+    size: str, cortex_emulator: Emulator, connection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch size below one is one."""
+    monkeypatch.setenv("AIRFLOW__CORTEX__BATCH_SIZE", size)
+    together(running(cortex_emulator, 2))
+    assert batches(cortex_emulator) == [1, 1]
 
 
 def test_cancelled_in_the_middle_of_a_statement(cortex_emulator: Emulator, connection: str) -> None:

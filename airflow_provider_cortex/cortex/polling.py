@@ -105,7 +105,9 @@ class PollPolicy:
         :param step: when the job came to its progress, if that is known.
         """
         if self.interval is not None:
-            return self.next_try(at=at)
+            # The marks of a fixed interval are all its own: the first may come sooner than that.
+            is_first = job is None and self.offset is not None
+            return self._mark(at + 2 * INSTANT, self.least) if is_first else self.next_try(at=at)
         gap = max(self.least, self._gap(job, at=at, started_at=started_at, step=step))
         if self.offset is None:
             return at + gap
@@ -122,8 +124,10 @@ class PollPolicy:
         """
         if self.offset is None:
             return at + self.least
-        # The marks of a fixed interval are all its own: the first may come sooner than that.
-        return self._mark(at + (self.least if self.interval is None else 2 * INSTANT), self.least)
+        # After a look that took long the next mark may be too close, even if the interval is fixed.
+        return self._mark(
+            at + (self.least if self.interval is None else self.least / 2), self.least
+        )
 
     def _gap(self, job: FineTuneJob | None, *, at: float, started_at: float, step: Step) -> float:
         """Return how many seconds to leave the job alone: as its window says, whatever is allowed."""

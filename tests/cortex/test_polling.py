@@ -268,11 +268,11 @@ def test_a_fixed_interval_stays_as_it_is() -> None:
 
 
 def test_a_fixed_interval_does_not_drift(clock: Clock) -> None:
-    """On the grid looks are an interval apart, however long each takes."""
+    """On the grid looks are an interval apart, however long each takes: half of it at the most."""
     poller = waiting(clock, PollPolicy(interval=45.0, offset=3.0))
     delay: float | None = poller.first_delay()
     moments = []
-    for seconds in (0.5, 2.0, 20.0, 30.0, 1.0, 44.0, 1.0):
+    for seconds in (0.5, 2.0, 20.0, 1.0, 22.0, 1.0):
         assert delay is not None
         clock.now += delay
         moments.append(clock.now)
@@ -281,6 +281,16 @@ def test_a_fixed_interval_does_not_drift(clock: Clock) -> None:
     assert moments[0] <= 1000 + 45
     assert {moment % 45 for moment in moments} == {3.0}
     assert {later - sooner for sooner, later in pairwise(moments)} == {45.0}
+
+
+@pytest.mark.parametrize("seconds", [23.0, 30.0, 44.0, 44.999, 45.0, 100.0])
+def test_a_slow_look_is_followed_by_a_pause(seconds: float, clock: Clock) -> None:
+    """A look that took more than half of a fixed interval is not followed by the next one at once."""
+    poller = waiting(clock, PollPolicy(interval=45.0, offset=3.0))
+    clock.now += poller.first_delay() + seconds
+    delay = poller.observe(job())
+    assert delay is not None
+    assert 22.5 <= delay <= 67.5
 
 
 def test_looks_fall_together() -> None:
