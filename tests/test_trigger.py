@@ -129,6 +129,24 @@ def test_one_session_for_the_whole_wait(cortex_emulator: Emulator, connection: s
     wait_until(lambda: not threads())
 
 
+def test_one_session_for_all_waits(cortex_emulator: Emulator, connection: str) -> None:
+    """Triggers of one triggerer log in once, however many they are and however often they look."""
+    jobs = [cortex_emulator.jobs.add(model="m", life=Life.by_looks(3)) for _ in range(30)]
+
+    async def wait(job_id: str) -> Any:
+        waiting = stored(trigger(job_id))
+        waiting.clock = Clock()
+        return [event.payload async for event in waiting.run()]
+
+    async def main() -> list[Any]:
+        return await asyncio.gather(*(wait(job.id) for job in jobs))
+
+    told = asyncio.run(main())
+    assert [json.loads(event["job"])["id"] for (event,) in told] == [job.id for job in jobs]
+    assert cortex_emulator.logins == 1
+    assert len(cortex_emulator.statements) < 30
+
+
 def test_reads_only(cortex_emulator: Emulator, connection: str) -> None:
     """A trigger describes the job and does nothing else with it, however often it is restarted."""
     job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(2))
