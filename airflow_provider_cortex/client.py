@@ -6,7 +6,6 @@ import asyncio
 import contextvars
 import json
 import logging
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from airflow.providers.common.compat.sdk import conf
 from asgiref.sync import sync_to_async
 
 from airflow_provider_cortex import metrics
+from airflow_provider_cortex.cortex.batching import Batching, divided
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.session import Session
 from airflow_provider_cortex.errors import (
@@ -52,11 +52,6 @@ WOKEN_AT_ONCE = 20
 MISSES = 2
 """After so many statements in a row that nobody answered, a round is given up: each may take a minute."""
 
-NO_DOUBT = sys.maxsize
-
-FEWER = 4
-"""Into how many statements the jobs of one that nobody answered are divided the next time."""
-
 
 class CortexClient:
     """
@@ -79,14 +74,13 @@ class CortexClient:
     def __init__(self, session: Session, key: tuple[asyncio.AbstractEventLoop, str]) -> None:
         self._session = session
         self._key = key
-        self._batch_size = max(1, conf.getint("cortex", "batch_size", fallback=BATCH_SIZE))
+        size = conf.getint("cortex", "batch_size", fallback=BATCH_SIZE)
+        self._batching = Batching(max(1, size))
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cortex-client")
         self._users = 0
         self._awaited: dict[str, list[asyncio.Future[FineTuneJob]]] = {}
         self._work: asyncio.Task[None] | None = None
         self._misses = 0
-        self._limits: dict[str, int] = {}
-        self._in_doubt = NO_DOUBT
 
     @classmethod
     def shared(cls, session: Session) -> CortexClient:
@@ -142,7 +136,7 @@ class CortexClient:
     async def _round(self) -> None:
         """Look once at every job that is asked for as it begins."""
         self._misses = 0
-        batches = self._batches()
+        batches = self._batching.divide(self._awaited)
         try:
             while batches:
                 await self._look(batches[0])
@@ -152,26 +146,14 @@ class CortexClient:
                 log.exception("Looking at fine-tuning jobs went wrong")
             await self._settle(_all_about(chain.from_iterable(batches), error))
 
-    def _batches(self) -> list[list[str]]:
-        """Divide the jobs that are asked for, those that had better go by themselves last."""
-        by_limit: dict[int, list[str]] = {}
-        for job_id in self._awaited:
-            limit = self._limits.get(job_id, self._batch_size)
-            by_limit.setdefault(limit, []).append(job_id)
-        return [
-            batch
-            for limit, job_ids in sorted(by_limit.items(), reverse=True)
-            for batch in _divided(job_ids, limit)
-        ]
-
     async def _look(self, job_ids: list[str]) -> bool:
         """
         Have jobs described, and tell those who wait for them; return whether all were answered.
 
         :raises CortexError: if there is no getting through, whatever the job.
         """
-        if len(job_ids) > self._batch_size:  # it was larger when this began
-            return await self._look_in_parts(job_ids, self._batch_size)
+        if len(job_ids) > self._batching.size:  # which was larger when this began
+            return await self._look_in_parts(job_ids, self._batching.size)
         # A step of its own: a login that fails has nothing to do with any job.
         await self._in_thread(lambda hook: hook.open())
         try:
@@ -183,44 +165,32 @@ class CortexClient:
             await self._settle({job_ids[0]: error})
             return False
         except (UnreachableError, UnreadableAnswerError) as error:
-            # One of them may be what Snowflake chokes on: it is not to take the others with it for long.
-            self._limits |= dict.fromkeys(job_ids, max(1, len(job_ids) // FEWER))
+            self._batching.unanswered(job_ids)
             self._misses += 1
             if self._misses >= MISSES:
                 raise
             await self._settle(_all_about(job_ids, error))
             return False
         self._misses = 0
-        for job_id in job_ids:
-            self._limits.pop(job_id, None)
-        if len(job_ids) > self._in_doubt:
-            self._in_doubt = NO_DOUBT
+        self._batching.answered(job_ids)
         await self._settle(outcomes)
         return True
 
     async def _look_in_parts(self, job_ids: list[str], size: int) -> bool:
-        return all([await self._look(part) for part in _divided(job_ids, size)])
+        return all([await self._look(part) for part in divided(job_ids, size)])
 
     async def _look_at_halves(self, job_ids: list[str], error: RefusedError) -> bool:
         """Find out which job a statement was refused for, or whether it was for their number."""
         half = (len(job_ids) + 1) // 2
         all_answered = await self._look_in_parts(job_ids, half)
-        if all_answered and half < self._batch_size:
-            self._doubt(half, error)
+        if all_answered and self._batching.too_many(enough=half):
+            log.warning(
+                "Snowflake describes at most %d fine-tuning jobs in one statement, and refuses more: from"
+                " now on none is asked for more. (%s)",
+                half,
+                error,
+            )
         return all_answered
-
-    def _doubt(self, size: int, error: RefusedError) -> None:
-        """Take note that no more than *size* jobs were answered at once: the second time, it is a rule."""
-        if size != self._in_doubt:
-            self._in_doubt = min(size, self._in_doubt)
-            return
-        self._batch_size = size
-        log.warning(
-            "Snowflake describes at most %d fine-tuning jobs in one statement, and refuses more: from"
-            " now on none is asked for more. (%s)",
-            size,
-            error,
-        )
 
     async def _settle(self, outcomes: Mapping[str, Outcome]) -> None:
         """Tell those who wait for jobs what came of it, a few in each turn of the event loop."""
@@ -275,10 +245,6 @@ class CortexClient:
             self._hook.close()
 
 
-def _divided(job_ids: list[str], size: int) -> list[list[str]]:
-    return [job_ids[start : start + size] for start in range(0, len(job_ids), size)]
-
-
 def _describe(hook: CortexHook, job_ids: Sequence[str]) -> dict[str, Outcome]:
     """Ask for several jobs at once; an answer that cannot be read is its own job's trouble."""
     return {
@@ -299,6 +265,8 @@ def _all_about(job_ids: Iterable[str], error: Exception) -> dict[str, CortexErro
     kind = RefusedError if isinstance(error, RefusedError) else UnreachableError
     said = str(error) if isinstance(error, CortexError) else repr(error)
     return {
-        job_id: kind(f"fine-tuning job {job_id} could not be looked at: {said}")
+        job_id: kind(
+            said if job_id in said else f"fine-tuning job {job_id} could not be looked at: {said}"
+        )
         for job_id in job_ids
     }
