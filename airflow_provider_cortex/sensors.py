@@ -121,7 +121,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         self.contact_timeout = _seconds(contact_timeout)
         self.skip_on_cancelled = skip_on_cancelled
         self.cancel_on_kill = cancel_on_kill
-        if not self.max_poke_interval >= SHORTEST:
+        if not SHORTEST <= self.max_poke_interval < math.inf:
             raise ValueError(
                 f"max_poke_interval must be at least {SHORTEST:.0f} s, and is {max_poke_interval!r}:"
                 " for shorter intervals, give poke_interval."

@@ -172,7 +172,7 @@ class CortexFineTuneTrigger(BaseTrigger):
         narrator = Narrator(self.started_at)
         with CortexClient.shared(Session(**self.session)) as client:
             # The worker looked just before it deferred, so this one sleeps first.
-            await self.clock.sleep(max(FIRST_LOOK, poller.first_delay()))
+            await self.clock.sleep(max(FIRST_LOOK, poller.first_delay(soonest=FIRST_LOOK)))
             while True:
                 try:
                     job = await client.describe(self.finetune_job_id)

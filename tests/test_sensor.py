@@ -239,6 +239,7 @@ def test_expected_duration(
     [
         ({"max_poke_interval": 30}, "max_poke_interval must be at least 60 s, and is 30"),
         ({"max_poke_interval": float("nan")}, "max_poke_interval"),
+        ({"max_poke_interval": float("inf")}, "max_poke_interval"),
         ({"expected_duration": 0}, "expected_duration must be seconds, more than 0"),
         ({"expected_duration": "last"}, "and is 'last'"),
     ],

@@ -61,7 +61,8 @@ def test_first_look_is_late(cortex_emulator: Emulator, connection: str) -> None:
     job = cortex_emulator.jobs.add(model="m")
     clock = Clock()
     fire(trigger(job.id, poke_interval=1.0), clock)
-    assert clock.slept == [10.0]
+    (slept,) = clock.slept
+    assert 10 <= slept < 12
 
 
 def test_polls_every_poke_interval(cortex_emulator: Emulator, connection: str) -> None:
@@ -69,7 +70,7 @@ def test_polls_every_poke_interval(cortex_emulator: Emulator, connection: str) -
     job = cortex_emulator.jobs.add(model="DB.S.m", life=Life.by_looks(3))
     clock = Clock()
     event: Any = fire(trigger(job.id, poke_interval=45.0), clock)
-    assert 10 <= clock.slept[0] <= 55
+    assert 10 <= clock.slept[0] <= 55.01
     assert clock.slept[1:] == pytest.approx([45.0] * 3)
     assert json.loads(event["job"])["model"] == "DB.S.m"
 

@@ -105,9 +105,7 @@ class PollPolicy:
         :param step: when the job came to its progress, if that is known.
         """
         if self.interval is not None:
-            # The marks of a fixed interval are all its own: the first may come sooner than that.
-            is_first = job is None and self.offset is not None
-            return self._mark(at + 2 * INSTANT, self.least) if is_first else self.next_try(at=at)
+            return self.next_try(at=at)
         gap = max(self.least, self._gap(job, at=at, started_at=started_at, step=step))
         if self.offset is None:
             return at + gap
@@ -115,6 +113,17 @@ class PollPolicy:
         last = max(gap, self.longest) - self.least
         early = max(self.least, min(gap * (1 - EARLY), last))
         return self._roundest_mark(at + early, at + gap)
+
+    def first_look(self, *, at: float, started_at: float, soonest: float) -> float:
+        """
+        Return when a process should look that has not seen the job yet: epoch seconds.
+
+        :param soonest: not before so many seconds after *at*.
+        """
+        if self.interval is not None and self.offset is not None:
+            # The marks of a fixed interval are all its own: the first may come sooner than that.
+            return self._mark(at + max(soonest, 2 * INSTANT), self.least)
+        return max(at + soonest, self.next_look(None, at=at, started_at=started_at))
 
     def next_try(self, *, at: float) -> float:
         """
@@ -194,10 +203,14 @@ class Poller:
     _seen_at: float = -math.inf
     _step: Step = UNSEEN
 
-    def first_delay(self) -> float:
-        """Return the seconds to a first look, in a process that has not looked at the job yet."""
+    def first_delay(self, *, soonest: float = 0.0) -> float:
+        """
+        Return the seconds to a first look, in a process that has not looked at the job yet.
+
+        :param soonest: not before so many seconds, unless the deadline comes before.
+        """
         now = self.clock()
-        moment = self.policy.next_look(None, at=now, started_at=self.started_at)
+        moment = self.policy.first_look(at=now, started_at=self.started_at, soonest=soonest)
         return self._sleep(moment, now)
 
     def observe(self, job: FineTuneJob) -> float | None:

@@ -447,9 +447,15 @@ def test_short_bounds_keep_to_the_grid(clock: Clock) -> None:
     at=moments,
 )
 def test_fixed_marks_are_not_missed(interval: float, offset: float, at: float) -> None:
-    """The next mark of a fixed interval is never more than one interval away."""
+    """The first look is at the next mark of a fixed interval, never more than one interval away."""
     policy = PollPolicy(interval=interval, offset=offset)
-    assert 0 < policy.next_look(None, at=at, started_at=at) - at <= policy.least + 0.01
+    first = policy.first_look(at=at, started_at=at, soonest=0.0) - at
+    assert 0 < first <= policy.least + 0.01
+    late = policy.first_look(at=at, started_at=at, soonest=10.0) - at
+    assert 9.99 < late <= 10 + policy.least + 0.01
+    assert (late - first) % policy.least == pytest.approx(0, abs=0.01) or (
+        late - first
+    ) % policy.least == pytest.approx(policy.least, abs=0.01)
 
 
 @settings(deadline=None)
