@@ -67,8 +67,8 @@ def test_jobs_due_together_share_a_statement(cortex_emulator: Emulator, connecti
 
 def test_at_most_batch_size(cortex_emulator: Emulator, connection: str) -> None:
     """No statement has more jobs than 200; however many there are, one session does."""
-    together(running(cortex_emulator, 450))
-    assert batches(cortex_emulator) == [200, 200, 50]
+    together(running(cortex_emulator, 210))
+    assert batches(cortex_emulator) == [200, 10]
     assert cortex_emulator.logins == 1
 
 
@@ -184,9 +184,12 @@ def test_an_account_that_takes_fewer_calls(
     assert f"at most {limit} fine-tuning jobs" in line
 
 
-def test_session_ends_between_two_statements(cortex_emulator: Emulator, connection: str) -> None:
+def test_session_ends_between_two_statements(
+    cortex_emulator: Emulator, connection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A session that Snowflake ends in the middle of a round is replaced; nobody misses an answer."""
-    job_ids = running(cortex_emulator, 500)
+    monkeypatch.setenv("AIRFLOW__CORTEX__BATCH_SIZE", "20")
+    job_ids = running(cortex_emulator, 100)
     cortex_emulator.statement_delay = 0.05
 
     def end() -> None:
