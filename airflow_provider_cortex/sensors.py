@@ -21,7 +21,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_cortex.client import NETWORK_TIMEOUT
 from airflow_provider_cortex.cortex import event as events
-from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
+from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.polling import (
     DEFAULT_CONTACT_TIMEOUT,
     DEFAULT_LONGEST,
@@ -36,8 +36,8 @@ from airflow_provider_cortex.errors import (
     FineTuneFailedError,
     FineTuneTimeoutError,
     TriggerBrokeError,
-    UnreadableAnswerError,
 )
+from airflow_provider_cortex.history import previous_duration
 from airflow_provider_cortex.tasks import CortexTask
 from airflow_provider_cortex.triggers import FIRST_LOOK, CortexFineTuneTrigger
 from airflow_provider_cortex.watch import Watch
@@ -281,7 +281,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         """Return how many seconds the job will take, about: None if nobody knows."""
         if self.expected_duration != PREVIOUS:
             return self.expected_duration
-        seconds = _previous_duration(context["ti"])
+        seconds = previous_duration(context["ti"])
         if seconds is None:
             self.log.info("No job of an earlier run says how long this one will take.")
         else:
@@ -392,29 +392,6 @@ def _expected(value: float | timedelta | str | None) -> float | Literal["previou
             f" {value!r}."
         )
     return _seconds(value)
-
-
-def _previous_duration(ti: Any) -> float | None:
-    """Return how many seconds the job of this task's last successful run took, if there was one."""
-    which = {"task_ids": ti.task_id, "key": "finetune_job", "map_indexes": ti.map_index}
-    seconds = _seconds_it_took(ti.xcom_pull(include_prior_dates=True, **which))
-    if seconds is not None:
-        return seconds
-    # The last job may have failed, which leaves a record, too.
-    if hasattr(ti, "get_first_reschedule_date"):  # Airflow 3
-        run = ti.get_previous_dagrun(state="success")
-        return None if run is None else _seconds_it_took(ti.xcom_pull(run_id=run.run_id, **which))
-    previous = ti.get_previous_ti(state="success")
-    return None if previous is None else _seconds_it_took(previous.xcom_pull(**which))
-
-
-def _seconds_it_took(record: object) -> float | None:
-    """Return how many seconds the job of an XCom took, if it succeeded."""
-    try:
-        job = FineTuneJob.parse(record)
-    except UnreadableAnswerError:
-        return None
-    return job.seconds if job.status is JobStatus.SUCCESS else None
 
 
 def _first_reschedule_date(ti: Any, context: Context) -> datetime | None:
