@@ -6,7 +6,6 @@ import asyncio
 import contextvars
 import json
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -20,6 +19,7 @@ from asgiref.sync import sync_to_async
 from airflow_provider_cortex import metrics
 from airflow_provider_cortex.cortex.batching import Batching, divided
 from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.cortex.polling import PASSING
 from airflow_provider_cortex.cortex.session import Session
 from airflow_provider_cortex.errors import (
     CortexError,
@@ -68,16 +68,14 @@ class CortexClient:
     """
 
     _clients: ClassVar[dict[tuple[asyncio.AbstractEventLoop, str], CortexClient]] = {}
-    _waiting: ClassVar[Counter[str]] = Counter()
-    """How many wait over each connection, in all clients."""
 
     def __init__(self, session: Session, key: tuple[asyncio.AbstractEventLoop, str]) -> None:
-        self._session = session
+        self.session = session
+        self.users = 0
         self._key = key
         size = conf.getint("cortex", "batch_size", fallback=BATCH_SIZE)
         self._batching = Batching(max(1, size))
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cortex-client")
-        self._users = 0
         self._awaited: dict[str, list[asyncio.Future[FineTuneJob]]] = {}
         self._work: asyncio.Task[None] | None = None
         self._misses = 0
@@ -92,8 +90,8 @@ class CortexClient:
         return cls._clients[key]
 
     def __enter__(self) -> Self:
-        self._users += 1
-        self._count(+1)
+        self.users += 1
+        self._tell_metrics()
         return self
 
     def __exit__(
@@ -102,10 +100,10 @@ class CortexClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._users -= 1
-        if not self._users:
+        self.users -= 1
+        if not self.users:
             self._close()
-        self._count(-1)
+        self._tell_metrics()
 
     async def describe(self, job_id: str) -> FineTuneJob:
         """
@@ -141,8 +139,10 @@ class CortexClient:
             while batches:
                 await self._look(batches[0])
                 del batches[0]
+        # Whatever it is, who waits must hear of it: a secrets backend, an OAuth library or a machine
+        # without another thread raises what it likes, and only a task that is told can try again.
         except Exception as error:
-            if not isinstance(error, CortexError):  # a fault of ours, or of what we stand on
+            if not isinstance(error, CortexError):
                 log.exception("Looking at fine-tuning jobs went wrong")
             await self._settle(_all_about(chain.from_iterable(batches), error))
 
@@ -164,7 +164,7 @@ class CortexClient:
                 return await self._look_at_halves(job_ids, error)
             await self._settle({job_ids[0]: error})
             return False
-        except (UnreachableError, UnreadableAnswerError) as error:
+        except PASSING as error:
             self._batching.unanswered(job_ids)
             self._misses += 1
             if self._misses >= MISSES:
@@ -213,19 +213,19 @@ class CortexClient:
         """Made in the thread: importing what it takes would hold the loop."""
         from airflow_provider_cortex.hooks import CortexHook
 
-        return CortexHook.of(self._session, network_timeout=NETWORK_TIMEOUT)
+        return CortexHook.of(self.session, network_timeout=NETWORK_TIMEOUT)
 
     async def _in_thread(self, call: Callable[[CortexHook], Answer]) -> Answer:
-        if not self._users:  # the last one has left
+        if not self.users:  # the last one has left
             raise asyncio.CancelledError
         return await sync_to_async(
             lambda: call(self._hook), thread_sensitive=False, executor=self._thread
         )()
 
-    def _count(self, change: int) -> None:
-        conn_id = self._session.snowflake_conn_id
-        self._waiting[conn_id] += change
-        metrics.jobs_waiting(self._waiting[conn_id], conn_id=conn_id)
+    def _tell_metrics(self) -> None:
+        conn_id = self.session.snowflake_conn_id
+        clients = [c for c in self._clients.values() if c.session.snowflake_conn_id == conn_id]
+        metrics.jobs_waiting(sum(client.users for client in clients), conn_id=conn_id)
 
     def _close(self) -> None:
         """

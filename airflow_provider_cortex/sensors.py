@@ -203,12 +203,10 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
 
     def _get_next_poke_interval(self, *arguments: Any, **options: Any) -> float:
         """Let the job's progress say when to look, and the last look come at the deadline."""
-        interval: float = super()._get_next_poke_interval(*arguments, **options)
-        if self._watch is None:
-            return interval
-        if self.adaptive and not self.exponential_backoff:
+        if self._watch is not None and self.adaptive and not self.exponential_backoff:
             return self._watch.delay
-        return min(interval, self._watch.poller.left)
+        interval: float = super()._get_next_poke_interval(*arguments, **options)
+        return interval if self._watch is None else min(interval, self._watch.poller.left)
 
     def _wait(self, context: Context) -> Any:
         """
@@ -384,8 +382,10 @@ def _seconds(value: float | timedelta) -> float:
 
 def _expected(value: float | timedelta | str | None) -> float | Literal["previous"] | None:
     """Return what *expected_duration* says, a duration in seconds."""
-    if value is None or value == PREVIOUS:
-        return value  # type: ignore[return-value]
+    if value is None:
+        return None
+    if value == PREVIOUS:
+        return PREVIOUS
     if isinstance(value, str) or not 0 < _seconds(value) < math.inf:
         raise ValueError(
             f"expected_duration must be seconds, more than 0, or a timedelta, or {PREVIOUS!r}, and is"

@@ -8,7 +8,6 @@ import socket
 import time
 import zlib
 from collections.abc import AsyncIterator, Mapping
-from functools import cache
 from typing import Any, Protocol
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -40,7 +39,6 @@ of several should not all come at the same instant, but still while a warehouse 
 """
 
 
-@cache
 def offset() -> float:
     """Return how many seconds after the marks that all share this process looks."""
     this_process = f"{socket.gethostname()} {os.getpid()}"
@@ -172,7 +170,7 @@ class CortexFineTuneTrigger(BaseTrigger):
         narrator = Narrator(self.started_at)
         with CortexClient.shared(Session(**self.session)) as client:
             # The worker looked just before it deferred, so this one sleeps first.
-            await self.clock.sleep(max(FIRST_LOOK, poller.first_delay(soonest=FIRST_LOOK)))
+            await self.clock.sleep(poller.first_delay(soonest=FIRST_LOOK))
             while True:
                 try:
                     job = await client.describe(self.finetune_job_id)

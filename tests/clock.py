@@ -1,6 +1,7 @@
 """A clock that a test moves, and patience with what another thread does."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 
@@ -34,3 +35,8 @@ def wait_until(condition: Callable[[], object]) -> None:
             return
         time.sleep(0.01)
     pytest.fail("it did not come about")
+
+
+def client_threads() -> set[str]:
+    """Return the names of the clients' threads that are alive."""
+    return {t.name for t in threading.enumerate() if t.name.startswith("cortex-client")}

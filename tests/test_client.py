@@ -18,14 +18,9 @@ from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
 from airflow_provider_cortex.cortex.session import Session
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.errors import RefusedError, UnreachableError, UnreadableAnswerError
-from tests.clock import wait_until
+from tests.clock import client_threads, wait_until
 
 DESCRIBE = "FINETUNE('DESCRIBE'"
-
-
-def threads() -> set[str]:
-    """Return the names of the clients' threads that are alive."""
-    return {t.name for t in threading.enumerate() if t.name.startswith("cortex-client")}
 
 
 def running(emulator: Emulator, jobs: int) -> list[str]:
@@ -38,14 +33,24 @@ def batches(emulator: Emulator) -> list[int]:
     return [statement.sql.count(DESCRIBE) for statement in emulator.statements]
 
 
-def together(job_ids: list[str], session: Session | None = None) -> list[Any]:
-    """Have as many triggers ask at the same time, each for itself; return answers and errors."""
+async def ask(client: CortexClient, job_ids: list[str], *, may_fail: bool = False) -> list[Any]:
+    """Ask for all of them at the same time; return the answers and, where that may be, errors."""
+    return await asyncio.gather(*map(client.describe, job_ids), return_exceptions=may_fail)
 
-    async def ask(job_id: str) -> FineTuneJob:
-        with CortexClient.shared(session or Session()) as client:
+
+def together(job_ids: list[str]) -> list[Any]:
+    """Have as many triggers ask at the same time, each for itself; return answers and errors."""
+    return ask_as([Session()] * len(job_ids), job_ids)
+
+
+def ask_as(sessions: list[Session], job_ids: list[str]) -> list[Any]:
+    """Have a trigger with each of *sessions* ask for a job, at the same time."""
+
+    async def one(session: Session, job_id: str) -> FineTuneJob:
+        with CortexClient.shared(session) as client:
             return await client.describe(job_id)
 
-    return run(lambda: asyncio.gather(*map(ask, job_ids), return_exceptions=True))
+    return run(lambda: asyncio.gather(*map(one, sessions, job_ids), return_exceptions=True))
 
 
 def run(main: Callable[[], Awaitable[list[Any]] | Awaitable[None]]) -> list[Any]:
@@ -92,31 +97,16 @@ def test_a_job_that_two_wait_for_is_asked_for_once(
 
 def test_other_settings_are_another_session(cortex_emulator: Emulator, connection: str) -> None:
     """Tasks share a session only if it is the same one: another role's would be refused, or leak."""
-    first, second = running(cortex_emulator, 2)
-
-    async def main() -> None:
-        with (
-            CortexClient.shared(Session(role="A")) as a,
-            CortexClient.shared(Session(role="B")) as b,
-        ):
-            await asyncio.gather(a.describe(first), b.describe(second))
-
-    run(main)
+    job_ids = running(cortex_emulator, 2)
+    assert [job.id for job in ask_as([Session(role="A"), Session(role="B")], job_ids)] == job_ids
     assert cortex_emulator.logins == 2
 
 
 def test_the_task_is_no_part_of_the_settings(cortex_emulator: Emulator, connection: str) -> None:
     """Tasks share a session though each has a query tag of its own: it names the package alone."""
-    first, second = running(cortex_emulator, 2)
-
-    async def main() -> None:
-        with (
-            CortexClient.shared(Session(query_tag="one task")) as a,
-            CortexClient.shared(Session(query_tag="another")) as b,
-        ):
-            await asyncio.gather(a.describe(first), b.describe(second))
-
-    run(main)
+    sessions = [Session(query_tag="one task"), Session(query_tag="another")]
+    job_ids = running(cortex_emulator, 2)
+    assert [job.id for job in ask_as(sessions, job_ids)] == job_ids
     tags = [statement.query_tag for statement in cortex_emulator.statements]
     assert tags == ['{"package": "airflow-provider-cortex"}']
 
@@ -141,10 +131,8 @@ def test_poison_does_not_shrink_later_statements(
 
     async def main() -> None:
         with CortexClient.shared(Session()) as client:
-            await asyncio.gather(
-                *map(client.describe, [*job_ids, "ft_gone"]), return_exceptions=True
-            )
-            await asyncio.gather(*map(client.describe, job_ids))
+            await ask(client, [*job_ids, "ft_gone"], may_fail=True)
+            await ask(client, job_ids)
 
     run(main)
     assert batches(cortex_emulator)[-1] == 100
@@ -175,7 +163,7 @@ def test_an_account_that_takes_fewer_calls(
     async def main() -> None:
         with CortexClient.shared(Session()) as client:
             for _ in range(4):
-                answers = await asyncio.gather(*map(client.describe, job_ids))
+                answers = await ask(client, job_ids)
                 assert [job.id for job in answers] == job_ids
 
     run(main)
@@ -210,17 +198,14 @@ def test_login_that_fails_twice(cortex_emulator: Emulator, connection: str) -> N
 
     async def main() -> None:
         with CortexClient.shared(Session()) as client:
-
-            async def ask() -> list[Any]:
-                asked = map(client.describe, job_ids)
-                return await asyncio.gather(*asked, return_exceptions=True)
-
             for _ in range(2):
-                for job_id, error in zip(job_ids, await ask(), strict=True):
+                for job_id, error in zip(
+                    job_ids, await ask(client, job_ids, may_fail=True), strict=True
+                ):
                     assert isinstance(error, UnreachableError)
                     assert job_id in str(error)
             cortex_emulator.start()
-            assert [job.id for job in await ask()] == job_ids
+            assert [job.id for job in await ask(client, job_ids)] == job_ids
 
     run(main)
     assert batches(cortex_emulator) == [30]
@@ -244,9 +229,7 @@ def test_a_job_that_snowflake_chokes_on(cortex_emulator: Emulator, connection: s
         with CortexClient.shared(Session()) as client:
             missed = []
             for _ in range(5):
-                answers = await asyncio.gather(
-                    *map(client.describe, job_ids), return_exceptions=True
-                )
+                answers = await ask(client, job_ids, may_fail=True)
                 assert isinstance(answers[7], UnreachableError)
                 missed.append(sum(isinstance(answer, UnreachableError) for answer in answers))
             assert missed == [20, 5, 1, 1, 1]
@@ -260,12 +243,12 @@ def test_a_blip_costs_little(cortex_emulator: Emulator, connection: str) -> None
 
     async def main() -> None:
         with CortexClient.shared(Session()) as client:
-            await asyncio.gather(*map(client.describe, job_ids))
+            await ask(client, job_ids)
             cortex_emulator.refuse(status=503)
-            await asyncio.gather(*map(client.describe, job_ids), return_exceptions=True)
+            await ask(client, job_ids, may_fail=True)
             cortex_emulator.accept()
             for _ in range(2):
-                await asyncio.gather(*map(client.describe, job_ids))
+                await ask(client, job_ids)
 
     run(main)
     assert batches(cortex_emulator) == [100, 25, 25, 25, 25, 100]
@@ -295,6 +278,7 @@ def test_a_fault_of_our_own(
     cortex_emulator: Emulator, connection: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever else goes wrong is told to those who wait, as trouble that may pass: nobody hangs."""
+    # Of Airflow's own: no connection and no answer of the emulator's makes it raise anything but what it documents.
     monkeypatch.setattr(BaseHook, "get_connection", classmethod(lambda *_: 1 / 0))
     (error,) = together(running(cortex_emulator, 1))
     assert isinstance(error, UnreachableError)
@@ -343,7 +327,7 @@ def test_the_last_one_closes_the_session(cortex_emulator: Emulator, connection: 
 
     run(main)
     assert cortex_emulator.logins == 1
-    wait_until(lambda: not threads() and not cortex_emulator.open_sessions)
+    wait_until(lambda: not client_threads() and not cortex_emulator.open_sessions)
 
 
 def test_a_hanging_connection_delays_no_other(
@@ -379,19 +363,19 @@ def test_a_thousand_jobs_leave_nothing(cortex_emulator: Emulator, connection: st
         return len(list(Path("/proc/self/fd").iterdir()))
 
     together(running(cortex_emulator, 1))  # what is loaded once
-    wait_until(lambda: not cortex_emulator.open_sessions and not threads())
+    wait_until(lambda: not cortex_emulator.open_sessions and not client_threads())
     before = open_files()
     job_ids = running(cortex_emulator, 1000)
     for start in range(0, 1000, 250):
         together(job_ids[start : start + 250])
-    wait_until(lambda: not cortex_emulator.open_sessions and not threads())
+    wait_until(lambda: not cortex_emulator.open_sessions and not client_threads())
     wait_until(lambda: open_files() <= before)
     assert cortex_emulator.logins == 5
 
 
 @pytest.fixture
 def lookups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the connections that Airflow is asked for."""
+    """Return the connections that Airflow is asked for; it finds them as ever."""
     asked: list[str] = []
     find = BaseHook.get_connection.__func__  # type: ignore[attr-defined]
 
@@ -410,7 +394,7 @@ def test_one_look_up(cortex_emulator: Emulator, connection: str, lookups: list[s
     async def main() -> None:
         with CortexClient.shared(Session()) as client:
             for _ in range(3):
-                await asyncio.gather(*map(client.describe, job_ids))
+                await ask(client, job_ids)
 
     run(main)
     assert lookups == ["snowflake_default"]
@@ -457,7 +441,7 @@ class Backend:
 
 @pytest.fixture
 def metrics(monkeypatch: pytest.MonkeyPatch) -> Backend:
-    """Take the metrics that Airflow is given."""
+    """Be where Airflow's metrics go: how that is set differs from release to release."""
     from airflow.providers.common.compat import sdk
 
     backend = Backend()

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +14,7 @@ from airflow_provider_cortex.cortex.session import Session
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.errors import RefusedError
 from airflow_provider_cortex.triggers import CortexFineTuneTrigger
-from tests.clock import Clock, wait_until
+from tests.clock import Clock, client_threads, wait_until
 from tests.worker import fire, stored
 
 
@@ -29,11 +28,6 @@ def trigger(job_id: str, **changes: Any) -> CortexFineTuneTrigger:
         "deadline": now + 3600,
     }
     return CortexFineTuneTrigger(**(arguments | changes))
-
-
-def threads() -> set[str]:
-    """Return the names of the client's threads that are alive."""
-    return {t.name for t in threading.enumerate() if t.name.startswith("cortex-client")}
 
 
 def test_database_and_back() -> None:
@@ -127,7 +121,7 @@ def test_one_session_for_the_whole_wait(cortex_emulator: Emulator, connection: s
     fire(trigger(job.id), Clock())
     assert cortex_emulator.logins == 1
     assert {statement.session for statement in cortex_emulator.statements} == {1}
-    wait_until(lambda: not threads())
+    wait_until(lambda: not client_threads())
 
 
 def test_one_session_for_all_waits(cortex_emulator: Emulator, connection: str) -> None:
@@ -227,7 +221,7 @@ def test_cancelled_trigger_leaves_nothing(cortex_emulator: Emulator, connection:
             await run
 
     asyncio.run(main())
-    wait_until(lambda: not threads())
+    wait_until(lambda: not client_threads())
     assert not [s for s in cortex_emulator.statements if "CANCEL" in s.sql]
     assert json.loads(cortex_emulator.jobs.describe(job.id) or "")["status"] == "IN_PROGRESS"
 

@@ -207,11 +207,11 @@ class Poller:
         """
         Return the seconds to a first look, in a process that has not looked at the job yet.
 
-        :param soonest: not before so many seconds, unless the deadline comes before.
+        :param soonest: not before so many seconds, whatever the deadline.
         """
         now = self.clock()
         moment = self.policy.first_look(at=now, started_at=self.started_at, soonest=soonest)
-        return self._sleep(moment, now)
+        return max(soonest, self._sleep(moment, now))
 
     def observe(self, job: FineTuneJob) -> float | None:
         """
