@@ -226,7 +226,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
             raise told from timeout
         finally:
             if self._watch is not None:
-                self._watch.hook.close()
+                self.leave(self._watch.hook)
 
     def _look(self, context: Context) -> FineTuneJob | None:
         """Return the job if it is over, from the trigger's event or, without one, from Cortex."""
@@ -361,19 +361,17 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         seconds = self.timeout
         if self.execution_timeout is not None and self._execution_ends_first():
             limit = self.execution_timeout.total_seconds()
-            seconds = limit - min(LAST_WORDS, limit / 10) if self.deferrable else limit
+            seconds = limit - min(LAST_WORDS, limit / 10)
         return self._started_at(context) + seconds
 
     def _execution_ends_first(self) -> bool:
         """
-        Whether ``execution_timeout`` ends the whole wait.
+        Whether ``execution_timeout`` is what ends the wait in the triggerer.
 
-        Of a rescheduled sensor it limits each look, and Airflow sees to that.
+        On a worker Airflow sees to it, by an alarm: a deadline at the same moment would race with that.
         """
         limit = self.execution_timeout
-        if limit is None or (self.reschedule and not self.deferrable):
-            return False
-        return limit.total_seconds() <= self.timeout
+        return self.deferrable and limit is not None and limit.total_seconds() <= self.timeout
 
 
 def _seconds(value: float | timedelta) -> float:

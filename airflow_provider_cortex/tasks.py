@@ -6,7 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowTaskTimeout,
+    BaseOperator,
+)
 
 from airflow_provider_cortex.cortex.session import Session, query_tag
 from airflow_provider_cortex.errors import ArgumentError, CortexError, RefusedError
@@ -91,8 +95,23 @@ class CortexTask(BaseOperator):
     @contextmanager
     def cortex(self, context: Context) -> Iterator[CortexHook]:
         """Open this task's session, and raise what goes wrong in it as Airflow should take it."""
-        with self.cortex_hook(context) as hook, self.failing_rightly():
-            yield hook
+        hook = self.cortex_hook(context)
+        try:
+            with self.failing_rightly():
+                yield hook
+        finally:
+            self.leave(hook)
+
+    def leave(self, hook: CortexHook) -> None:
+        """
+        Close this task's session: the last thing that the task does.
+
+        What it has found out or done stands, even if ``execution_timeout`` passes just now.
+        """
+        try:
+            hook.close()
+        except AirflowTaskTimeout:
+            self.log.warning("Did not wait for the Snowflake session to close: the time is up")
 
     @contextmanager
     def failing_rightly(self) -> Iterator[None]:

@@ -22,12 +22,14 @@ os.environ |= {
 }
 
 import json  # noqa: E402
+import signal  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
+from typing import Any  # noqa: E402
 
 import pytest  # noqa: E402
-import snowflake.connector  # noqa: E402, F401 - loading it takes as long as some tests may wait
+import snowflake.connector  # noqa: E402 - loading it takes as long as some tests may wait
 from blockbuster import BlockBuster, blockbuster_ctx  # noqa: E402
 
 from airflow_provider_cortex.emulator import Emulator  # noqa: E402
@@ -56,6 +58,18 @@ def worker(request: pytest.FixtureRequest) -> Worker:
     if AIRFLOW_2:  # whose sensors look up in its database when they were first rescheduled
         request.getfixturevalue("airflow_database")
     return Worker()
+
+
+@pytest.fixture
+def time_is_up_at_the_end(connection: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a task's execution_timeout pass while the driver closes its session, and never else."""
+    close = snowflake.connector.SnowflakeConnection.close
+
+    def struck(*arguments: Any, **options: Any) -> None:
+        close(*arguments, **options)
+        signal.raise_signal(signal.SIGALRM)  # what Airflow's own clock sends
+
+    monkeypatch.setattr(snowflake.connector.SnowflakeConnection, "close", struck)
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """The tasks around the sensor."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -43,6 +44,15 @@ def test_fine_tune_returns_the_id(
     assert job.outcome() == "CORTEX_DB.PUBLIC.lights"
     assert job.validation_data == QUERY
     assert job.options == {"max_epochs": 1}
+
+
+def test_job_that_was_started_in_the_last_moment(
+    time_is_up_at_the_end: None, cortex_emulator: Emulator, worker: Worker
+) -> None:
+    """No id of a job gets lost, even if execution_timeout passes before the session is closed."""
+    result = start(worker, execution_timeout=timedelta(hours=1))
+    ((job, _state),) = cortex_emulator.jobs.all()
+    assert result.xcoms["return_value"] == job.id
 
 
 @pytest.mark.parametrize("argument", ["model", "base_model", "training_data"])

@@ -77,6 +77,11 @@ def stalls(emulator: Emulator, job_id: str) -> None:
     emulator.jobs.stall(job_id, progress=0.4)
 
 
+def stalls_slowly(emulator: Emulator, job_id: str) -> None:
+    stalls(emulator, job_id)
+    emulator.statement_delay = 0.9  # the driver of these tests waits for 1 s
+
+
 def overloaded_for_a_moment(emulator: Emulator, job_id: str) -> None:
     emulator.refuse(status=503, requests=1)
 
@@ -143,8 +148,15 @@ TABLE = {
         says=("Stopped waiting", "IN_PROGRESS 40 %", "may still be running"),
         arguments={"timeout": 0.2},
     ),
-    "execution_timeout": Row(
+    "execution_timeout, between two looks": Row(
         stalls,
+        *("up_for_retry", "skipped", "skipped"),
+        says=("Stopped waiting", "IN_PROGRESS 40 %", "may still be running"),
+        arguments={"execution_timeout": timedelta(seconds=4), "poke_interval": 60},
+        modes=("poke",),
+    ),
+    "execution_timeout, in the middle of a look": Row(
+        stalls_slowly,
         *("up_for_retry", "skipped", "skipped"),
         says=("Stopped waiting", "IN_PROGRESS 40 %", "may still be running"),
         arguments={"execution_timeout": timedelta(seconds=4)},

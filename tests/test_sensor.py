@@ -371,6 +371,26 @@ def test_last_look_is_at_the_deadline(
     assert time.monotonic() - began < 60
 
 
+@pytest.mark.parametrize(("timeout", "state"), [(60, "success"), (0, "failed")])
+def test_time_that_is_up_at_the_end(
+    timeout: int,
+    state: str,
+    time_is_up_at_the_end: None,
+    cortex_emulator: Emulator,
+    worker: Worker,
+) -> None:
+    """The outcome of a wait stands, even if execution_timeout passes before the session is closed."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(0 if state == "success" else 9))
+    result = worker.run(
+        lambda: sensor(
+            job.id, deferrable=False, timeout=timeout, execution_timeout=timedelta(hours=1)
+        )
+    )
+    assert result.state == state
+    assert result.xcoms.get("model") == ("m" if state == "success" else None)
+    assert state == "success" or "Stopped waiting" in str(result.error)
+
+
 def test_trigger_holds_no_secret(
     cortex_emulator: Emulator, connection: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
