@@ -325,7 +325,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
                 return AirflowSkipException(str(error))
             case FineTuneFailedError() | FineTuneCancelledError():
                 return AirflowFailException(str(error))
-            case FineTuneTimeoutError() if self._execution_ends_first():
+            case FineTuneTimeoutError() if self._limit is not None:
                 return AirflowTaskTimeout(str(error))
             case FineTuneTimeoutError():
                 return AirflowSensorTimeout(str(error))
@@ -358,20 +358,21 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         """Return when the wait ends at the latest, epoch seconds."""
         if self._time_is_up:
             return time.time()
-        seconds = self.timeout
-        if self.execution_timeout is not None and self._execution_ends_first():
-            limit = self.execution_timeout.total_seconds()
-            seconds = limit - min(LAST_WORDS, limit / 10)
+        limit = self._limit
+        seconds = self.timeout if limit is None else limit - min(LAST_WORDS, limit / 10)
         return self._started_at(context) + seconds
 
-    def _execution_ends_first(self) -> bool:
+    @property
+    def _limit(self) -> float | None:
         """
-        Whether ``execution_timeout`` is what ends the wait in the triggerer.
+        Seconds of ``execution_timeout``, if that is what ends the wait in the triggerer.
 
         On a worker Airflow sees to it, by an alarm: a deadline at the same moment would race with that.
         """
-        limit = self.execution_timeout
-        return self.deferrable and limit is not None and limit.total_seconds() <= self.timeout
+        if self.execution_timeout is None or not self.deferrable:
+            return None
+        limit = self.execution_timeout.total_seconds()
+        return limit if limit <= self.timeout else None
 
 
 def _seconds(value: float | timedelta) -> float:

@@ -21,6 +21,7 @@ os.environ |= {
     "SNOWFLAKE_DISABLE_PLATFORM_DETECTION": "true",
 }
 
+import contextlib  # noqa: E402
 import json  # noqa: E402
 import signal  # noqa: E402
 import subprocess  # noqa: E402
@@ -81,6 +82,15 @@ def no_blocking() -> Iterator[BlockBuster]:
             "coverage/collector.py", "lock_data"
         )
         yield blockbuster
+
+
+@pytest.fixture(autouse=True)
+def no_old_secrets() -> None:
+    """Have Airflow forget the secrets of other tests: it looks for each of them in whatever is logged."""
+    with contextlib.suppress(ImportError):
+        from airflow.sdk._shared.secrets_masker import reset_secrets_masker
+
+        reset_secrets_masker()
 
 
 @pytest.fixture
