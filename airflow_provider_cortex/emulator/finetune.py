@@ -5,11 +5,17 @@ https://docs.snowflake.com/en/sql-reference/functions/finetune-snowflake-cortex
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from airflow_provider_cortex.emulator import names
-from airflow_provider_cortex.emulator.errors import invalid_arguments, invalid_value
+from airflow_provider_cortex.emulator.errors import (
+    SqlError,
+    invalid_arguments,
+    invalid_value,
+    unknown_job,
+)
+from airflow_provider_cortex.emulator.faults import DESCRIBE, Fault, Faults
 from airflow_provider_cortex.emulator.jobs import Jobs
 from airflow_provider_cortex.emulator.names import Place
 
@@ -31,6 +37,7 @@ class Finetune:
     """The function, for one account."""
 
     jobs: Jobs
+    faults: Faults
     base_models: frozenset[str] = BASE_MODELS
 
     def __call__(self, place: Place, *args: object) -> str | None:
@@ -39,7 +46,7 @@ class Finetune:
             case ["CREATE", str(name), str(base_model), str(training_data), *optional]:
                 return self._create(place, name, base_model, training_data, *optional)
             case ["DESCRIBE", str(job_id)]:
-                return self.jobs.describe(job_id)
+                return self._describe(job_id)
             case ["SHOW"]:
                 return self._show()
             case ["CANCEL", str(job_id)]:
@@ -67,6 +74,11 @@ class Finetune:
             options=options,
         ).id
 
+    def _describe(self, job_id: str) -> str | None:
+        told = self.jobs.describe(job_id)
+        fault = self.faults.strike(DESCRIBE, job_id)
+        return told if fault is None else _mistold(told, fault, job_id)
+
     def _show(self) -> str:
         """List the whole account's jobs in one cell."""
         return json.dumps(
@@ -86,6 +98,38 @@ class Finetune:
         if not self.jobs.is_over(job_id):
             self.jobs.cancel(job_id)
         return f"Canceled Cortex Fine-tuning job: {job_id}"
+
+
+def _mistold(told: str | None, fault: Fault, job_id: str) -> str | None:
+    """Return what DESCRIBE says instead of what it would have *told*."""
+    parameters = fault.parameters
+    match fault.kind:
+        case "error":
+            raise SqlError(
+                errno=parameters["code"],
+                sqlstate=parameters["sqlstate"],
+                message=parameters["message"],
+            )
+        case "vanish":
+            raise unknown_job(job_id)
+        case "null":
+            return None
+        case "unreadable":
+            return str(parameters["text"])
+        case "other-job":
+            return _changed(told, {"id": parameters["id"]}, ())
+    return _changed(told, parameters["set"], parameters["remove"])
+
+
+def _changed(
+    told: str | None, changes: Mapping[str, object], removed: Collection[str]
+) -> str | None:
+    try:
+        record = json.loads(told or "")
+    except json.JSONDecodeError:
+        return told  # of a job that was told to answer something else
+    kept = {name: value for name, value in {**record, **changes}.items() if name not in removed}
+    return json.dumps(kept)  # which writes a number that is none as NaN
 
 
 def _optional(given: tuple[object, ...]) -> tuple[str, Mapping[str, object] | None]:

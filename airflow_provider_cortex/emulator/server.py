@@ -1,9 +1,11 @@
 """The emulator: an account with its jobs, and the server through which drivers reach it."""
 
+import asyncio
 import json
 import socket
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,14 +14,20 @@ import uvicorn
 
 from airflow_provider_cortex.emulator.account import Account
 from airflow_provider_cortex.emulator.complete import UNTUNED_MODELS, Complete
+from airflow_provider_cortex.emulator.faults import Faults
 from airflow_provider_cortex.emulator.finetune import BASE_MODELS, Finetune
 from airflow_provider_cortex.emulator.jobs import ID_PREFIX, Clock, Jobs
 from airflow_provider_cortex.emulator.life import Life
 from airflow_provider_cortex.emulator.tls import Certificates
-from airflow_provider_cortex.emulator.wire import Refusal, Statement, Wire
+from airflow_provider_cortex.emulator.trouble import Protocol
+from airflow_provider_cortex.emulator.wire import Credentials, Statement, Wire
 
-_LOGIN = {"account": "emulator", "user": "emulator", "password": "emulator"}
+_LOGIN = {"account": "emulator", "user": "emulator"}
+_PASSWORD = "emulator"  # noqa: S105 - any other would do as well
 _PLACE = {"database": "CORTEX_DB", "schema": "PUBLIC", "warehouse": "CORTEX_WH"}
+
+# How long a stop waits for what is being served.
+_GRACE_SECONDS = 0.1
 
 
 class Emulator:
@@ -37,6 +45,8 @@ class Emulator:
         life: Life | None = None,
         clock: Clock = time.time,
         tls: Path | None = None,
+        password: str | None = None,
+        token: str | None = None,
         login_delay: float = 0.0,
         statement_delay: float = 0.0,
         base_models: frozenset[str] = BASE_MODELS,
@@ -44,13 +54,19 @@ class Emulator:
     ) -> None:
         self.host = host
         self.port = port
-        self.jobs = Jobs(clock=clock, life=life or Life.at_once(), id_prefix=id_prefix)
+        self.faults = Faults(clock=clock, end_sessions=self._end_sessions)
+        """What goes wrong; see the module *faults*."""
+
+        def account_clock() -> float:
+            return clock() + self.faults.jump
+
+        self.jobs = Jobs(clock=account_clock, life=life or Life.at_once(), id_prefix=id_prefix)
         self.certificates = Certificates.kept_in(tls, host=host) if tls else None
-        complete = Complete(self.jobs, clock, UNTUNED_MODELS | base_models)
+        complete = Complete(self.jobs, account_clock, UNTUNED_MODELS | base_models)
         self._account = Account(
             jobs=self.jobs,
             functions={
-                "SNOWFLAKE.CORTEX.FINETUNE": Finetune(self.jobs, base_models),
+                "SNOWFLAKE.CORTEX.FINETUNE": Finetune(self.jobs, self.faults, base_models),
                 "SNOWFLAKE.CORTEX.COMPLETE": complete.complete,
                 "SNOWFLAKE.CORTEX.TRY_COMPLETE": complete.try_complete,
                 "SNOWFLAKE.CORTEX.AI_COMPLETE": complete.ai_complete,
@@ -59,10 +75,11 @@ class Emulator:
                 "SYSTEM$CANCEL_ALL_QUERIES": lambda *_: "0 queries cancelled.",
             },
         )
-        self._wire = Wire(self._account, self.jobs)
+        self._credentials = Credentials(password=password, token=token)
+        self._wire = Wire(self._account, self.jobs, self.faults, self._credentials)
         self.login_delay = login_delay
         self.statement_delay = statement_delay
-        self._server: uvicorn.Server | None = None
+        self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
@@ -123,6 +140,24 @@ class Emulator:
         self._wire.statement_delay = seconds
 
     @property
+    def password(self) -> str | None:
+        """The only password that a login may show; None for any."""
+        return self._credentials.password
+
+    @password.setter
+    def password(self, password: str | None) -> None:
+        self._credentials.password = password
+
+    @property
+    def token(self) -> str | None:
+        """The only OAuth token that a login may show; None for any. Those before it have expired."""
+        return self._credentials.token
+
+    @token.setter
+    def token(self, token: str | None) -> None:
+        self._credentials.token = token
+
+    @property
     def statements(self) -> list[Statement]:
         """Every statement received so far, those that failed included."""
         return list(self._wire.statements)
@@ -151,7 +186,7 @@ class Emulator:
             # Else the driver asks the clouds' metadata hosts where it runs, at every login.
             "platform_detection_timeout_seconds": 0,
         }
-        return reach | _LOGIN | _PLACE
+        return reach | _LOGIN | {"password": self.password or _PASSWORD} | _PLACE
 
     @property
     def airflow_connection(self) -> str:
@@ -160,7 +195,7 @@ class Emulator:
             {
                 "conn_type": "snowflake",
                 "login": _LOGIN["user"],
-                "password": _LOGIN["password"],
+                "password": self.password or _PASSWORD,
                 "schema": _PLACE["schema"],
                 "extra": {
                     "account": _LOGIN["account"],
@@ -176,14 +211,18 @@ class Emulator:
     def start(self) -> None:
         """Listen; on the same port as before, if it has been stopped."""
         listening = socket.create_server((self.host, self.port))
+        # What it accepts inherits this; asyncio sets it only where the protocol is told, which here it is not.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = listening.getsockname()[1]
-        self._server = uvicorn.Server(
+        self._server = _Server(
             uvicorn.Config(
                 self._wire,
                 log_config=None,
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
+                date_header=False,
+                http=Protocol,
                 ws="none",
                 timeout_graceful_shutdown=1,
                 ssl_certfile=self.certificates.server if self.certificates else None,
@@ -199,8 +238,7 @@ class Emulator:
         """Stop listening; data, jobs and sessions stay as they are."""
         if self._server is None or self._thread is None:
             return
-        # At once: a driver's idle connections are not worth waiting for.
-        self._server.should_exit = self._server.force_exit = True
+        self._server.stop()
         self._thread.join()
         self._server = self._thread = None
 
@@ -210,24 +248,36 @@ class Emulator:
         self._wire.close()
         self._account.close()
 
-    def refuse(
-        self, *, status: int = 503, requests: int | None = None, login: bool = False
-    ) -> None:
-        """
-        Answer the next *requests*, or every one until *accept*, with an HTTP *status*.
-
-        With *login*, only logins are refused, with what a wrong password gets.
-        """
-        self._wire.refusal = Refusal(
-            status=status,
-            is_login_only=login,
-            requests=float("inf") if requests is None else requests,
-        )
-
-    def accept(self) -> None:
-        """Stop refusing."""
-        self._wire.refusal = None
-
-    def end_sessions(self) -> None:
-        """End every session, as Snowflake does after hours of silence; new logins work."""
+    def _end_sessions(self) -> None:
         self._wire.end_sessions()
+
+
+class _Server(uvicorn.Server):
+    """
+    uvicorn's, but it stops at once: by itself it looks ten times a second whether it is to.
+
+    Should a release rename what is overridden here, stopping is as slow as before, and right.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._stopped: Future[None] = Future()
+
+    def stop(self) -> None:
+        # Forced: a driver's idle connections are not worth waiting for.
+        self.should_exit = self.force_exit = True
+        self._stopped.set_result(None)
+
+    async def main_loop(self) -> None:
+        await asyncio.wrap_future(self._stopped)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for listening in sockets or []:
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if self.server_state.tasks:
+            # What waits longer is cancelled when the event loop ends.
+            await asyncio.wait(self.server_state.tasks, timeout=_GRACE_SECONDS)

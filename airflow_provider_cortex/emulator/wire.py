@@ -1,11 +1,12 @@
 """
 The HTTP side: fakesnow's Snowflake protocol, with a door of our own in front.
 
-The door counts, delays and refuses when told to, and ends sessions. Login is ours because fakesnow's
+The door counts and delays, knows passwords, and lets faults strike. Login is ours because fakesnow's
 opens every session on one account per process, and two emulators must not share one.
 """
 
 import asyncio
+import base64
 import gzip
 import json
 import re
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+import pyarrow as pa  # type: ignore[import-untyped]
 import sqlglot
 from fakesnow.expr import normalise_ident
 from fakesnow.server import query_request, sessions
@@ -31,22 +33,36 @@ from starlette.types import Receive, Scope, Send
 from airflow_provider_cortex.emulator import control
 from airflow_provider_cortex.emulator.account import Account
 from airflow_provider_cortex.emulator.counts import Counts
+from airflow_provider_cortex.emulator.faults import LOGIN, OTHER, STATEMENT, Fault, Faults
 from airflow_provider_cortex.emulator.jobs import Jobs
+from airflow_provider_cortex.emulator.trouble import Trouble
 
-LOGIN = "/session/v1/login-request"
+_LOGIN = "/session/v1/login-request"
+_QUERY = "/queries/v1/query-request"
 
 # Served even so: the driver sends it from a thread of its own, where nobody catches errors.
 _ABORT = "/queries/v1/abort-request"
 
 # What the drivers are sent when nothing works any more. They try to renew a session that
 # has expired; that its master token has too makes them give up, as after a night asleep.
-# Codes: snowflake-connector-python, network.py. Messages: as users report them.
+# Codes: snowflake-connector-python, network.py. Messages: as users report them; of 390113 and
+# 390115, a guess.
 _SESSION_EXPIRED = "390112", "Your session has expired. Please login again."
 _MASTER_TOKEN_EXPIRED = (
     "390114",
     "Authentication token has expired.  The user must authenticate again.",
 )
+_SESSION_OVER = {
+    "390111": "Session no longer exists.  New login required to access the service.",
+    "390113": "Master token not found.",
+    "390115": "Master token is invalid.",
+    **dict([_SESSION_EXPIRED, _MASTER_TOKEN_EXPIRED]),
+}
 _LOGIN_REFUSED = "390100", "Incorrect username or password was specified."
+# The same file has these, with the words of the first: OAUTH_ACCESS_TOKEN_INVALID_GS_CODE
+# and OAUTH_ACCESS_TOKEN_EXPIRED_GS_CODE.
+_TOKEN_INVALID = "390303", "Invalid OAuth access token."
+_TOKEN_EXPIRED = "390318", "OAuth access token expired."
 
 # For statements that fakesnow chokes on: Snowflake's code for its own internal errors.
 _INTERNAL_ERROR = "000603"
@@ -67,25 +83,33 @@ class Statement:
     query_tag: str | None
 
 
-@dataclass(slots=True)
-class Refusal:
-    """What requests are answered with instead of being served."""
+class Credentials:
+    """What a login must show. None: anything will do."""
 
-    status: int = 200
-    is_login_only: bool = False
-    requests: float = float("inf")
-    """How many more."""
+    def __init__(self, *, password: str | None, token: str | None) -> None:
+        self.password = password
+        self._token = token
+        self._former_tokens: set[str | None] = set()
 
-    def applies(self, path: str) -> bool:
-        if self.requests <= 0 or path == _ABORT or path.startswith(control.PATH):
-            return False
-        return path == LOGIN or not self.is_login_only
+    @property
+    def token(self) -> str | None:
+        return self._token
 
-    def response(self) -> Response:
-        self.requests -= 1
-        if self.is_login_only:
-            return _refused(*_LOGIN_REFUSED)
-        return Response(status_code=self.status)
+    @token.setter
+    def token(self, token: str | None) -> None:
+        self._former_tokens.add(self._token)
+        self._token = token
+
+    def refusal(self, login: dict[str, Any]) -> tuple[str, str] | None:
+        """Return code and words for a login that fails."""
+        if login.get("AUTHENTICATOR") == "OAUTH":
+            token = login.get("TOKEN")
+            if self._token in {None, token}:
+                return None
+            return _TOKEN_EXPIRED if token in self._former_tokens else _TOKEN_INVALID
+        if "TOKEN" in login or self.password in {None, login.get("PASSWORD")}:
+            return None  # a key pair's token, say, is not looked at
+        return _LOGIN_REFUSED
 
 
 @dataclass(slots=True)
@@ -97,26 +121,31 @@ class _Session:
 class Wire:
     """Everything that is said over HTTP to one emulator."""
 
-    def __init__(self, account: Account, jobs: Jobs) -> None:
+    def __init__(
+        self, account: Account, jobs: Jobs, faults: Faults, credentials: Credentials
+    ) -> None:
         self.statements: list[Statement] = []
         self.counts = Counts()
         self.login_delay = 0.0
         self.statement_delay = 0.0
-        self.refusal: Refusal | None = None
         self._account = account
+        self._faults = faults
+        self._credentials = credentials
         self._sessions: dict[str, _Session] = {}
         theirs = [route for route in fakesnow_routes if route.path not in _OURS]
         self._served = Starlette(
             routes=[
-                Route(LOGIN, self._login, methods=["POST"]),
+                Route(_LOGIN, self._login, methods=["POST"]),
                 Route("/session/token-request", _renew, methods=["POST"]),
                 Route("/session", self._session, methods=["POST"]),
                 Route("/session/heartbeat", self._session, methods=["POST"]),
-                Route("/queries/v1/query-request", self._query, methods=["POST"]),
-                *control.routes(jobs, self.counts),
+                Route(_QUERY, self._query, methods=["POST"]),
+                *control.routes(jobs, self.counts, faults),
                 *theirs,
             ]
         )
+
+        self._trouble = Trouble(self._served, faults)
 
     @property
     def open_sessions(self) -> int:
@@ -125,9 +154,7 @@ class Wire:
     def end_sessions(self) -> None:
         """Forget every session; their next statement is told that it has expired."""
         for token in list(self._sessions):
-            del self._sessions[token]
-            # Not closed: it may be in the middle of a statement, which is answered as if before.
-            sessions.pop(token, None)
+            self._end(token)
 
     def close(self) -> None:
         """Close every session: nobody must be using one any more."""
@@ -137,18 +164,23 @@ class Wire:
         self._sessions.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Be an ASGI application, which refuses first and serves then."""
-        refusal = self.refusal
-        if refusal is not None and refusal.applies(scope["path"]):
-            await refusal.response()(scope, receive, send)
-            return
+        """Be an ASGI application, where faults strike first."""
+        place = _place(scope["path"])
+        fault = self._faults.strike(place) if place else None
+        scope["state"]["fault"] = fault
         try:
-            await self._served(scope, receive, send)
+            if fault is None:
+                await self._served(scope, receive, send)
+            else:
+                await self._trouble(fault, scope, receive, send)
         except asyncio.CancelledError:  # stopped during a delay: else the server logs a failure
             await Response(status_code=503)(scope, receive, send)
 
     async def _login(self, request: Request) -> Response:
-        parameters = (await _sent(request))["data"].get("SESSION_PARAMETERS", {})
+        login = (await _sent(request))["data"]
+        if refusal := self._refusal(request.state.fault, login):
+            return _refused(*refusal)
+        parameters = login.get("SESSION_PARAMETERS", {})
         database = _identifier(request.query_params.get("databaseName"))
         schema = _identifier(request.query_params.get("schemaName"))
         autocommit = parameters.get("AUTOCOMMIT", True)
@@ -176,6 +208,11 @@ class Wire:
             }
         )
 
+    def _refusal(self, fault: Fault | None, login: dict[str, Any]) -> tuple[str, str] | None:
+        if fault is not None and fault.kind == "login":
+            return _code(fault), fault.parameters["message"]
+        return self._credentials.refusal(login)
+
     async def _session(self, request: Request) -> Response:
         token = _token(request)
         if token not in self._sessions:
@@ -189,16 +226,22 @@ class Wire:
         session = self._sessions.get(_token(request))
         if session is None:
             return _refused(*_SESSION_EXPIRED)
+        fault: Fault | None = request.state.fault
+        kind = fault.kind if fault else ""
+        if fault and kind == "session":
+            self._end(_token(request))
+            return _refused(_code(fault), _SESSION_OVER.get(_code(fault), "Session is over."))
         body = await _sent(request)
         # The delay is the one as of now: who sees the statement may already change it.
         began, delay = time.perf_counter(), self.statement_delay
         self._record(body, session)
         await asyncio.sleep(delay)
-        response = await query_request(request)
+        response = _failed(fault) if fault and kind == "error" else await query_request(request)
         self.counts.statements += 1
         self.counts.statement_seconds += time.perf_counter() - began
         if response.status_code == HTTPStatus.OK:
-            return _without_prefix(response)
+            repeated = _ROWS.get(kind)
+            return _without_prefix(response) if repeated is None else _with_rows(response, repeated)
         if _token(request) not in self._sessions:  # it ended just now
             return _refused(*_SESSION_EXPIRED)
         if problem := _token_error(body["sqlText"]):
@@ -210,6 +253,11 @@ class Wire:
             sqlstate="XX000",
         )
 
+    def _end(self, token: str) -> None:
+        # Not closed: it may be in the middle of a statement, which is answered as if before.
+        self._sessions.pop(token, None)
+        sessions.pop(token, None)
+
     def _record(self, body: dict[str, Any], session: _Session) -> None:
         sql = body["sqlText"]
         tag = (body.get("parameters") or {}).get("QUERY_TAG", session.query_tag)
@@ -219,11 +267,50 @@ class Wire:
 
 
 _OURS = {
-    LOGIN,
+    _LOGIN,
     "/session",
     "/session/heartbeat",
-    "/queries/v1/query-request",
+    _QUERY,
 }
+
+# How many times the kinds of faults that change an answer's rows have each of them.
+_ROWS = {"no-row": 0, "two-rows": 2}
+
+
+def _place(path: str) -> str | None:
+    """Return which faults may strike a request; None: none may."""
+    if path == _ABORT or path.startswith(control.PATH):
+        return None
+    return {_LOGIN: LOGIN, _QUERY: STATEMENT}.get(path, OTHER)
+
+
+def _code(fault: Fault) -> str:
+    return f"{fault.parameters['code']:06}"
+
+
+def _failed(fault: Fault) -> Response:
+    parameters = fault.parameters
+    return _refused(_code(fault), parameters["message"], sqlstate=parameters["sqlstate"])
+
+
+def _with_rows(response: Response, times: int) -> Response:
+    """Return the answer with each row so many *times*."""
+    answer = json.loads(bytes(response.body))
+    data = answer["data"]
+    if not answer["success"]:
+        return _without_prefix(response)
+    if packed := data.get("rowsetBase64"):
+        with pa.ipc.open_stream(base64.b64decode(packed)) as reader:
+            rows = reader.read_all()
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, rows.schema) as writer:
+            for _ in range(times):
+                writer.write_table(rows)
+        data["rowsetBase64"] = base64.b64encode(sink.getvalue()).decode()
+    elif "rowset" in data:
+        data["rowset"] *= times
+    data["total"] = data.get("total", 0) * times
+    return JSONResponse(answer)
 
 
 def _without_prefix(response: Response) -> Response:

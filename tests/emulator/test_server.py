@@ -74,17 +74,17 @@ def test_messages_come_without_the_number(connect):
 def test_requests_can_be_refused(cortex_emulator, connect):
     """The next so many get an HTTP status; the driver tries again by itself."""
     session = connect()
-    cortex_emulator.refuse(status=503, requests=1)
+    cortex_emulator.faults.add("status", status=503, requests=1)
     assert session.cursor().execute(SHOW).fetchall() == [("[]",)]
 
 
 def test_everything_can_be_refused_until_accepted(cortex_emulator, connect):
     """A service that is down stays down, but keeps its sessions."""
     session = connect(network_timeout=1, login_timeout=1)
-    cortex_emulator.refuse(status=503)
+    cortex_emulator.faults.add("status", status=503)
     with pytest.raises(Error):
         session.cursor().execute(SHOW)
-    cortex_emulator.accept()
+    cortex_emulator.faults.clear()
     assert session.cursor().execute(SHOW).fetchall() == [("[]",)]
 
 
@@ -122,7 +122,7 @@ def test_what_hangs_keeps_nobody(cortex_emulator, connect, capfd):
 def test_statuses_that_no_driver_retries_are_raised(cortex_emulator, connect):
     """403 is the end of it."""
     session = connect(network_timeout=1)
-    cortex_emulator.refuse(status=403)
+    cortex_emulator.faults.add("status", status=403)
     with pytest.raises(ForbiddenError):
         session.cursor().execute(SHOW)
 
@@ -130,7 +130,7 @@ def test_statuses_that_no_driver_retries_are_raised(cortex_emulator, connect):
 def test_logins_can_be_refused(cortex_emulator, connect):
     """As with a wrong password; sessions that are open go on."""
     session = connect()
-    cortex_emulator.refuse(login=True)
+    cortex_emulator.faults.add("login")
     with pytest.raises(DatabaseError, match="Incorrect username or password") as caught:
         connect()
     assert caught.value.errno == 390100
@@ -141,7 +141,7 @@ def test_logins_can_be_refused(cortex_emulator, connect):
 def test_ended_sessions_are_told_so(cortex_emulator, connect):
     """The driver fails to renew one whose master token has expired, and says so."""
     session = connect()
-    cortex_emulator.end_sessions()
+    cortex_emulator.faults.add("expire")
     with pytest.raises(ProgrammingError, match="must authenticate again") as caught:
         session.cursor().execute(SHOW)
     assert caught.value.errno == 390114
@@ -154,7 +154,7 @@ def test_open_sessions_are_counted(cortex_emulator, connect):
     assert cortex_emulator.open_sessions == 3
     sessions[0].close()
     assert cortex_emulator.open_sessions == 2
-    cortex_emulator.end_sessions()
+    cortex_emulator.faults.add("expire")
     assert cortex_emulator.open_sessions == 0
     assert cortex_emulator.logins == 3
 
@@ -298,6 +298,47 @@ def test_a_busy_session_can_end() -> None:
         looking = threading.Thread(target=look)
         looking.start()
         while looking.is_alive():
-            emulator.end_sessions()
+            emulator.faults.add("expire")
             looking.join(0.05)
         assert set(errors) == {390114}
+
+
+def test_a_password_is_checked_and_can_be_rotated(connect):
+    """A login shows the right one or is refused; what the emulator hands out has the right one."""
+    with Emulator(password="first") as emulator:
+        assert show(connect(emulator)) == [("[]",)]
+        assert json.loads(emulator.airflow_connection)["password"] == "first"
+        emulator.password = "second"
+        with pytest.raises(DatabaseError, match="Incorrect username or password") as caught:
+            connect(emulator, password="first")
+        assert caught.value.errno == 390100
+        assert show(connect(emulator)) == [("[]",)]
+        emulator.password = None
+        assert show(connect(emulator, password="anything")) == [("[]",)]
+
+
+def test_an_oauth_token_is_checked_and_can_be_rotated(cortex_emulator, connect):
+    """One that was right before has expired; any other is invalid."""
+
+    def log_in(token):
+        return show(connect(authenticator="oauth", token=token))
+
+    assert log_in("any") == [("[]",)]
+    cortex_emulator.token = "first"
+    assert log_in("first") == [("[]",)]
+    cortex_emulator.token = "second"
+    for token, code in ("first", 390318), ("any", 390303):
+        with pytest.raises(DatabaseError) as caught:
+            log_in(token)
+        assert caught.value.errno == code
+    assert log_in("second") == show(connect()) == [("[]",)]
+
+
+def test_stopping_takes_no_time(cortex_emulator, connect):
+    """Hundreds of tests start an emulator each."""
+    began = time.monotonic()
+    for _ in range(10):
+        cortex_emulator.stop()
+        cortex_emulator.start()
+    assert time.monotonic() - began < 1
+    assert show(connect()) == [("[]",)]
