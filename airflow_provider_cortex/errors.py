@@ -3,6 +3,7 @@ Everything this package raises on purpose.
 
 CortexError
 ├── ArgumentError            an argument says nothing where something is needed
+│   └── UnsendableError      an argument is nothing that can be sent as it is
 ├── UnreadableAnswerError    Cortex answered, but not in a shape we know
 ├── MissingModelError        the job succeeded, but Cortex did not name its model
 ├── UnreachableError         trouble that passes: network, overload, a session that ended
@@ -57,6 +58,20 @@ class ArgumentError(CortexError):
             f"{argument} must be text that is not empty, and {gave}. If another task should have"
             " pushed it: did that task run, succeed, and push one value under this key?"
         )
+
+
+class UnsendableError(ArgumentError):
+    """
+    An argument is nothing that can be sent as it is.
+
+    Its value is not told: it may be a long one, and not meant for a log.
+    """
+
+    def __init__(self, argument: str, value: object, problem: str) -> None:
+        self.argument = argument
+        self.value = value
+        self.source = None
+        CortexError.__init__(self, f"{argument} cannot be sent to Snowflake as it is: {problem}")
 
 
 class UnreadableAnswerError(CortexError):

@@ -70,7 +70,9 @@ class CortexFineTuneOperator(CortexTask):
                 self.required("model"),
                 self.required("base_model"),
                 self.required("training_data"),
-                validation_data=self.validation_data,
+                validation_data=None
+                if self.validation_data is None
+                else self.required("validation_data"),
                 options=self.options,
             )
         self.log.info("Cortex took on fine-tuning job %s for model %s", job_id, self.model)

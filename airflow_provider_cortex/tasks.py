@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import (
     BaseOperator,
 )
 
+from airflow_provider_cortex.cortex import statements
 from airflow_provider_cortex.cortex.session import Session, query_tag
 from airflow_provider_cortex.errors import ArgumentError, CortexError, RefusedError
 
@@ -95,12 +96,12 @@ class CortexTask(BaseOperator):
     @contextmanager
     def cortex(self, context: Context) -> Iterator[CortexHook]:
         """Open this task's session, and raise what goes wrong in it as Airflow should take it."""
-        hook = self.cortex_hook(context)
-        try:
-            with self.failing_rightly():
+        with self.failing_rightly():
+            hook = self.cortex_hook(context)
+            try:
                 yield hook
-        finally:
-            self.leave(hook)
+            finally:
+                self.leave(hook)
 
     def leave(self, hook: CortexHook) -> None:
         """
@@ -134,7 +135,7 @@ class CortexTask(BaseOperator):
         value: object = getattr(self, argument)
         if not isinstance(value, str) or value.strip() in {"", "None"}:
             raise ArgumentError(argument, value, self._sources.get(argument))
-        return value
+        return statements.text(argument, value)
 
     def remember_source(self, argument: str) -> None:
         """Keep how an argument stands in the DAG file: rendered to nothing, it no longer tells."""

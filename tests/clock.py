@@ -1,6 +1,7 @@
 """A clock that a test moves, and patience with what another thread does."""
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -8,13 +9,27 @@ from collections.abc import Callable
 import pytest
 
 
-class Clock:
-    """Time that passes only when somebody sleeps."""
+class KilledError(Exception):
+    """The process died in which somebody slept."""
 
-    def __init__(self, now: float | None = None) -> None:
+
+class Clock:
+    """
+    Time that passes only when somebody sleeps.
+
+    :param now: epoch seconds.
+    :param dies_at: the moment from which on whoever sleeps does not wake, epoch seconds.
+    :param dies_after: the number of sleeps after which nobody wakes.
+    """
+
+    def __init__(
+        self, now: float | None = None, *, dies_at: float = math.inf, dies_after: float = math.inf
+    ) -> None:
         self.now = time.time() if now is None else now
         self.slept: list[float] = []
         self.woken: list[float] = []
+        self.dies_at = dies_at
+        self.dies_after = dies_after
 
     def time(self) -> float:
         """Return the time, epoch seconds."""
@@ -24,6 +39,8 @@ class Clock:
         """Let *seconds* pass at once."""
         self.slept.append(seconds)
         self.now += seconds
+        if self.now >= self.dies_at or len(self.slept) > self.dies_after:
+            raise KilledError
         self.woken.append(self.now)
         await asyncio.sleep(0)
 

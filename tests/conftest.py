@@ -21,12 +21,12 @@ os.environ |= {
     "SNOWFLAKE_DISABLE_PLATFORM_DETECTION": "true",
 }
 
-import contextlib  # noqa: E402
 import json  # noqa: E402
+import logging  # noqa: E402
 import signal  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
-from collections.abc import Callable, Iterator  # noqa: E402
+from collections.abc import Callable, Generator, Iterator  # noqa: E402
 from typing import Any  # noqa: E402
 
 import pytest  # noqa: E402
@@ -34,7 +34,11 @@ import snowflake.connector  # noqa: E402 - loading it takes as long as some test
 from blockbuster import BlockBuster, blockbuster_ctx  # noqa: E402
 
 from airflow_provider_cortex.emulator import Emulator  # noqa: E402
+from tests.leftovers import OUTPUT, PASSWORD, XCOMS, Leftovers, leftovers, maskers  # noqa: E402
 from tests.worker import AIRFLOW_2, Worker  # noqa: E402
+from tests.xcoms import XComs  # noqa: E402
+
+PRINTED = pytest.StashKey[str]()
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +52,7 @@ def airflow_database() -> None:
 def connection(cortex_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> str:
     """Make the emulator the default connection, with a driver that soon gives up."""
     settings = json.loads(cortex_emulator.airflow_connection)
+    settings["password"] = PASSWORD
     settings["extra"] |= {"login_timeout": 1, "network_timeout": 1}
     monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(settings))
     return "snowflake_default"
@@ -73,6 +78,15 @@ def time_is_up_at_the_end(connection: str, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(snowflake.connector.SnowflakeConnection, "close", struck)
 
 
+@pytest.fixture
+def xcoms(monkeypatch: pytest.MonkeyPatch) -> Iterator[XComs]:
+    """Give triggers a table of XComs."""
+    table = XComs()
+    monkeypatch.setattr("airflow.providers.common.compat.sdk.XCom", table, raising=False)
+    yield table
+    leftovers.leave(XCOMS, json.dumps(table))
+
+
 @pytest.fixture(autouse=True)
 def no_blocking() -> Iterator[BlockBuster]:
     """Fail whatever of this package's code blocks an event loop."""
@@ -84,13 +98,44 @@ def no_blocking() -> Iterator[BlockBuster]:
         yield blockbuster
 
 
-@pytest.fixture(autouse=True)
-def no_old_secrets() -> None:
-    """Have Airflow forget the secrets of other tests: it looks for each of them in whatever is logged."""
-    with contextlib.suppress(ImportError):
-        from airflow.sdk._shared.secrets_masker import reset_secrets_masker
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep what a test has printed, for the search at its end."""
+    report = yield
+    item.stash[PRINTED] = report.capstdout + report.capstderr
+    return report
 
-        reset_secrets_masker()
+
+@pytest.fixture(autouse=True)
+def no_secret_left(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Leftovers]:
+    """
+    Fail a test that has left a password or a token where people can read it.
+
+    At its end there is a search through: every record of every logger, with its traceback, as it was made
+    and whatever handlers or filters did with it; what was written to stdout and stderr, where Airflow 3's
+    own loggers write without a record (unless pytest does not capture it, or the test reads it by
+    itself); and what the tests' worker has seen go into Airflow's database or a task's log: XComs,
+    template fields, triggers, events, errors.
+
+    Airflow's masker, which would write *** for a password that it knows of, does nothing meanwhile: it
+    must not be what hides a leak.
+    """
+    for masker in maskers():
+        monkeypatch.setattr(masker, "add_mask", lambda *_, **__: None)
+        monkeypatch.setattr(masker, "redact", lambda _, item, *__, **___: item)
+        monkeypatch.setattr(masker, "filter", lambda *_: True)
+    leftovers.forget()
+    factory = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(leftovers.record)
+    yield leftovers
+    logging.setLogRecordFactory(factory)
+    leftovers.leave(OUTPUT, request.node.stash.get(PRINTED, ""))
+    leaks = leftovers.leaks()
+    assert leaks.keys() == leftovers.expected, f"A secret can be read: {leaks}"
 
 
 @pytest.fixture
@@ -98,6 +143,8 @@ def log_lines(capfd: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
     """Return what tasks have logged: outside of a worker, Airflow's loggers write to stdout."""
 
     def read() -> list[str]:
-        return capfd.readouterr().out.splitlines()
+        printed = capfd.readouterr().out
+        leftovers.leave(OUTPUT, printed)
+        return printed.splitlines()
 
     return read

@@ -9,6 +9,7 @@ sensor in test_example_dag.py and in ``make demo``.
 import asyncio
 import contextlib
 import json
+import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +29,8 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_cortex.triggers import CortexFineTuneTrigger
-from tests.clock import Clock
+from tests.clock import Clock, KilledError
+from tests.leftovers import ERRORS, EVENTS, FIELDS, TRIGGERS, XCOMS, chain, leftovers
 
 AIRFLOW_2 = airflow.__version__.startswith("2.")
 if AIRFLOW_2:
@@ -38,6 +40,9 @@ if AIRFLOW_2:
     from sqlalchemy import text
 else:
     from airflow.sdk.execution_time.timeout import timeout as alarm
+
+TAKE_OVER = 30.0
+"""Seconds after which another triggerer takes the triggers of one that died."""
 
 MODES = ("poke", "reschedule", "deferrable")
 
@@ -74,7 +79,9 @@ class Instance:
 
     def xcom_push(self, key: str, value: object) -> None:
         """Keep an XCom, in the JSON form in which Airflow would."""
-        self.xcoms[key] = json.loads(json.dumps(value, allow_nan=False))
+        kept = json.dumps(value, allow_nan=False)
+        leftovers.leave(XCOMS, kept)
+        self.xcoms[key] = json.loads(kept)
 
     def xcom_pull(
         self,
@@ -166,6 +173,9 @@ class Worker:
     event: Callable[[object], object] = staticmethod(lambda event: event)
     """Lets a test tamper with the event on its way."""
 
+    lives: Sequence[int] = ()
+    """How many times each triggerer sleeps before it dies; the one after these does not."""
+
     def run(self, make_task: Callable[[], BaseOperator]) -> Result:
         """Run a task to its end; *make_task* parses the DAG file, once for each process."""
         clock = Clock()
@@ -179,8 +189,9 @@ class Worker:
                 value = self._run_once(instance, resume)
             except TaskDeferred as deferred:
                 deferrals += 1
-                event = self.event(fire(deferred.trigger, clock))
+                event = self.event(self._fire(deferred.trigger, clock))
                 resume = (deferred.method_name, {**(deferred.kwargs or {}), "event": event})
+                leftovers.leave(EVENTS, repr(resume))
                 continue
             except AirflowRescheduleException:
                 instance.remember_reschedule(instance.start_date)
@@ -196,7 +207,18 @@ class Worker:
                 if value is not None:
                     instance.xcom_push("return_value", value)
             assert_tellable(error)
+            leftovers.leave(ERRORS, chain(error))
             return Result(state, instance.xcoms, error, deferrals, clock)
+
+    def _fire(self, trigger: CortexFineTuneTrigger, clock: Clock) -> object:
+        """Run a trigger in one triggerer after the other, each as the database has it."""
+        for life in self.lives:
+            clock.dies_after = len(clock.slept) + life
+            with contextlib.suppress(KilledError):
+                return fire(trigger, clock)
+            clock.now += TAKE_OVER
+        clock.dies_after = math.inf
+        return fire(trigger, clock)
 
     def _run_once(self, instance: Instance, resume: tuple[str, dict[str, Any]] | None) -> object:
         task = instance.task
@@ -205,10 +227,13 @@ class Worker:
         if resume is not None:
             # As Airflow 3.0 and 3.1 do, which forget when the task began.
             instance.start_date = datetime.now(tz=UTC)
-        with alarm(limit.total_seconds()) if limit else contextlib.nullcontext():
-            if resume is None:
-                return task.execute(context)
-            return task.resume_execution(*resume, context)
+        try:
+            with alarm(limit.total_seconds()) if limit else contextlib.nullcontext():
+                if resume is None:
+                    return task.execute(context)
+                return task.resume_execution(*resume, context)
+        finally:
+            leftovers.leave(FIELDS, repr([getattr(task, name) for name in task.template_fields]))
 
 
 def assert_tellable(error: BaseException | None) -> None:
@@ -224,17 +249,22 @@ def stored(trigger: CortexFineTuneTrigger) -> CortexFineTuneTrigger:
     """Write a trigger into Airflow's database, and read it again in a triggerer."""
     path, arguments = trigger.serialize()
     assert path == "airflow_provider_cortex.triggers.CortexFineTuneTrigger"
-    return CortexFineTuneTrigger(**json.loads(json.dumps(arguments, allow_nan=False)))
+    kept = json.dumps(arguments, allow_nan=False)
+    leftovers.leave(TRIGGERS, kept)
+    return CortexFineTuneTrigger(**json.loads(kept))
 
 
-def fire(trigger: CortexFineTuneTrigger, clock: Clock) -> object:
-    """Run a trigger in a triggerer, and return the payload of its one event."""
+def fire(trigger: CortexFineTuneTrigger, clock: Clock, ti: Any = None) -> object:
+    """Run a trigger in a triggerer, for a task instance, and return the payload of its one event."""
     trigger = stored(trigger)
     trigger.clock = clock
+    trigger.task_instance = ti
 
     async def events() -> list[object]:
         return [event.payload async for event in trigger.run()]
 
     payloads = asyncio.run(events())
     assert len(payloads) == 1, payloads
-    return json.loads(json.dumps(payloads[0], allow_nan=False))
+    kept = json.dumps(payloads[0], allow_nan=False)
+    leftovers.leave(EVENTS, kept)
+    return json.loads(kept)

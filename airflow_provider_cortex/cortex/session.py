@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from airflow_provider_cortex.cortex import statements
+
 PACKAGE = "airflow-provider-cortex"
 
 
@@ -17,6 +19,8 @@ class Session:
 
     They are written into Airflow's database with the trigger, where they can be read: so they name
     the connection and never hold what is in it.
+
+    :raises UnsendableError: if no login could tell Snowflake a setting as it is.
     """
 
     snowflake_conn_id: str = "snowflake_default"
@@ -28,6 +32,13 @@ class Session:
     session_parameters: Mapping[str, Any] | None = None
     query_tag: str | None = None
     """Snowflake's ``QUERY_TAG``, unless the session parameters have one of their own."""
+
+    def __post_init__(self) -> None:
+        for name, value in self.to_dict().items():
+            if name == "session_parameters":
+                statements.json_text(name, value)
+            else:
+                statements.text(name, value)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings that are set, ready for JSON and for ``Session(**settings)``."""

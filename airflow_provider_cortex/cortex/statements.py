@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from airflow_provider_cortex.errors import UnsendableError
+
 CompletionFunction = Literal["AI_COMPLETE", "COMPLETE"]
 COMPLETION_FUNCTIONS: tuple[str, ...] = get_args(CompletionFunction)
+
+_NUL_OR_SURROGATE = re.compile("[\0\ud800-\udfff]")
+# A NUL stands escaped in JSON, behind an odd number of backslashes.
+_NUL_OR_SURROGATE_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000|[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,45 @@ class Call:
     """Whether sending it twice is the same as sending it once."""
 
 
+def text(argument: str, value: object) -> str:
+    """
+    Return an argument that is text, ready for the driver.
+
+    A NUL ends the text for some who handle it on the way, and half of a surrogate pair is nothing in UTF-8:
+    so neither would arrive as it was given.
+
+    :raises UnsendableError: if it cannot be sent as it is.
+    """
+    if not isinstance(value, str):
+        raise UnsendableError(argument, value, f"it is no text, but of type {type(value).__name__}")
+    _refuse(argument, value, _NUL_OR_SURROGATE.search(value))
+    # The driver knows no subclass of str, such as an enum's member or what Jinja has escaped.
+    return str.__str__(value)
+
+
+def json_text(argument: str, value: object) -> str:
+    """
+    Return an argument that is a mapping as JSON text.
+
+    :raises UnsendableError: if it cannot be sent as it is.
+    """
+    if not isinstance(value, Mapping):
+        kind = type(value).__name__
+        raise UnsendableError(argument, value, f"it is no mapping, but of type {kind}")
+    try:
+        written = json.dumps(dict(value), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UnsendableError(argument, value, f"it is nothing that JSON has: {error}") from error
+    _refuse(argument, value, _NUL_OR_SURROGATE_IN_JSON.search(written))
+    return written
+
+
+def _refuse(argument: str, value: object, found: re.Match[str] | None) -> None:
+    if found is not None:
+        what = "half of a surrogate pair" if found[0] > "\ud7ff" else "a NUL character"
+        raise UnsendableError(argument, value, f"there is {what} in it")
+
+
 def describe(*job_ids: str) -> Call:
     """
     https://docs.snowflake.com/sql-reference/functions/finetune-describe.
@@ -35,7 +81,8 @@ def describe(*job_ids: str) -> Call:
     several calls in one statement is a guess: the client finds out.
     """
     calls = ", ".join([_function("DESCRIBE", 1)] * len(job_ids))
-    return Call(f"SELECT {calls}", job_ids, only_reads=True)
+    values = tuple(text("finetune_job_id", job_id) for job_id in job_ids)
+    return Call(f"SELECT {calls}", values, only_reads=True)
 
 
 def show() -> Call:
@@ -45,7 +92,7 @@ def show() -> Call:
 
 def cancel(job_id: str) -> Call:
     """https://docs.snowflake.com/sql-reference/functions/finetune-cancel."""
-    return _finetune("CANCEL", job_id)
+    return _finetune("CANCEL", text("finetune_job_id", job_id))
 
 
 def create(
@@ -62,11 +109,17 @@ def create(
     Options are JSON text, in the fifth place; a validation query that is left out before them is
     NULL, as snowflake-ml-python sends it.
     """
-    values: list[str | None] = [model, base_model, _query(training_data)]
-    if validation_data is not None or options:
-        values.append(None if validation_data is None else _query(validation_data))
+    values: list[str | None] = [
+        text("model", model),
+        text("base_model", base_model),
+        _query("training_data", training_data),
+    ]
+    if validation_data is not None:
+        values.append(_query("validation_data", validation_data))
+    elif options:
+        values.append(None)
     if options:
-        values.append(json.dumps(options))
+        values.append(json_text("options", options))
     return _finetune("CREATE", *values)
 
 
@@ -84,21 +137,18 @@ def complete(
     https://docs.snowflake.com/sql-reference/functions/ai_complete and, for the function that
     Snowflake is retiring, https://docs.snowflake.com/sql-reference/functions/complete-snowflake-cortex
     """
+    model, prompt = text("model", model), text("prompt", prompt)
+    mappings = {"model_parameters": model_parameters, "response_format": response_format}
+    objects = {name: json_text(name, value) for name, value in mappings.items() if value}
     if function == "COMPLETE":
         return _legacy_complete(model, prompt, model_parameters, response_format)
-    arguments = ["model => %s", "prompt => %s"]
-    values: list[str | None] = [model, prompt]
     # That an object may come from PARSE_JSON is seen in use for response_format; for
     # model_parameters it is a guess.
-    if model_parameters:
-        arguments.append("model_parameters => PARSE_JSON(%s)")
-        values.append(json.dumps(model_parameters))
-    if response_format:
-        arguments.append("response_format => PARSE_JSON(%s)")
-        values.append(json.dumps(response_format))
+    arguments = ["model => %s", "prompt => %s"]
+    arguments += [f"{name} => PARSE_JSON(%s)" for name in objects]
     # Without this an error is a bare NULL, and its message is lost.
     arguments.append("return_error_details => TRUE")
-    return Call(f"SELECT AI_COMPLETE({', '.join(arguments)})", tuple(values))
+    return Call(f"SELECT AI_COMPLETE({', '.join(arguments)})", (model, prompt, *objects.values()))
 
 
 def _legacy_complete(
@@ -129,10 +179,10 @@ def _function(action: str, values: int = 0) -> str:
     return f"SNOWFLAKE.CORTEX.FINETUNE({arguments})"
 
 
-def _query(text: str) -> str:
+def _query(argument: str, value: str) -> str:
     """
     Drop the semicolon at the end of a query.
 
     Cortex runs ``SELECT "PROMPT", "COMPLETION" FROM (<query>)``, and fails the job on it.
     """
-    return text.strip().removesuffix(";").rstrip()
+    return text(argument, value).strip().removesuffix(";").rstrip()

@@ -1,8 +1,15 @@
 """The SQL that is sent."""
 
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
 import pytest
 
 from airflow_provider_cortex.cortex import statements
+from airflow_provider_cortex.errors import UnsendableError
+
+FINETUNE = "SNOWFLAKE.CORTEX.FINETUNE"
 
 
 def test_values_are_bound() -> None:
@@ -11,6 +18,13 @@ def test_values_are_bound() -> None:
     call = statements.describe(nasty)
     assert call.sql == "SELECT SNOWFLAKE.CORTEX.FINETUNE('DESCRIBE', %s)"
     assert call.values == (nasty,)
+
+
+def test_several_jobs_in_one_row() -> None:
+    """Jobs that are asked for together are columns of one row, in their order."""
+    call = statements.describe("ft_1", "ft_2")
+    assert call.sql == f"SELECT {FINETUNE}('DESCRIBE', %s), {FINETUNE}('DESCRIBE', %s)"
+    assert call.values == ("ft_1", "ft_2")
 
 
 @pytest.mark.parametrize(
@@ -26,7 +40,7 @@ def test_create(arguments: dict[str, object], values: tuple[object, ...]) -> Non
     """CREATE's arguments go by their places; a validation query left out before options is NULL."""
     call = statements.create("m", "b", " SELECT 1;\n", **arguments)  # type: ignore[arg-type]
     assert call.values == values
-    assert call.sql.count("%s") == len(values)
+    assert call.sql == f"SELECT {FINETUNE}('CREATE', {', '.join(['%s'] * len(values))})"
 
 
 def test_the_semicolon_goes() -> None:
@@ -36,8 +50,19 @@ def test_the_semicolon_goes() -> None:
 
 def test_show_and_cancel() -> None:
     """SHOW takes no argument, CANCEL the job's id."""
-    assert statements.show().sql == "SELECT SNOWFLAKE.CORTEX.FINETUNE('SHOW')"
+    assert statements.show().sql == f"SELECT {FINETUNE}('SHOW')"
+    assert statements.show().values == ()
+    assert statements.cancel("ft_1").sql == f"SELECT {FINETUNE}('CANCEL', %s)"
     assert statements.cancel("ft_1").values == ("ft_1",)
+
+
+def test_what_may_be_sent_twice() -> None:
+    """Only what changes nothing, and costs nothing, is marked as safe to send again."""
+    assert statements.describe("ft_1").only_reads
+    assert statements.show().only_reads
+    assert not statements.create("m", "b", "q").only_reads
+    assert not statements.cancel("ft_1").only_reads
+    assert not statements.complete("m", "p").only_reads
 
 
 def test_ai_complete_asks_for_error_details() -> None:
@@ -50,12 +75,128 @@ def test_ai_complete_asks_for_error_details() -> None:
     assert call.values == ("m", "p", '{"temperature": 0}')
 
 
+def test_ai_complete_with_a_response_format() -> None:
+    """A response format is an object of its own, bound as JSON text."""
+    call = statements.complete("m", "p", response_format={"type": "json"})
+    assert call.sql == (
+        "SELECT AI_COMPLETE(model => %s, prompt => %s, response_format => PARSE_JSON(%s),"
+        " return_error_details => TRUE)"
+    )
+    assert call.values == ("m", "p", '{"type": "json"}')
+
+
 def test_complete_with_options_takes_messages() -> None:
     """COMPLETE takes plain text alone, and an array of messages beside options."""
-    assert statements.complete("m", "p", function="COMPLETE").values == ("m", "p")
-    call = statements.complete("m", "p", response_format={"type": "json"}, function="COMPLETE")
+    call = statements.complete("m", "p", function="COMPLETE")
+    assert call.sql == "SELECT SNOWFLAKE.CORTEX.COMPLETE(%s, %s)"
+    assert call.values == ("m", "p")
+    call = statements.complete(
+        "m",
+        "p",
+        model_parameters={"temperature": 0},
+        response_format={"type": "json"},
+        function="COMPLETE",
+    )
+    assert call.sql == "SELECT SNOWFLAKE.CORTEX.COMPLETE(%s, PARSE_JSON(%s), PARSE_JSON(%s))"
     assert call.values == (
         "m",
         '[{"role": "user", "content": "p"}]',
-        '{"response_format": {"type": "json"}}',
+        '{"temperature": 0, "response_format": {"type": "json"}}',
     )
+
+
+def describe(*, finetune_job_id: str) -> object:
+    """Ask for two jobs."""
+    return statements.describe("ft_1", finetune_job_id)
+
+
+def cancel(*, finetune_job_id: str) -> object:
+    """Cancel a job."""
+    return statements.cancel(finetune_job_id)
+
+
+def create(**arguments: Any) -> object:
+    """Start a job, with *arguments* for those that will do."""
+    return statements.create(
+        **({"model": "m", "base_model": "b", "training_data": "q"} | arguments)
+    )
+
+
+def complete(**arguments: Any) -> object:
+    """Ask a model, with *arguments* for those that will do."""
+    return statements.complete(**({"model": "m", "prompt": "p"} | arguments))
+
+
+@pytest.mark.parametrize(
+    ("call", "argument", "value"),
+    [
+        (describe, "finetune_job_id", "\0"),
+        (cancel, "finetune_job_id", "\0"),
+        (create, "model", "\0"),
+        (create, "base_model", "\0"),
+        (create, "training_data", "\0"),
+        (create, "validation_data", "\0"),
+        (create, "options", {"a": "\0"}),
+        (complete, "model", "\0"),
+        (complete, "prompt", "\0"),
+        (complete, "model_parameters", {"a": "\0"}),
+        (complete, "response_format", {"a": "\0"}),
+    ],
+)
+def test_what_cannot_be_sent_is_named(
+    call: Callable[..., object], argument: str, value: object
+) -> None:
+    """No call has an argument that would not arrive as it was given: the error says which it is."""
+    with pytest.raises(UnsendableError, match=f"^{argument} .*NUL"):
+        call(**{argument: value})
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (7, "type int"),
+        (None, "type NoneType"),
+        ("a\0b", "a NUL character"),
+        ("\ud800", "half of a surrogate pair"),
+    ],
+)
+def test_text_that_cannot_be_sent(value: object, problem: str) -> None:
+    """A text is refused that would not arrive as it was given, and the error says why."""
+    with pytest.raises(UnsendableError, match=f"^prompt .*{problem}") as error:
+        statements.text("prompt", value)
+    assert error.value.value is value
+
+
+def test_text_that_can_be_sent() -> None:
+    """All other text is sent as it is: an enum's member by its value, characters beyond the 16th bit whole."""
+    color = StrEnum("color", {"RED": "red"})
+    assert type(statements.text("prompt", color["RED"])) is str
+    assert statements.text("prompt", color["RED"]) == "red"
+    assert statements.text("prompt", "\ud7ff\ue000\U0001f600") == "\ud7ff\ue000\U0001f600"
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ([1], "type list"),
+        ({"a": float("nan")}, "nothing that JSON has"),
+        ({"a": object()}, "nothing that JSON has"),
+        ({"a": "\0"}, "a NUL character"),
+        ({"a": "\\\0"}, "a NUL character"),
+        ({"\udfff": 1}, "half of a surrogate pair"),
+    ],
+)
+def test_object_that_cannot_be_sent(value: object, problem: str) -> None:
+    """So it is with what travels as JSON: what has no form there is refused, too."""
+    with pytest.raises(UnsendableError, match=f"^options .*{problem}") as error:
+        statements.json_text("options", value)
+    assert error.value.value is value
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [({"a": "ü"}, '{"a": "ü"}'), ({"a": "\\u0000"}, r'{"a": "\\u0000"}')],
+)
+def test_object_that_can_be_sent(value: Mapping[str, Any], text: str) -> None:
+    """Letters stay letters, and a NUL that is only spelled out is none."""
+    assert statements.json_text("options", value) == text
