@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import conf
 from asgiref.sync import sync_to_async
 
 from airflow_provider_cortex import metrics
+from airflow_provider_cortex.cortex import statements
 from airflow_provider_cortex.cortex.batching import Batching, divided
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.polling import PASSING
@@ -111,13 +112,18 @@ class CortexClient:
 
         A connection that is missing was there when the worker looked: that passes, too.
         """
+        job_id = statements.text("finetune_job_id", job_id)  # before it travels with others
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[FineTuneJob] = loop.create_future()
         self._awaited.setdefault(job_id, []).append(answer)
         if self._work is None:
             # In a context of its own: what it logs is not for the task that happens to come first.
             self._work = loop.create_task(self._answer_all(), context=contextvars.Context())
-        return await answer
+        try:
+            return await answer
+        finally:
+            # An error holds this frame, and the future the error: a circle for every look that fails.
+            del answer
 
     async def _answer_all(self) -> None:
         """Look at the jobs that somebody asks for, until nobody does."""

@@ -15,7 +15,7 @@ from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 from airflow_provider_cortex import metrics
 from airflow_provider_cortex.cortex import completion, statements
 from airflow_provider_cortex.cortex.job import FineTuneJob, jobs
-from airflow_provider_cortex.cortex.refusal import SESSION_OVER_ERRNOS, is_lasting
+from airflow_provider_cortex.cortex.refusal import Trouble, trouble
 from airflow_provider_cortex.cortex.session import Session
 from airflow_provider_cortex.cortex.statements import Call, CompletionFunction
 from airflow_provider_cortex.errors import (
@@ -29,7 +29,7 @@ from airflow_provider_cortex.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from snowflake.connector import SnowflakeConnection
+    from snowflake.connector import Error, SnowflakeConnection
 
 PASSED_ON = (
     "protocol",
@@ -66,8 +66,9 @@ class CortexHook(SnowflakeHook):
     :param snowflake_conn_id: the Airflow connection's id.
     :param query_tag: Snowflake's ``QUERY_TAG`` for the session, unless the session parameters
         have one.
-    :param network_timeout: for how many seconds the driver tries a statement, unless the connection
-        says otherwise. None: as long as it takes, since an answer may be long in coming.
+    :param network_timeout: for how many seconds the driver tries a statement, and a login at the most,
+        unless the connection says otherwise. None: as long as it takes, since an answer may be long in
+        coming; a login has a minute even so.
     :param kwargs: as of ``SnowflakeHook``: warehouse, database, schema, role, authenticator,
         session_parameters …
     """
@@ -237,7 +238,10 @@ class CortexHook(SnowflakeHook):
             self._hint = f", which is port {params.get('port')} of this machine. {EMULATOR_HINT}"
         params["login_timeout"] = LOGIN_TIMEOUT
         if self.network_timeout is not None:
+            params["login_timeout"] = min(LOGIN_TIMEOUT, self.network_timeout)
             params["network_timeout"] = self.network_timeout
+            # The other one is for trying again: it does not end a request that nobody answers.
+            params["socket_timeout"] = self.network_timeout
         params |= {name: extra[name] for name in PASSED_ON if name in extra}
         if self.query_tag:
             parameters = params.get("session_parameters") or {}
@@ -260,8 +264,9 @@ class CortexHook(SnowflakeHook):
             try:
                 rows = self._rows(session, call)
             except Error as error:
-                is_new = session is not before
-                if is_new or not call.only_reads or error.errno not in SESSION_OVER_ERRNOS:
+                # A token may be found too old in the middle of a session: a new login has a new one.
+                is_over = _trouble(error) in {Trouble.SESSION_OVER, Trouble.LOGIN}
+                if session is not before or not call.only_reads or not is_over:
                     raise
                 self.log.info("Snowflake has ended the session: logging in again")
                 self.close()
@@ -275,8 +280,29 @@ class CortexHook(SnowflakeHook):
         """Return the session that is open, or log in."""
         if self._session is None or self._session.is_closed():
             self._session = None  # should the login fail
-            self._session = self.get_conn()
+            self._session = self._log_in()
         return self._session
+
+    def _log_in(self) -> SnowflakeConnection:
+        """
+        Open a session.
+
+        Credentials that are turned down may just have been replaced: they are looked up once more.
+        Only once: Snowflake locks a user out who fails some times in a row.
+        """
+        from snowflake.connector import Error
+
+        try:
+            return self.get_conn()
+        except Error as error:
+            if _trouble(error, logging_in=True) is not Trouble.LOGIN:
+                raise
+            self.log.warning(
+                "Snowflake turned the login with connection %r down: once more, with what the"
+                " connection says now",
+                self.get_conn_id(),
+            )
+            return self.get_conn()
 
     def _rows(self, session: SnowflakeConnection, call: Call) -> list[Any]:
         """Return the answer's rows, and have the statement measured."""
@@ -297,21 +323,12 @@ class CortexHook(SnowflakeHook):
     @contextmanager
     def _translated(self, about: str) -> Iterator[None]:
         """Turn what the driver raises into this package's errors."""
-        from snowflake.connector import DatabaseError, Error, ProgrammingError
+        from snowflake.connector import Error
 
         try:
             yield
         except Error as error:
-            logging_in = self._session is None
-            if is_lasting(
-                errno=error.errno,
-                sqlstate=error.sqlstate,
-                message=str(error),
-                statement=isinstance(error, ProgrammingError),
-                logging_in=logging_in,
-                # The driver raises a plain DatabaseError when Snowflake turned the login down.
-                turned_down=logging_in and type(error) is DatabaseError,
-            ):
+            if _trouble(error, logging_in=self._session is None) in {Trouble.LASTS, Trouble.LOGIN}:
                 raise self._refused(about, error) from error
             raise self._unreachable(about, error) from error
         # Not of the driver's making: requests' errors from an OAuth endpoint (OSError), and what the
@@ -327,5 +344,22 @@ class CortexHook(SnowflakeHook):
         # The session may be what is wrong: the next call has a new one.
         self.close()
         metrics.transient_error(conn_id=self.get_conn_id())
-        where = f"with connection {self.get_conn_id()!r}{self._hint}"
+        from snowflake.connector import ProgrammingError
+
+        # Whoever refuses a statement is running.
+        hint = "" if isinstance(error, ProgrammingError) else self._hint
+        where = f"with connection {self.get_conn_id()!r}{hint}"
         return UnreachableError(f"could not {about} {where} just now: {excerpt(str(error))}")
+
+
+def _trouble(error: Error, *, logging_in: bool = False) -> Trouble:
+    """Return what an error of the driver means."""
+    from snowflake.connector import DatabaseError
+
+    return trouble(
+        errno=error.errno,
+        sqlstate=error.sqlstate,
+        logging_in=logging_in,
+        # The driver raises a plain DatabaseError when Snowflake turned the login down.
+        turned_down=logging_in and type(error) is DatabaseError,
+    )

@@ -19,6 +19,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_cortex import fate
 from airflow_provider_cortex.client import NETWORK_TIMEOUT
 from airflow_provider_cortex.cortex import event as events
 from airflow_provider_cortex.cortex.job import FineTuneJob
@@ -189,24 +190,18 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
 
     def on_kill(self) -> None:
         """Cancel the job, if that was asked for."""
-        if not self.cancel_on_kill:
-            self.log.info(
-                "Fine-tuning job %s runs on: cancel_on_kill is off.", self.finetune_job_id
-            )
-            return
-        # A session of its own: this may come in the middle of a look.
-        with self.cortex_hook(network_timeout=NETWORK_TIMEOUT) as hook:
-            try:
-                self.log.info("%s", hook.cancel(self._job_id()))
-            except CortexError as error:  # the task is to end all the same
-                self.log.error("Fine-tuning job %s may run on: %s", self.finetune_job_id, error)  # noqa: TRY400
+        session = self.cortex_session()
+        fate.decide(
+            str(self.finetune_job_id).strip(), session, cancel=self.cancel_on_kill, log=self.log
+        )
 
     def _get_next_poke_interval(self, *arguments: Any, **options: Any) -> float:
-        """Let the job's progress say when to look, and the last look come at the deadline."""
-        if self._watch is not None and self.adaptive and not self.exponential_backoff:
-            return self._watch.delay
+        """Let the job or trouble say when to look, and the last look come at the deadline."""
+        watch = self._watch
+        if watch and (self.adaptive or watch.poller.misses) and not self.exponential_backoff:
+            return watch.delay
         interval: float = super()._get_next_poke_interval(*arguments, **options)
-        return interval if self._watch is None else min(interval, self._watch.poller.left)
+        return interval if watch is None else min(interval, watch.poller.left)
 
     def _wait(self, context: Context) -> Any:
         """

@@ -12,7 +12,9 @@ from typing import Any, Protocol
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_cortex.client import NETWORK_TIMEOUT, CortexClient
+from airflow_provider_cortex import fate
+from airflow_provider_cortex.client import CortexClient
+from airflow_provider_cortex.contact import Contact
 from airflow_provider_cortex.cortex import event
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.polling import (
@@ -132,25 +134,11 @@ class CortexFineTuneTrigger(BaseTrigger):
         yield TriggerEvent(payload)
 
     async def on_kill(self) -> None:
-        """Cancel the job, if it was asked for: Airflow 3.3 and later call this."""
-        if not self.cancel_on_kill:
-            self.log.info(
-                "Fine-tuning job %s runs on: cancel_on_kill is off.", self.finetune_job_id
-            )
-            return
-        await asyncio.to_thread(self._cancel)
-
-    def _cancel(self) -> None:
-        from airflow_provider_cortex.hooks import CortexHook
-
-        # A session of its own: Airflow gives this half a minute, and the one that all share may be in
-        # the middle of a statement.
+        """Cancel the job, if that was asked for: Airflow 3.3 and later call this."""
         session = Session(**self.session).shared()
-        with CortexHook.of(session, network_timeout=NETWORK_TIMEOUT) as hook:
-            try:
-                self.log.info("%s", hook.cancel(self.finetune_job_id))
-            except CortexError as error:
-                self.log.error("Fine-tuning job %s may run on: %s", self.finetune_job_id, error)  # noqa: TRY400
+        await asyncio.to_thread(
+            fate.decide, self.finetune_job_id, session, cancel=self.cancel_on_kill, log=self.log
+        )
 
     async def _wait(self) -> FineTuneJob:
         """Return the job when it is over; raises what ends the wait before that."""
@@ -168,6 +156,7 @@ class CortexFineTuneTrigger(BaseTrigger):
             clock=self.clock.time,
         )
         narrator = Narrator(self.started_at)
+        contact = Contact(self.task_instance)
         with CortexClient.shared(Session(**self.session)) as client:
             # The worker looked just before it deferred, so this one sleeps first.
             await self.clock.sleep(poller.first_delay(soonest=FIRST_LOOK))
@@ -175,10 +164,15 @@ class CortexFineTuneTrigger(BaseTrigger):
                 try:
                     job = await client.describe(self.finetune_job_id)
                 except CortexError as error:
+                    if poller.is_new:
+                        poller.take_over(await contact.recall())
                     delay = poller.miss(error)
                     self.log.warning("%s; next look in %.0f s", error, delay)
+                    if poller.misses > 1:  # one is a blip
+                        await contact.note(poller.outage)
                 else:
                     next_look = poller.observe(job)
+                    await contact.note(None)
                     if next_look is None:
                         return job
                     delay = next_look

@@ -182,7 +182,7 @@ def test_session_ends_between_two_statements(
 
     def end() -> None:
         wait_until(lambda: len(cortex_emulator.statements) == 1)
-        cortex_emulator.end_sessions()
+        cortex_emulator.faults.add("expire")
 
     ending = threading.Thread(target=end)
     ending.start()
@@ -212,12 +212,12 @@ def test_login_that_fails_twice(cortex_emulator: Emulator, connection: str) -> N
     assert cortex_emulator.logins == 1
 
 
-def test_rejected_login_is_tried_once(cortex_emulator: Emulator, connection: str) -> None:
-    """A rejected login is not tried again for each job: that would lock the user out."""
-    cortex_emulator.refuse(login=True, requests=1)
+def test_rejected_login_is_not_repeated(cortex_emulator: Emulator, connection: str) -> None:
+    """A rejected login is tried once more, and not for each job: that would lock the user out."""
+    cortex_emulator.faults.add("login")
     errors = together(running(cortex_emulator, 20))
     assert {type(error) for error in errors} == {RefusedError}
-    assert cortex_emulator.logins == 0
+    assert len(cortex_emulator.faults.struck) == 2
 
 
 def test_a_job_that_snowflake_chokes_on(cortex_emulator: Emulator, connection: str) -> None:
@@ -244,9 +244,9 @@ def test_a_blip_costs_little(cortex_emulator: Emulator, connection: str) -> None
     async def main() -> None:
         with CortexClient.shared(Session()) as client:
             await ask(client, job_ids)
-            cortex_emulator.refuse(status=503)
+            cortex_emulator.faults.add("status", status=503)
             await ask(client, job_ids, may_fail=True)
-            cortex_emulator.accept()
+            cortex_emulator.faults.clear()
             for _ in range(2):
                 await ask(client, job_ids)
 
@@ -409,7 +409,7 @@ def test_new_session_has_new_credentials(
     async def main() -> None:
         with CortexClient.shared(Session()) as client:
             await client.describe(job_id)
-            cortex_emulator.end_sessions()
+            cortex_emulator.faults.add("expire")
             moved = json.loads(os.environ["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
             monkeypatch.setenv(
                 "AIRFLOW_CONN_SNOWFLAKE_DEFAULT",

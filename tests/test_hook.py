@@ -85,11 +85,12 @@ def test_complete(hook: CortexHook, function: Any) -> None:
 
 
 def test_unknown_model(hook: CortexHook) -> None:
-    """A model that does not exist fails with Cortex's message."""
+    """A model that does not exist fails with Cortex's message; COMPLETE's number for it is also that of trouble."""
     with pytest.raises(CompletionError, match="unknown model"):
         hook.complete("nobody", "hello?")
-    with pytest.raises(RefusedError, match="unknown model"):
+    with pytest.raises(UnreachableError, match="unknown model") as error:
         hook.complete("nobody", "hello?", function="COMPLETE")
+    assert "running" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_lost_session(hook: CortexHook, cortex_emulator: Emulator) -> None:
     """A session that Snowflake ended is replaced at once, and what only reads is asked again in it."""
     hook.show()
     before = cortex_emulator.logins
-    cortex_emulator.end_sessions()
+    cortex_emulator.faults.add("expire")
     assert hook.show() == ()
     assert cortex_emulator.logins == before + 1
 
@@ -142,7 +143,7 @@ def test_lost_session(hook: CortexHook, cortex_emulator: Emulator) -> None:
 def test_lost_session_orders_nothing_twice(hook: CortexHook, cortex_emulator: Emulator) -> None:
     """What changes something is not sent again by itself: it may have been done before the session ended."""
     hook.show()
-    cortex_emulator.end_sessions()
+    cortex_emulator.faults.add("expire")
     with pytest.raises(UnreachableError):
         hook.create("m", "llama3.1-8b", "SELECT prompt, completion FROM train")
     assert hook.show() == ()
@@ -152,17 +153,17 @@ def test_lost_session_orders_nothing_twice(hook: CortexHook, cortex_emulator: Em
 def test_overload_passes(status: int, hook: CortexHook, cortex_emulator: Emulator) -> None:
     """An overloaded Snowflake is trouble that passes, told with the connection's id."""
     hook.show()
-    cortex_emulator.refuse(status=status)
+    cortex_emulator.faults.add("status", status=status)
     with pytest.raises(UnreachableError, match="'snowflake_default'"):
         hook.show()
-    cortex_emulator.accept()
+    cortex_emulator.faults.clear()
     assert hook.show() == ()
 
 
 @pytest.mark.parametrize("status", [403, 404])
 def test_closed_doors_stay_closed(status: int, connection: str, cortex_emulator: Emulator) -> None:
     """An account that does not exist, or lets nobody in, is a refusal."""
-    cortex_emulator.refuse(status=status)
+    cortex_emulator.faults.add("status", status=status)
     with pytest.raises(RefusedError):
         CortexHook(connection).show()
 
@@ -171,7 +172,7 @@ def test_closed_doors_stay_closed(status: int, connection: str, cortex_emulator:
 def test_a_proxy_passes(status: int, hook: CortexHook, cortex_emulator: Emulator) -> None:
     """The same status in the middle of a session is somebody in between, and passes."""
     hook.show()
-    cortex_emulator.refuse(status=status)
+    cortex_emulator.faults.add("status", status=status)
     with pytest.raises(UnreachableError):
         hook.show()
 
@@ -205,7 +206,7 @@ def test_oauth(
     """Credentials that an OAuth endpoint turns down are a refusal; other trouble with it passes."""
     endpoint = f"http://127.0.0.1:{cortex_emulator.port}/oauth/token"
     change(authenticator="oauth", grant_type="client_credentials", token_endpoint=endpoint)
-    cortex_emulator.refuse(status=status)
+    cortex_emulator.faults.add("status", status=status)
     with pytest.raises(error, match=str(status)):
         CortexHook(connection).show()
 
@@ -227,10 +228,54 @@ def test_no_secret_in_errors(connection: str, cortex_emulator: Emulator) -> None
     os.environ["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"] = json.dumps(
         settings | {"password": "s3cret-word"}
     )
-    cortex_emulator.refuse(login=True)
+    cortex_emulator.faults.add("login")
     with pytest.raises(RefusedError, match="Incorrect username or password") as error:
         CortexHook(connection).show()
     assert "s3cret" not in str(error.value)
+
+
+def test_a_login_that_is_refused_is_tried_once_more(
+    connection: str, cortex_emulator: Emulator
+) -> None:
+    """Credentials may just have been replaced: they are looked up once more, and the session opens."""
+    cortex_emulator.faults.add("login", requests=1)
+    assert CortexHook(connection).show() == ()
+    assert len(cortex_emulator.faults.struck) == 1
+
+
+@pytest.mark.parametrize("code", [390100, 390144, 390303, 390318, 390102])
+def test_a_login_is_tried_twice_at_the_most(
+    code: int, connection: str, cortex_emulator: Emulator
+) -> None:
+    """Credentials that are turned down twice are a refusal: Snowflake locks out who tries on and on."""
+    cortex_emulator.faults.add("login", code=code, message="Not you.")
+    with pytest.raises(RefusedError, match=r"Not you\."):
+        CortexHook(connection).show()
+    assert len(cortex_emulator.faults.struck) == 2
+
+
+def test_a_rotated_password(connection: str, cortex_emulator: Emulator) -> None:
+    """A session that ends after the password was changed is replaced with the new one."""
+    with CortexHook(connection) as hook:
+        hook.show()
+        cortex_emulator.password = "a-new-password"
+        settings = json.loads(os.environ["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
+        os.environ["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"] = json.dumps(
+            settings | {"password": "a-new-password"}
+        )
+        cortex_emulator.faults.add("expire")
+        assert hook.show() == ()
+    assert cortex_emulator.faults.struck == []
+
+
+def test_a_login_that_is_refused_for_another_reason_is_not_repeated(
+    connection: str, cortex_emulator: Emulator
+) -> None:
+    """Only credentials are looked up again: an overloaded Snowflake is left alone until the next look."""
+    cortex_emulator.faults.add("status", at="login", status=403)
+    with pytest.raises(RefusedError):
+        CortexHook(connection).show()
+    assert len(cortex_emulator.faults.struck) == 1
 
 
 @pytest.mark.parametrize("answer", [None, "", "{}", "[]"])

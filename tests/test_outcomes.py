@@ -2,171 +2,259 @@
 How a wait ends: one table, the same in every mode.
 
 Each row is a thing that happens to a job or on the way to it; each is tried in poke, reschedule and
-deferrable mode, with Airflow's soft_fail and never_fail, through the real driver.
+deferrable mode, with Airflow's soft_fail and never_fail, through the real driver. Below it, any sequence of such
+things: no table has them all.
 """
 
+import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
 
+from airflow_provider_cortex.cortex import polling
 from airflow_provider_cortex.emulator import Emulator, Life
+from airflow_provider_cortex.emulator.job import Job
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
-from tests.worker import MODES, Worker, in_mode
+from tests.worker import MODES, Result, Worker, in_mode
 
-MODEL = "CORTEX_DB.PUBLIC.triage"
+FLAGS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "soft_fail": {"soft_fail": True},
+    "never_fail": {"never_fail": True},
+}
+
+# How the task ends: plain, with soft_fail, with never_fail.
+SUCCEEDS = "success", "success", "success"
+FAILS = "failed", "skipped", "skipped"
+IS_SKIPPED = "skipped", "skipped", "skipped"
+MAY_BE_RETRIED = "up_for_retry", "up_for_retry", "skipped"
+RUNS_INTO_EXECUTION_TIMEOUT = "up_for_retry", "skipped", "skipped"
+
+Happening = Callable[[Emulator, Job], object]
+"""Something that happens, given the emulator and the job."""
 
 
 @dataclass(frozen=True)
 class Row:
     """One line of the table."""
 
-    happens: Callable[[Emulator, str], None]
-    """What happens, given the emulator and the job's id."""
-    plain: str
-    soft_fail: str
-    never_fail: str
-    says: tuple[str, ...]
+    happens: Happening
+    ends: tuple[str, str, str]
+    says: tuple[str, ...] = ()
     """What the error tells."""
-    arguments: dict[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     modes: tuple[str, ...] = MODES
 
 
-def success(emulator: Emulator, job_id: str) -> None:
+def fault(kind: str, **parameters: Any) -> Happening:
+    """Let the emulator have a fault."""
+
+    def happens(emulator: Emulator, job: Job) -> None:
+        emulator.faults.add(kind, **parameters)
+
+    return happens
+
+
+def error(code: int, sqlstate: str, **parameters: Any) -> Happening:
+    """Let Snowflake answer statements with an error."""
+    return fault("error", code=code, sqlstate=sqlstate, message="Not now.", **parameters)
+
+
+def record(**fields: Any) -> Happening:
+    """Let DESCRIBE tell other *fields* than it would."""
+    return fault("record", set=fields)
+
+
+def in_turn(*happenings: Happening) -> Happening:
+    """Let one thing happen after the other."""
+
+    def happens(emulator: Emulator, job: Job) -> None:
+        for happening in happenings:
+            happening(emulator, job)
+
+    return happens
+
+
+def nothing(emulator: Emulator, job: Job) -> None:
     """Do nothing: the job runs for two looks, and succeeds."""
 
 
-def success_without_model(emulator: Emulator, job_id: str) -> None:
-    emulator.jobs.answer(job_id, json.dumps({"id": job_id, "status": "SUCCESS", "progress": 1.0}))
+def fails(emulator: Emulator, job: Job) -> None:
+    emulator.jobs.fail(job.id, code="INVALID_PARAMETER_VALUE", message="no rows in train")
 
 
-def unreadable_for_ever(emulator: Emulator, job_id: str) -> None:
-    emulator.jobs.answer(job_id, "<html>Service unavailable</html>")
+def is_cancelled(emulator: Emulator, job: Job) -> None:
+    emulator.jobs.cancel(job.id)
 
 
-def null_for_ever(emulator: Emulator, job_id: str) -> None:
-    emulator.jobs.answer(job_id, None)
+def stalls(emulator: Emulator, job: Job) -> None:
+    emulator.jobs.stall(job.id, progress=0.4)
 
 
-def unreadable_for_a_moment(emulator: Emulator, job_id: str) -> None:
-    emulator.jobs.answer(job_id, "<html>Service unavailable</html>", looks=2)
-
-
-def error(emulator: Emulator, job_id: str) -> None:
-    emulator.jobs.fail(job_id, code="INVALID_PARAMETER_VALUE", message="no rows in train")
-
-
-def cancelled(emulator: Emulator, job_id: str) -> None:
-    emulator.jobs.cancel(job_id)
-
-
-def unknown_status(emulator: Emulator, job_id: str) -> None:
-    answer = {"id": job_id, "status": "Paused", "progress": 0.4}
-    emulator.jobs.answer(job_id, json.dumps(answer), looks=2)
-
-
-def lower_case_status(emulator: Emulator, job_id: str) -> None:
-    emulator.jobs.answer(job_id, json.dumps({"id": job_id, "status": "success", "model": MODEL}))
-
-
-def stalls(emulator: Emulator, job_id: str) -> None:
-    emulator.jobs.stall(job_id, progress=0.4)
-
-
-def stalls_slowly(emulator: Emulator, job_id: str) -> None:
-    stalls(emulator, job_id)
-    emulator.statement_delay = 0.9  # the driver of these tests waits for 1 s
-
-
-def overloaded_for_a_moment(emulator: Emulator, job_id: str) -> None:
-    emulator.refuse(status=503, requests=1)
-
-
-def overloaded_for_ever(emulator: Emulator, job_id: str) -> None:
-    emulator.refuse(status=503)
-
-
-def too_many_requests_for_a_moment(emulator: Emulator, job_id: str) -> None:
-    emulator.refuse(status=429, requests=1)
-
-
-def emulator_not_running(emulator: Emulator, job_id: str) -> None:
+def is_gone(emulator: Emulator, job: Job) -> None:
     emulator.stop()
 
 
-def login_rejected(emulator: Emulator, job_id: str) -> None:
-    emulator.refuse(login=True)
+def loses_its_role(emulator: Emulator, job: Job) -> None:
+    emulator.has_cortex_user_role = False
 
 
-def no_connection(emulator: Emulator, job_id: str) -> None:
+def rotates_the_password(emulator: Emulator, job: Job) -> None:
+    emulator.password = "another-password"
+
+
+def succeeds(status: str) -> Happening:
+    """Let DESCRIBE tell once that the job has succeeded."""
+
+    def happens(emulator: Emulator, job: Job) -> None:
+        told = {"status": status, "model": job.model}
+        emulator.faults.add("record", set=told, requests=1)
+
+    return happens
+
+
+def no_connection(emulator: Emulator, job: Job) -> None:
     del os.environ["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"]
 
 
+TROUBLE: dict[str, dict[str, Any]] = {
+    "a connection that is closed at once": {"kind": "refuse"},
+    "no answer": {"kind": "hang"},
+    "no answer to a login": {"kind": "hang", "at": "login"},
+    "a connection reset in mid-answer": {"kind": "reset"},
+    "JSON cut short": {"kind": "cut"},
+    "JSON cut short at login": {"kind": "cut", "at": "login"},
+    "a proxy's page": {"kind": "html"},
+    **{f"{status}": {"kind": "status", "status": status} for status in (429, 500, 502, 503, 504)},
+    "a proxy's 403 in a session": {"kind": "status", "status": 403, "at": "statement"},
+    **{
+        f"the session over ({code})": {"kind": "session", "code": code}
+        for code in range(390111, 390116)
+    },
+    "an internal error": {"kind": "error", "code": 603, "sqlstate": "XX000"},
+    "a statement that was cancelled": {"kind": "error", "code": 604, "sqlstate": "57014"},
+    "a statement that took too long": {"kind": "error", "code": 630, "sqlstate": "57014"},
+    "a remote service error": {"kind": "error", "code": 100351, "sqlstate": "P0000"},
+    "an error that nobody knows": {"kind": "error", "code": 999999, "sqlstate": "53000"},
+    "a NULL": {"kind": "null"},
+    "no row": {"kind": "no-row"},
+    "two rows": {"kind": "two-rows"},
+    "another job's answer": {"kind": "other-job"},
+    "text that is not JSON": {"kind": "unreadable", "text": "<html>Service unavailable</html>"},
+    "JSON that is no record": {"kind": "unreadable", "text": "[]"},
+    "a record without a status": {"kind": "record", "remove": ["status"]},
+}
+"""What passes, or does not."""
+
+REFUSALS: dict[str, Happening] = {
+    "no such object": error(2003, "02000"),
+    "no privilege": error(3001, "42501"),
+    "an unknown function": error(2141, "42601"),
+    "no warehouse": error(606, "57P03"),
+    "an invalid value": error(1008, "22023"),
+    "a role that was taken away": loses_its_role,
+    "an account that does not exist": fault("status", status=404, at="login"),
+    "a login that is refused": fault("login"),
+    "a login that is refused twice": fault("login", requests=2),
+    "a user who is locked out": fault("login", code=390102, message="User temporarily locked."),
+    "a password that was changed": rotates_the_password,
+    "a job that vanishes": in_turn(fault("record", requests=1), fault("vanish")),
+}
+"""What does not pass."""
+
+ODDITIES: dict[str, Happening] = {
+    "a status in lower case": fault("record", set={"status": "in_progress"}, requests=2),
+    "an unknown status": fault("record", set={"status": "Paused"}, requests=2),
+    "no progress": fault("record", remove=["progress"]),
+    "negative progress": record(progress=-0.5),
+    "progress that is no number": record(progress=float("nan")),
+    "progress above 1": record(progress=17.0),
+    "progress in words": record(progress="half"),
+    "progress that goes backwards": in_turn(
+        fault("record", set={"progress": 0.9}, requests=1),
+        fault("record", set={"progress": 0.1}, requests=1),
+    ),
+    "a field that nobody knows": record(mood={"is": ["good"]}),
+    "a success that is taken back": in_turn(succeeds("SUCCESS"), record(status="IN_PROGRESS")),
+    "a statement slower than the interval": fault("slow", delay=0.05),
+    "a login that is refused once": fault("login", requests=1),
+    "sessions that are dropped": in_turn(fault("record", requests=1), fault("expire")),
+    "a clock that is an hour ahead": fault("clock", jump=3600.0),
+    "a clock that is a day late": fault("clock", jump=-86400.0),
+}
+"""What keeps nobody from the truth."""
+
+LOST = "Lost contact", "may still be running"
+STOPPED = "Stopped waiting", "IN_PROGRESS 40 %", "may still be running"
+
 TABLE = {
-    "SUCCESS": Row(success, "success", "success", "success", ()),
-    "a status in lower case": Row(lower_case_status, "success", "success", "success", ()),
+    "SUCCESS": Row(nothing, SUCCEEDS),
+    **{f"{what}": Row(happens, SUCCEEDS) for what, happens in ODDITIES.items()},
+    **{f"{what}, once": Row(fault(**how, requests=1), SUCCEEDS) for what, how in TROUBLE.items()},
+    **{
+        f"{what}, for longer than the budget": Row(
+            fault(**how), MAY_BE_RETRIED, LOST, {"contact_timeout": 0.05}
+        )
+        for what, how in TROUBLE.items()
+    },
+    **{f"{what}": Row(happens, FAILS) for what, happens in REFUSALS.items()},
+    "SUCCESS in lower case": Row(succeeds("success"), SUCCEEDS),
     "SUCCESS without a model": Row(
-        success_without_model,
-        *("up_for_retry", "up_for_retry", "skipped"),
-        says=("named no model", '"status": "SUCCESS"'),
+        fault("record", set={"status": "SUCCESS"}, remove=["model"]),
+        MAY_BE_RETRIED,
+        ("named no model", '"status": "SUCCESS"'),
     ),
-    "an answer nobody can read, for longer than the budget": Row(
-        unreadable_for_ever,
-        *("up_for_retry", "up_for_retry", "skipped"),
-        says=("Lost contact", "<html>", "never seen", "may still be running"),
-        arguments={"contact_timeout": 0.1},
+    "SUCCESS with an empty model": Row(
+        record(status="SUCCESS", model=" "), MAY_BE_RETRIED, ("named no model",)
     ),
-    "a NULL, for longer than the budget": Row(
-        null_for_ever,
-        *("up_for_retry", "up_for_retry", "skipped"),
-        says=("Lost contact", "None"),
-        arguments={"contact_timeout": 0.1},
+    "ERROR": Row(fails, FAILS, ("INVALID_PARAMETER_VALUE: no rows in train",)),
+    "ERROR that is taken back": Row(
+        fault(
+            "record", set={"status": "ERROR", "error": {"code": "X", "message": "y"}}, requests=1
+        ),
+        FAILS,
+        ("X: y",),
     ),
-    "an answer nobody can read, for a moment": Row(
-        unreadable_for_a_moment, "success", "success", "success", ()
-    ),
-    "ERROR": Row(
-        error,
-        *("failed", "skipped", "skipped"),
-        says=("INVALID_PARAMETER_VALUE: no rows in train",),
-    ),
-    "CANCELLED": Row(cancelled, "failed", "skipped", "skipped", ("was cancelled",)),
+    "CANCELLED": Row(is_cancelled, FAILS, ("was cancelled",)),
     "CANCELLED, with skip_on_cancelled": Row(
-        cancelled,
-        *("skipped", "skipped", "skipped"),
-        says=("was cancelled",),
-        arguments={"skip_on_cancelled": True},
+        is_cancelled, IS_SKIPPED, ("was cancelled",), {"skip_on_cancelled": True}
     ),
-    "an unknown status": Row(unknown_status, "success", "success", "success", ()),
-    "the sensor's timeout": Row(
-        stalls,
-        *("failed", "skipped", "skipped"),
-        says=("Stopped waiting", "IN_PROGRESS 40 %", "may still be running"),
-        arguments={"timeout": 0.2},
+    "an unknown status that stays": Row(
+        record(status="Paused"),
+        FAILS,
+        ("Stopped waiting", "Paused", "may still be running"),
+        {"timeout": 0.2},
+    ),
+    "the sensor's timeout": Row(stalls, FAILS, STOPPED, {"timeout": 0.2}),
+    "the sensor's timeout, amid trouble": Row(
+        fault("null"), FAILS, ("Stopped waiting", "never seen"), {"timeout": 0.2}
     ),
     "execution_timeout, between two looks": Row(
         stalls,
-        *("up_for_retry", "skipped", "skipped"),
-        says=("Stopped waiting", "IN_PROGRESS 40 %", "may still be running"),
-        arguments={"execution_timeout": timedelta(seconds=4), "poke_interval": 60},
+        RUNS_INTO_EXECUTION_TIMEOUT,
+        STOPPED,
+        {"execution_timeout": timedelta(seconds=4), "poke_interval": 60},
         modes=("poke",),
     ),
     "execution_timeout, in the middle of a look": Row(
-        stalls_slowly,
-        *("up_for_retry", "skipped", "skipped"),
-        says=("Stopped waiting", "IN_PROGRESS 40 %", "may still be running"),
-        arguments={"execution_timeout": timedelta(seconds=4)},
+        in_turn(stalls, fault("slow", delay=0.15)),
+        RUNS_INTO_EXECUTION_TIMEOUT,
+        STOPPED,
+        {"execution_timeout": timedelta(seconds=4)},
         modes=("poke",),
     ),
     "execution_timeout, while deferred": Row(
         stalls,
-        *("up_for_retry", "skipped", "skipped"),
-        says=("Stopped waiting", "IN_PROGRESS 40 %", "may still be running"),
-        arguments={
+        RUNS_INTO_EXECUTION_TIMEOUT,
+        STOPPED,
+        {
             "execution_timeout": timedelta(hours=1),
             "timeout": timedelta(hours=2),
             "poke_interval": 300,
@@ -175,55 +263,57 @@ TABLE = {
     ),
     # Airflow means by it how long one look of a rescheduled sensor may take.
     "execution_timeout, of a rescheduled look": Row(
-        unreadable_for_ever,
-        *("up_for_retry", "skipped", "skipped"),
-        says=("Stopped waiting", "never seen", "may still be running"),
-        arguments={"execution_timeout": timedelta(seconds=1)},
+        fault("null"),
+        RUNS_INTO_EXECUTION_TIMEOUT,
+        ("Stopped waiting", "never seen", "may still be running"),
+        {"execution_timeout": timedelta(seconds=1)},
         modes=("reschedule",),
     ),
-    "503 for a moment": Row(overloaded_for_a_moment, "success", "success", "success", ()),
-    "429 for a moment": Row(too_many_requests_for_a_moment, "success", "success", "success", ()),
-    "503 for longer than the budget": Row(
-        overloaded_for_ever,
-        *("up_for_retry", "up_for_retry", "skipped"),
-        says=("Lost contact", "'snowflake_default'", "may still be running"),
-        arguments={"contact_timeout": 0.1},
-    ),
     "nobody there for longer than the budget": Row(
-        emulator_not_running,
-        *("up_for_retry", "up_for_retry", "skipped"),
-        says=("Lost contact", "'snowflake_default'", "python -m airflow_provider_cortex.emulator"),
-        arguments={"contact_timeout": 0.1},
+        is_gone,
+        MAY_BE_RETRIED,
+        (*LOST, "'snowflake_default'", "python -m airflow_provider_cortex.emulator"),
+        {"contact_timeout": 0.05},
     ),
     "an unknown job": Row(
-        success,
-        *("failed", "skipped", "skipped"),
-        says=("ft_unknown", "does not exist"),
-        arguments={"finetune_job_id": "ft_unknown"},
-    ),
-    "a login that is rejected": Row(
-        login_rejected,
-        *("failed", "skipped", "skipped"),
-        says=("'snowflake_default'", "Incorrect username or password"),
+        nothing, FAILS, ("ft_unknown", "does not exist"), {"finetune_job_id": "ft_unknown"}
     ),
     "no such connection": Row(
-        no_connection,
-        *("up_for_retry", "up_for_retry", "skipped"),
-        says=("snowflake_conn_id", "'snowflake_default'"),
+        no_connection, MAY_BE_RETRIED, ("snowflake_conn_id", "'snowflake_default'")
     ),
-    "no job's id": Row(
-        success,
-        *("failed", "skipped", "skipped"),
-        says=("finetune_job_id",),
-        arguments={"finetune_job_id": "  "},
-    ),
+    "no job's id": Row(nothing, FAILS, ("finetune_job_id",), {"finetune_job_id": "  "}),
 }
 
-FLAGS: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "soft_fail": {"soft_fail": True},
-    "never_fail": {"never_fail": True},
-}
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[Emulator]:
+    """Return one emulator for all rows: it would take longer to start than a wait takes."""
+    with Emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def cortex_emulator(account: Emulator) -> Iterator[Emulator]:
+    """Return the emulator as if it were fresh, but for the jobs of other rows."""
+    yield account
+    account.faults.clear()
+    account.has_cortex_user_role = True
+    account.password = None
+    with contextlib.suppress(OSError):  # if it listens, as it does after all rows but one
+        account.start()
+
+
+@pytest.fixture
+def emulator(
+    cortex_emulator: Emulator, connection: str, monkeypatch: pytest.MonkeyPatch
+) -> Emulator:
+    """Return the emulator that the connection leads to, with a driver and a wait that soon look again."""
+    settings = json.loads(os.environ["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
+    # In whole seconds, says the driver, and takes less for none: it does not try again by itself.
+    settings["extra"] |= {"login_timeout": 0.2, "network_timeout": 0.2, "socket_timeout": 1}
+    monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(settings))
+    monkeypatch.setattr(polling, "FLOOR", 0.01)
+    return cortex_emulator
 
 
 @pytest.mark.parametrize("flag", FLAGS)
@@ -231,26 +321,145 @@ FLAGS: dict[str, dict[str, Any]] = {
     ("name", "mode"), [(name, mode) for name in TABLE for mode in TABLE[name].modes]
 )
 def test_a_wait_ends_the_same_in_every_mode(
-    name: str, mode: str, flag: str, cortex_emulator: Emulator, connection: str, worker: Worker
+    name: str, mode: str, flag: str, emulator: Emulator, worker: Worker
 ) -> None:
     """What happened to the job decides how the task ends; how it was waited for does not."""
     row = TABLE[name]
-    job = cortex_emulator.jobs.add(model=MODEL, life=Life.by_looks(2))
-    row.happens(cortex_emulator, job.id)
-    arguments: dict[str, Any] = {"finetune_job_id": job.id, "poke_interval": 0.01, "timeout": 60}
-    arguments |= row.arguments
+    job = emulator.jobs.add(model=f"DB.S.{name} {mode} {flag}", life=Life.by_looks(2))
+    row.happens(emulator, job)
 
-    result = worker.run(
-        lambda: CortexFineTuneSensor(task_id="wait", **arguments, **in_mode(mode), **FLAGS[flag])
-    )
+    result = wait(worker, job.id, **{"mode": mode, **FLAGS[flag], **row.arguments})
 
-    assert result.state == getattr(row, flag), result
+    assert result.state == row.ends[[*FLAGS].index(flag)], result
     if result.state == "success":
-        assert result.xcoms["return_value"] == result.xcoms["model"] == MODEL
+        assert result.xcoms["return_value"] == result.xcoms["model"] == job.model
         assert result.xcoms["finetune_job"]["id"] == job.id
     else:
-        told = f"{result.error} {result.error.__cause__ if result.error else ''}"
-        assert [piece for piece in row.says if piece not in told] == [], told
+        said = f"{result.error} {result.error.__cause__ if result.error else ''}"
+        assert [piece for piece in row.says if piece not in said] == [], said
         assert "return_value" not in result.xcoms
         assert "model" not in result.xcoms
-    assert not [s for s in cortex_emulator.statements if "CREATE" in s.sql or "CANCEL" in s.sql]
+    assert reads_only(emulator)
+
+
+def wait(worker: Worker, job_id: str, *, mode: str, **arguments: Any) -> Result:
+    """Have a sensor wait for the job."""
+    given = {"finetune_job_id": job_id, "poke_interval": 0.01, "timeout": 60, **arguments}
+    return worker.run(lambda: CortexFineTuneSensor(task_id="wait", **given, **in_mode(mode)))
+
+
+def reads_only(emulator: Emulator) -> bool:
+    """Return whether nobody has started or cancelled a job."""
+    return not [s for s in emulator.statements if "CREATE" in s.sql or "CANCEL" in s.sql]
+
+
+def struck(kind: str, **parameters: Any) -> st.SearchStrategy[dict[str, Any]]:
+    """Draw a fault of one or two requests."""
+    return st.integers(1, 2).map(lambda n: {"kind": kind, "requests": n, **parameters})
+
+
+def told(status: str, **fields: Any) -> dict[str, Any]:
+    """Return the fault that has DESCRIBE tell this."""
+    return {"kind": "record", "set": {"status": status, **fields}, "remove": []}
+
+
+GOES_ON = st.one_of(
+    *(
+        st.just({**one, "requests": 1})
+        for one in (
+            told("PENDING", progress=0.0),
+            told("IN_PROGRESS", progress=0.3),
+            told("in_progress", progress=-7),
+            told("Queued"),
+            told("SUCCEEDED", model="another"),
+            {"kind": "login"},
+        )
+    ),
+    struck("null"),
+    struck("other-job"),
+    struck("no-row"),
+    struck("two-rows"),
+    struck("unreadable"),
+    struck("session"),
+    struck("reset"),
+    struck("html", at="statement"),
+    struck("status", status=503),
+    struck("status", status=429, at="login"),
+    struck("error", code=603, sqlstate="XX000"),
+)
+"""What may happen before the end."""
+
+MODEL = "CORTEX_DB.PUBLIC.triage"
+LOSES_CONTACT = {"kind": "status", "status": 503}
+ENDS = st.sampled_from(
+    [
+        told("SUCCESS", model=MODEL),
+        {**told("SUCCESS"), "remove": ["model"]},
+        told("ERROR", error={"code": "X", "message": "no rows"}),
+        told("CANCELLED"),
+        {"kind": "vanish"},
+        {"kind": "error", "code": 3001, "sqlstate": "42501"},
+        LOSES_CONTACT,
+    ]
+)
+"""The end, which stays."""
+
+VARIES = {"id", "created_on", "finished_on"}
+
+
+@given(
+    before=st.lists(GOES_ON, max_size=5),
+    end=ENDS,
+    interval=st.sampled_from([0, 0.001, 0.02]),
+    lives=st.lists(st.integers(0, 3), max_size=3),
+    flag=st.sampled_from([*FLAGS]),
+)
+@settings(
+    max_examples=25,
+    deadline=None,
+    # One emulator serves all examples: each has jobs of its own, and clears the faults of the last.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_whatever_happens_it_ends_the_same_in_every_mode(
+    before: list[dict[str, Any]],
+    end: dict[str, Any],
+    interval: float,
+    lives: list[int],
+    flag: str,
+    emulator: Emulator,
+    worker: Worker,
+) -> None:
+    """
+    Any sequence of states, faults and restarts ends the same in every mode, with the same XComs.
+
+    And truly: a task succeeds only after Cortex said SUCCESS; a trigger fires once, however often it is restarted
+    (which tests.worker checks); no job is started or cancelled.
+    """
+    worker.lives = lives
+    arguments: dict[str, Any] = {"poke_interval": interval, "timeout": 3600, **FLAGS[flag]}
+    if end is LOSES_CONTACT:
+        arguments["contact_timeout"] = 0.05
+    ends = {}
+    for mode in MODES:
+        emulator.faults.clear()
+        job = emulator.jobs.add(model=MODEL, life=Life.by_time(1e6))
+        for one in (*before, end):
+            emulator.faults.add(one["kind"], **{k: v for k, v in one.items() if k != "kind"})
+        earlier = len(emulator.faults.struck)
+        result = wait(worker, job.id, mode=mode, **arguments)
+        ends[mode] = result.state, type(result.error), without_what_varies(result.xcoms)
+        models = [
+            f.parameters["set"].get("model")
+            for f in emulator.faults.struck[earlier:]
+            if f.kind == "record"
+        ]
+        assert (result.state == "success") <= (MODEL in models)
+        assert reads_only(emulator)
+    event(f"{end['kind']} {end.get('set', {}).get('status', '')}: {ends['poke'][0]}")
+    assert ends["poke"] == ends["reschedule"] == ends["deferrable"]
+
+
+def without_what_varies(xcoms: Mapping[str, Any]) -> dict[str, Any]:
+    """Return XComs as they would be of another job."""
+    record = xcoms.get("finetune_job", {})
+    return {**xcoms, "finetune_job": {k: v for k, v in record.items() if k not in VARIES}}

@@ -305,7 +305,7 @@ def test_session_that_ended_is_replaced(
 
     def expire() -> None:
         wait_until(lambda: cortex_emulator.statements)
-        cortex_emulator.end_sessions()
+        cortex_emulator.faults.add("expire")
         wait_until(lambda: cortex_emulator.logins == 2)
         cortex_emulator.jobs.resume(job.id)
 

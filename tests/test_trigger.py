@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 import json
 import time
 from collections.abc import Callable
@@ -14,8 +15,9 @@ from airflow_provider_cortex.cortex.session import Session
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.errors import RefusedError
 from airflow_provider_cortex.triggers import CortexFineTuneTrigger
-from tests.clock import Clock, client_threads, wait_until
+from tests.clock import Clock, KilledError, client_threads, wait_until
 from tests.worker import fire, stored
+from tests.xcoms import XComs
 
 
 def trigger(job_id: str, **changes: Any) -> CortexFineTuneTrigger:
@@ -44,8 +46,6 @@ def test_database_and_back() -> None:
 
 def test_every_argument_is_stored() -> None:
     """No argument is lost on the way to the triggerer."""
-    import inspect
-
     parameters = set(inspect.signature(CortexFineTuneTrigger).parameters)
     assert set(trigger("ft_1").serialize()[1]) == parameters
 
@@ -162,6 +162,58 @@ def test_restart_keeps_the_deadline(cortex_emulator: Emulator, connection: str) 
     assert clock.now == first.deadline
 
 
+def test_restart_keeps_the_contact_budget(
+    cortex_emulator: Emulator, connection: str, xcoms: XComs
+) -> None:
+    """Trouble ends a wait when it has lasted for contact_timeout, however often triggerers are restarted."""
+    job = cortex_emulator.jobs.add(model="m")
+    cortex_emulator.jobs.answer(job.id, "nobody can read this")
+    clock = Clock()
+    began = clock.now
+    waiting = trigger(job.id, started_at=began, deadline=began + 9000, poke_interval=60.0)
+    for death in began + 400, began + 700:
+        clock = Clock(clock.now, dies_at=death)
+        with pytest.raises(KilledError):
+            fire(waiting, clock, XComs.of)
+        clock.now += 30
+    clock = Clock(clock.now)
+    event: Any = fire(waiting, clock, XComs.of)
+    assert event["kind"] == "contact_lost"
+    # The first look comes up to 70 s after the deferral.
+    assert event["waited"] == pytest.approx(900)
+    assert clock.now - began < 980
+
+
+def test_contact_is_noted_only_if_it_is_lost(
+    cortex_emulator: Emulator, connection: str, xcoms: XComs
+) -> None:
+    """A blip is not worth a note; a longer outage is, and the note goes when contact is back."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(4))
+    cortex_emulator.jobs.answer(job.id, "nobody can read this", looks=1)
+    fire(trigger(job.id), Clock(), XComs.of)
+    assert xcoms == {}
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(4))
+    cortex_emulator.jobs.answer(job.id, "nobody can read this", looks=3)
+    fire(trigger(job.id), Clock(), XComs.of)
+    assert xcoms == {"out_of_contact": None}
+
+
+def test_no_notes_without_airflow(
+    cortex_emulator: Emulator, connection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An Airflow that is in trouble, too, keeps no notes: the wait goes on as if it had."""
+
+    class Broken:
+        def __getattr__(self, name: str) -> Any:
+            raise ConnectionError
+
+    monkeypatch.setattr("airflow.providers.common.compat.sdk.XCom", Broken(), raising=False)
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(4))
+    cortex_emulator.jobs.answer(job.id, "nobody can read this", looks=3)
+    event: Any = fire(trigger(job.id), Clock(), XComs.of)
+    assert event["kind"] == "finished"
+
+
 def test_lost_session_is_replaced(cortex_emulator: Emulator, connection: str) -> None:
     """A session that Snowflake ends in the middle of a wait is replaced, and the wait goes on."""
     job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(3))
@@ -171,7 +223,7 @@ def test_lost_session_is_replaced(cortex_emulator: Emulator, connection: str) ->
     async def sleep_and_lose(seconds: float) -> None:
         await sleep(seconds)
         if len(clock.slept) == 3:
-            cortex_emulator.end_sessions()
+            cortex_emulator.faults.add("expire")
 
     clock.sleep = sleep_and_lose  # type: ignore[method-assign]
     event: Any = fire(trigger(job.id), clock)
@@ -230,13 +282,19 @@ def test_cancelled_trigger_leaves_nothing(cortex_emulator: Emulator, connection:
     ("cancel_on_kill", "status"), [(False, "IN_PROGRESS"), (True, "CANCELLED")]
 )
 def test_kill_while_deferred(
-    cancel_on_kill: bool, status: str, cortex_emulator: Emulator, connection: str
+    cancel_on_kill: bool,
+    status: str,
+    cortex_emulator: Emulator,
+    connection: str,
+    log_lines: Callable[[], list[str]],
 ) -> None:
-    """A deferred task that is marked failed cancels the job only where it was told to."""
+    """A deferred task that is marked failed cancels the job only where it was told to, and says what became of it."""
     job = cortex_emulator.jobs.add(model="m")
     cortex_emulator.jobs.stall(job.id)
     asyncio.run(trigger(job.id, cancel_on_kill=cancel_on_kill).on_kill())
     assert json.loads(cortex_emulator.jobs.describe(job.id) or "")["status"] == status
+    told = f"{job.id} is over: CANCELLED" if cancel_on_kill else f"{job.id} runs on"
+    assert [line for line in log_lines() if told in line]
 
 
 def test_kill_that_cannot_cancel(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 from airflow_provider_cortex.cortex import window
 from airflow_provider_cortex.cortex.job import FineTuneJob
@@ -22,6 +23,7 @@ from airflow_provider_cortex.errors import (
     ContactLostError,
     CortexError,
     FineTuneTimeoutError,
+    RefusedError,
     UnreachableError,
     UnreadableAnswerError,
 )
@@ -59,6 +61,9 @@ EARLY = 0.25
 ROUNDEST = 24 * 3600.0
 """Seconds. No moment need be rounder than midnight."""
 
+RESTART = 10 * 60.0
+"""Seconds in which a triggerer that has died is replaced, at the most: Airflow needs about half a minute."""
+
 INSTANT = 1e-3
 """Seconds. Two moments that are closer are the same one."""
 
@@ -91,6 +96,11 @@ class PollPolicy:
         """The shortest gap that is possible, in seconds: the fixed one, if it is fixed."""
         least = min(self.shortest, self.longest) if self.interval is None else self.interval
         return max(FLOOR, least)
+
+    @property
+    def longest_pause(self) -> float:
+        """The longest gap after looks that went wrong, in seconds."""
+        return max(self.least, self.longest)
 
     def next_look(
         self, job: FineTuneJob | None, *, at: float, started_at: float, step: Step = UNSEEN
@@ -125,18 +135,23 @@ class PollPolicy:
             return self._mark(at + max(soonest, 2 * INSTANT), self.least)
         return max(at + soonest, self.next_look(None, at=at, started_at=started_at))
 
-    def next_try(self, *, at: float) -> float:
+    def next_try(self, *, at: float, misses: int = 1) -> float:
         """
-        Return the first moment after *at* that is allowed: epoch seconds, both.
+        Return when to look after one that brought no usable answer, however far the end is.
 
-        It is when to look after a look that brought no usable answer, however far the end is.
+        The pause is the shortest that is allowed after the first of them, twice that after the second,
+        and so on up to the longest: whoever is overloaded has no use for many who ask again.
+
+        :param at: when the last look was, epoch seconds.
+        :param misses: how many there have been in a row.
         """
+        # Bounded, so that a float can hold it.
+        pause = min(math.ldexp(self.least, min(misses - 1, 30)), self.longest_pause)
         if self.offset is None:
-            return at + self.least
+            return at + pause
         # After a look that took long the next mark may be too close, even if the interval is fixed.
-        return self._mark(
-            at + (self.least if self.interval is None else self.least / 2), self.least
-        )
+        early = 0.0 if self.interval is None else self.least / 2
+        return self._mark(at + pause - early, self.least)
 
     def _gap(self, job: FineTuneJob | None, *, at: float, started_at: float, step: Step) -> float:
         """Return how many seconds to leave the job alone: as its window says, whatever is allowed."""
@@ -178,6 +193,31 @@ def _creation(job: FineTuneJob | None, *, at: float, started_at: float) -> float
     return created if created <= at else started_at  # another clock than ours
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """
+    Trouble that goes on.
+
+    :param since: when the first of the looks was that have gone wrong on end, epoch seconds.
+    :param until: when the last of them was.
+    """
+
+    since: float
+    until: float
+
+    @classmethod
+    def read(cls, noted: object) -> Self | None:
+        """Return what :meth:`to_dict` has written, None for anything else."""
+        match noted:
+            case {"since": int(since) | float(since), "until": int(until) | float(until)}:
+                return cls(since=since, until=until)
+        return None
+
+    def to_dict(self) -> dict[str, float]:
+        """Return it as JSON can hold it."""
+        return {"since": self.since, "until": self.until}
+
+
 @dataclass(slots=True, kw_only=True)
 class Poller:
     """
@@ -198,7 +238,10 @@ class Poller:
     clock: Callable[[], float]
     contact_timeout: float = DEFAULT_CONTACT_TIMEOUT
     last_seen: FineTuneJob | None = None
-    _trouble_since: float | None = None
+    outage: Outage | None = None
+    """The looks that have gone wrong since the last good one."""
+    misses: int = 0
+    """How many they are, as far as this process has seen."""
     _due: float = -math.inf
     _seen_at: float = -math.inf
     _step: Step = UNSEEN
@@ -224,7 +267,7 @@ class Poller:
         if self.last_seen is None or job.progress != self.last_seen.progress:
             self._step = Step(after=self._seen_at, by=at)
         self.last_seen, self._seen_at = job, at
-        self._trouble_since = None
+        self.outage, self.misses = None, 0
         if job.is_over:
             return None
         self._check_deadline(now)
@@ -240,18 +283,38 @@ class Poller:
         :raises CortexError: *error* itself, if it is not of the kind that passes.
         """
         if not isinstance(error, PASSING):
-            raise error
+            raise self._final(error) from error.__cause__
         now = self.clock()
-        if self._trouble_since is None:
-            self._trouble_since = now
+        self.misses += 1
+        since = self.outage.since if self.outage else now
+        self.outage = Outage(since=since, until=now)
         # Kept as a moment: sleeping for what is left of a duration may never quite use it up.
-        lost_at = self._trouble_since + self.contact_timeout
+        lost_at = since + self.contact_timeout
         if now >= lost_at:
-            waited = now - self._trouble_since
+            waited = now - since
             raise ContactLostError(self.job_id, waited, str(error), self.last_state) from error
         self._check_deadline(now)
-        moment = self.policy.next_try(at=self._looked_at(now))
+        moment = self.policy.next_try(at=self._looked_at(now), misses=self.misses)
         return self._sleep(min(moment, lost_at), now)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this process has not looked at the job yet."""
+        return self.last_seen is None and self.misses == 0
+
+    def take_over(self, outage: Outage | None) -> None:
+        """Go on with trouble that an earlier process has noted, unless there may have been contact since."""
+        now = self.clock()
+        if outage and outage.since <= now <= outage.until + self.policy.longest_pause + RESTART:
+            self.outage = outage
+
+    def _final(self, error: CortexError) -> CortexError:
+        """Return what ends the wait, with what was known of the job until then."""
+        if self.last_seen is None or not isinstance(error, RefusedError):
+            return error
+        return RefusedError(
+            f"{error} Last known state of fine-tuning job {self.job_id}: {self.last_state}."
+        )
 
     def _looked_at(self, now: float) -> float:
         """

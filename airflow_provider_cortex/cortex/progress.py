@@ -69,13 +69,16 @@ def summary(job: FineTuneJob) -> str:
 
 
 class Log(Protocol):
-    """What a narrator needs of a logger: Airflow's is not the same class in every version."""
+    """What is needed of a logger: Airflow's is not the same class in every version."""
 
     def info(self, message: str, /, *arguments: object) -> object:
         """Log progress."""
 
     def warning(self, message: str, /, *arguments: object) -> object:
         """Log what somebody should look into."""
+
+    def error(self, message: str, /, *arguments: object) -> object:
+        """Log what somebody must look into."""
 
 
 @dataclass(slots=True)

@@ -1,103 +1,118 @@
 """
-Tell Snowflake's refusals, which stay, from trouble that passes: by number.
+Tell Snowflake's refusals, which stay, from trouble that passes: by number and SQL state.
 
-By text only where Snowflake has one number for both.
+Never by text, which is nobody's contract. What is in neither table passes: a wait bears it for its contact
+budget, and then ends in a failure that may be retried. To take a refusal for trouble costs some minutes;
+the other way round a job would run on with nobody waiting for it.
 
-Sources: the numbers of the Python driver (``snowflake/connector/errorcode.py``, ``network.py``,
-``sqlstate.py``) and SQLSTATE's classes. Snowflake publishes no list of its server's numbers: those
-without a source below are a guess.
+Sources: the Python driver (``errorcode.py``, ``network.py``, ``sqlstate.py``, ``auth/_auth.py``), and the
+classes of SQLSTATE. Snowflake publishes no list of its server's numbers: those without a source are a guess.
 """
 
 from __future__ import annotations
 
-import re
+from enum import Enum, auto
 
-PASSING_ERRNOS = frozenset(
-    {
-        603,  # internal error while processing the statement (guess: worth another try)
-        604,  # the statement was cancelled
-        630,  # the statement ran into STATEMENT_TIMEOUT_IN_SECONDS
-        390111,  # the session no longer exists (guess)
-        390112,  # driver: SESSION_EXPIRED
-        390113,  # driver: MASTER_TOKEN_NOTFOUND
-        390114,  # driver: MASTER_TOKEN_EXPIRED
-        390115,  # driver: MASTER_TOKEN_INVALID
-    }
-)
-"""They end a statement or a session; the next one may do."""
 
-SESSION_OVER_ERRNOS = frozenset({390111, 390112, 390113, 390114, 390115})
-"""Of those, the ones that say of a session that it is no more."""
+class Trouble(Enum):
+    """What an error means to who asks again."""
 
-LASTING_ERRNOS = frozenset(
-    {
-        606,  # no active warehouse selected (SQLSTATE 57P03)
-        # The connection's own fields are of no use.
-        251001,  # driver: no account
-        251005,  # driver: no user
-        251006,  # driver: no password
-        251007,  # driver: invalid value
-        251008,  # driver: invalid private key
-        540001,  # driver: ForbiddenError at login (290000 + 250001): no such account, or blocked
-    }
-)
+    PASSES = auto()
+    """The same call may well succeed in a minute."""
+    SESSION_OVER = auto()
+    """The session is no more; a new one may do."""
+    LOGIN = auto()
+    """The credentials were turned down; others may do."""
+    LASTS = auto()
+    """The same call would be refused again."""
 
-LASTING_HTTP_STATUSES = frozenset({400, 401, 403, 404, 405})
+
+ERRNOS = {
+    # Snowflake's server.
+    603: Trouble.PASSES,  # internal error while processing the statement (guess: worth another try)
+    604: Trouble.PASSES,  # the statement was cancelled
+    606: Trouble.LASTS,  # no active warehouse selected
+    630: Trouble.PASSES,  # the statement ran into STATEMENT_TIMEOUT_IN_SECONDS
+    # "Request failed for external function … with remote service error: …": what is behind a Cortex function
+    # refused, or was busy. Seen with COMPLETE; only its text would tell which, so it is borne.
+    100350: Trouble.PASSES,
+    100351: Trouble.PASSES,
+    # The session. network.py, but for the first.
+    390111: Trouble.SESSION_OVER,  # the session no longer exists (guess)
+    390112: Trouble.SESSION_OVER,  # SESSION_EXPIRED
+    390113: Trouble.SESSION_OVER,  # MASTER_TOKEN_NOTFOUND
+    390114: Trouble.SESSION_OVER,  # MASTER_TOKEN_EXPIRED
+    390115: Trouble.SESSION_OVER,  # MASTER_TOKEN_INVALD
+    # The credentials. network.py (CREDENTIAL_REJECTION_GS_CODES, and tokens that are too old).
+    390100: Trouble.LOGIN,  # AUTHORIZATION_FAILURE
+    390110: Trouble.LOGIN,  # ID_TOKEN_EXPIRED
+    390144: Trouble.LOGIN,  # JWT_TOKEN_INVALID
+    390195: Trouble.LOGIN,  # ID_TOKEN_INVALID_LOGIN_REQUEST
+    390303: Trouble.LOGIN,  # OAUTH_ACCESS_TOKEN_INVALID
+    390318: Trouble.LOGIN,  # OAUTH_ACCESS_TOKEN_EXPIRED
+    394300: Trouble.LOGIN,  # JWT_TOKEN_INVALID, and its relatives
+    394301: Trouble.LOGIN,
+    394302: Trouble.LOGIN,
+    394303: Trouble.LOGIN,
+    394304: Trouble.LOGIN,
+    394305: Trouble.LOGIN,
+    394306: Trouble.LOGIN,
+    # The driver. errorcode.py: the connection's own fields are of no use.
+    251001: Trouble.LASTS,  # ER_NO_ACCOUNT_NAME
+    251005: Trouble.LASTS,  # ER_NO_USER
+    251006: Trouble.LASTS,  # ER_NO_PASSWORD
+    251007: Trouble.LASTS,  # ER_INVALID_VALUE
+    251008: Trouble.LASTS,  # ER_INVALID_PRIVATE_KEY
+    # … a value cannot be bound.
+    252004: Trouble.LASTS,  # ER_FAILED_PROCESSING_PYFORMAT
+    252012: Trouble.LASTS,  # ER_FAILED_PROCESSING_QMARK
+    255001: Trouble.LASTS,  # ER_NOT_SUPPORT_DATA_TYPE
+    # … a ForbiddenError at login (290000 + 250001): no such account, or blocked.
+    540001: Trouble.LASTS,
+}
+
+SQLSTATES = {
+    "02": Trouble.LASTS,  # no data: Snowflake's "does not exist or not authorized" is 02000
+    "0A": Trouble.LASTS,  # feature not supported
+    "22": Trouble.LASTS,  # data exception: an invalid value
+    "23": Trouble.LASTS,  # integrity constraint violation
+    "28": Trouble.LOGIN,  # invalid authorization: sqlstate.py's AUTHORIZATION_FAILURE is 28000
+    "3D": Trouble.LASTS,  # invalid database
+    "3F": Trouble.LASTS,  # invalid schema
+    "42": Trouble.LASTS,  # syntax error or access rule violation: no privilege, no such function
+    "44": Trouble.LASTS,  # WITH CHECK OPTION violation
+}
+"""By class, which is the first two characters."""
+
+HTTP_STATUSES = dict.fromkeys((400, 401, 403, 404, 405), Trouble.LASTS)
 """At login: no such account, or not for us. Later on they are a proxy's, and pass."""
 
 HTTP_ERRNOS = (290000, 580000)
 """The driver adds the first to an HTTP status; some of its errors add it twice."""
 
-REMOTE_SERVICE_ERRNOS = frozenset({100350, 100351})
-"""
-"Request failed for external function … with remote service error: 400 …": what is behind a Cortex function
-refused, or was busy. Seen with COMPLETE; that FINETUNE answers so is a guess.
-"""
 
-_REMOTE_STATUS = re.compile(r"remote service error: '?(\d{3})")
-_PASSING_REMOTE_STATUSES = frozenset({"408", "429"})
-
-PASSING_SQLSTATES = ("08", "53", "57", "58", "XX")
-"""Classes: connection, resources, operator intervention, system error, internal error."""
-
-
-def is_lasting(
-    *,
-    errno: int | None,
-    sqlstate: str | None,
-    message: str = "",
-    statement: bool = False,
-    logging_in: bool = False,
-    turned_down: bool = False,
-) -> bool:
+def trouble(
+    *, errno: int | None, sqlstate: str | None, logging_in: bool = False, turned_down: bool = False
+) -> Trouble:
     """
-    Return whether the same call would be refused again.
+    Return what an error of the driver means.
 
-    :param errno: the driver's error number.
+    :param errno: the driver's error number, which is the server's if that sent one.
     :param sqlstate: five characters.
-    :param message: the driver's.
-    :param statement: whether the driver calls it an error in the statement (its ``ProgrammingError``).
     :param logging_in: whether it happened at login.
-    :param turned_down: whether Snowflake itself turned the login down.
+    :param turned_down: whether Snowflake itself turned the login down. Older drivers have one number
+        for that and for a network that fails (250001).
     """
-    if errno in PASSING_ERRNOS:
-        return False
-    if errno in REMOTE_SERVICE_ERRNOS:
-        return _remote_service_refused(message)
-    if turned_down or errno in LASTING_ERRNOS:
-        return True
-    if logging_in and _http_status(errno) in LASTING_HTTP_STATUSES:
-        return True
-    return statement and not (sqlstate or "").startswith(PASSING_SQLSTATES)
+    if logging_in and (status := _http_status(errno)) in HTTP_STATUSES:
+        return HTTP_STATUSES[status]
+    if errno in ERRNOS:
+        return ERRNOS[errno]
+    if turned_down:
+        return Trouble.LOGIN
+    return SQLSTATES.get((sqlstate or "")[:2], Trouble.PASSES)
 
 
-def _remote_service_refused(message: str) -> bool:
-    found = _REMOTE_STATUS.search(message)
-    if found is None:
-        return False
-    return found[1].startswith("4") and found[1] not in _PASSING_REMOTE_STATUSES
-
-
-def _http_status(errno: int | None) -> int | None:
+def _http_status(errno: int | None) -> int:
+    """Return the HTTP status that a number of the driver stands for, 0 if for none."""
     rests = ((errno or 0) - base for base in HTTP_ERRNOS)
-    return next((rest for rest in rests if 100 <= rest < 600), None)  # noqa: PLR2004 - HTTP's range
+    return next((rest for rest in rests if 100 <= rest < 600), 0)  # noqa: PLR2004 - HTTP's range

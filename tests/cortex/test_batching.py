@@ -26,6 +26,7 @@ def test_jobs_that_went_unanswered_have_less_company() -> None:
     assert batching.divide(TEN)[0] == TEN[8:]
     batching.unanswered(TEN[2:4])
     assert batching.divide(TEN)[-2:] == [[TEN[2]], [TEN[3]]]
+    assert sizes(batching) == [2, 2, 2, 2, 1, 1]
 
 
 def test_an_answer_clears_of_suspicion() -> None:
@@ -53,6 +54,14 @@ def test_a_limit_may_have_passed() -> None:
     batching.answered(TEN[:8])
     assert not batching.too_many(enough=4)
     assert batching.size == 8
+
+
+def test_a_small_statement_clears_of_no_doubt() -> None:
+    """That no more than the doubted number are answered together says nothing against the doubt."""
+    batching = Batching(8)
+    batching.too_many(enough=4)
+    batching.answered(TEN[:4])
+    assert batching.too_many(enough=4)
 
 
 def test_the_least_number_counts() -> None:

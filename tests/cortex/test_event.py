@@ -12,6 +12,7 @@ from airflow_provider_cortex.errors import (
     FineTuneTimeoutError,
     RefusedError,
     TriggerEventError,
+    excerpt,
 )
 
 JOB = FineTuneJob.parse({"id": "ft_1", "status": "SUCCESS", "model": "m", "new": [1]})
@@ -71,6 +72,8 @@ def test_what_ended_the_wait(error: CortexError) -> None:
     ],
 )
 def test_foreign_event(payload: object) -> None:
-    """What this package did not write, or not about this job, never passes for an outcome."""
-    with pytest.raises(TriggerEventError, match="ft_1"):
+    """What this package did not write, or not about this job, never passes for an outcome, and is shown."""
+    with pytest.raises(TriggerEventError) as error:
         event.read(payload, job_id="ft_1")
+    assert error.value.job_id == "ft_1"
+    assert error.value.event == excerpt(payload)

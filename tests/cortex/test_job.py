@@ -16,6 +16,7 @@ from airflow_provider_cortex.errors import (
     FineTuneFailedError,
     MissingModelError,
     UnreadableAnswerError,
+    excerpt,
 )
 
 ANSWERS = Path(__file__).parent / "answers"
@@ -88,6 +89,15 @@ def test_failed_job_with_less_to_tell(error: object) -> None:
     with pytest.raises(FineTuneFailedError) as failure:
         parse(status="ERROR", error=error).outcome()
     assert ("out of memory" in str(failure.value)) == bool(error)
+    assert "None" not in str(failure.value)
+
+
+@pytest.mark.parametrize("code", [None, "X"])
+def test_failed_job_in_cortex_words(code: str | None) -> None:
+    """Of an error that has a message, the message is told, and not the object around it."""
+    with pytest.raises(FineTuneFailedError) as failure:
+        parse(status="ERROR", error={"message": "out of memory", "code": code}).outcome()
+    assert (failure.value.message, failure.value.code) == ("out of memory", code)
 
 
 def test_cancelled_job() -> None:
@@ -99,7 +109,7 @@ def test_cancelled_job() -> None:
 @pytest.mark.parametrize("model", [None, "", "  ", 7, ["m"]])
 def test_success_needs_a_model(model: object) -> None:
     """SUCCESS without a usable name is no success, and the error shows what came."""
-    with pytest.raises(MissingModelError, match="SUCCESS"):
+    with pytest.raises(MissingModelError, match=r'job ft_1 .*"status": "SUCCESS"'):
         parse(status="SUCCESS", model=model).outcome()
 
 
@@ -153,6 +163,19 @@ def test_progress_that_makes_no_sense(progress: object) -> None:
     assert parse(progress=progress).progress is None
 
 
+@pytest.mark.parametrize("figure", ["NaN", "Infinity", float("inf"), 10**400, "many", True, {}])
+def test_figure_that_makes_no_sense(figure: object) -> None:
+    """A figure that is no finite number is absent, and the job is still read."""
+    job = parse(trained_tokens=figure, training_result={"training_loss": figure})
+    assert (job.trained_tokens, job.training_loss) == (None, None)
+
+
+@pytest.mark.parametrize("options", ["fast", 3, [{"max_epochs": 3}]])
+def test_options_that_make_no_sense(options: object) -> None:
+    """Options that are no object are absent, and the job is still read."""
+    assert parse(options=options).options is None
+
+
 def test_nan_is_not_handed_on() -> None:
     """NaN and Infinity are not JSON: the record for Airflow's database has null for them."""
     job = FineTuneJob.parse('{"id": "ft_1", "status": "PENDING", "progress": NaN, "x": Infinity}')
@@ -200,12 +223,13 @@ def test_unreadable_answer(answer: object) -> None:
     """What cannot be read is an error that shows a bounded piece of it."""
     with pytest.raises(UnreadableAnswerError) as error:
         FineTuneJob.parse(answer)
+    assert error.value.answer == excerpt(answer)
     assert len(str(error.value)) < 500
 
 
 def test_another_jobs_answer_is_refused() -> None:
     """An answer about another job never decides about this one."""
-    with pytest.raises(UnreadableAnswerError, match="not about job ft_2"):
+    with pytest.raises(UnreadableAnswerError, match=r"not about job ft_2: .*ft_1"):
         FineTuneJob.parse({"id": "ft_1", "status": "SUCCESS"}, job_id="ft_2")
 
 
@@ -218,11 +242,15 @@ def test_show() -> None:
     assert succeeded.created_on.tzinfo is UTC
 
 
-@pytest.mark.parametrize("answer", ["{}", None, '[{"id": "ft_1"}]', "[1]"])
-def test_unreadable_show(answer: object) -> None:
-    """What is not a list of jobs is refused whole."""
-    with pytest.raises(UnreadableAnswerError):
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [("{}", "{}"), (None, "None"), ('[{"id": "ft_1"}]', "{'id': 'ft_1'}"), ("[1]", "1")],
+)
+def test_unreadable_show(answer: object, shown: str) -> None:
+    """What is not a list of jobs is refused whole, and what is wrong with it is shown."""
+    with pytest.raises(UnreadableAnswerError) as error:
         jobs(answer)
+    assert error.value.answer == shown
 
 
 def test_jobs_are_frozen() -> None:

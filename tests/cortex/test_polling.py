@@ -1,5 +1,6 @@
 """When to look again, and when to stop."""
 
+import json
 import math
 from itertools import pairwise
 from typing import Any
@@ -12,6 +13,7 @@ from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.polling import (
     AHEAD,
     DEFAULT_LONGEST,
+    Outage,
     Poller,
     PollPolicy,
 )
@@ -122,8 +124,36 @@ def test_trouble_is_borne(poller: Poller, clock: Clock, trouble: Exception) -> N
     """Trouble shorter than the contact budget keeps the wait going, however long the interval."""
     clock.now += 1800.0
     assert poller.miss(trouble) == 60.0  # type: ignore[arg-type]
-    clock.now += 200.0
-    assert poller.miss(trouble) == 60.0  # type: ignore[arg-type]
+    clock.now += 100.0
+    assert poller.miss(trouble) == 120.0  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("policy", "pauses"),
+    [
+        (FREE, [60, 120, 240, 300, 300]),
+        (PollPolicy(longest=100.0), [60, 100, 100]),
+        (PollPolicy(interval=10.0), [10, 20, 40, 80, 160, 300, 300]),
+        (PollPolicy(interval=900.0), [900, 900]),
+        (GRID, [60, 120, 240, 300, 300]),
+        (PollPolicy(interval=10.0, offset=0.0), [10, 20, 40, 80, 160, 300, 300]),
+    ],
+)
+def test_pauses_grow(policy: PollPolicy, pauses: list[float]) -> None:
+    """Each pause of an outage is twice as long as the one before, up to the longest; contact ends that."""
+    clock = Clock(CREATED)
+    poller = waiting(clock, policy, contact_timeout=math.inf)
+    for _ in range(2):
+        for pause in pauses:
+            assert poller.miss(TROUBLE) == pause
+            clock.now += pause
+        poller.observe(job())
+
+
+def test_an_endless_outage_is_no_problem_of_arithmetic(clock: Clock) -> None:
+    """However many looks go wrong, the pause stays what it is at the most."""
+    poller = waiting(clock, FREE, contact_timeout=math.inf)
+    assert {poller.miss(TROUBLE) for _ in range(5000)} == {60, 120, 240, 300}
 
 
 def test_contact_lost(poller: Poller, clock: Clock) -> None:
@@ -169,6 +199,54 @@ def test_a_good_answer_renews_the_budget(poller: Poller, clock: Clock) -> None:
     assert poller.miss(TROUBLE) == 60.0
 
 
+def test_a_restart_does_not_renew_the_budget(clock: Clock) -> None:
+    """Trouble that an earlier process has noted counts from where it began."""
+    first = waiting(clock, FREE, contact_timeout=900.0)
+    began = clock.now
+    clock.now += first.miss(TROUBLE)
+    first.miss(TROUBLE)
+    assert first.outage is not None
+    noted = json.loads(json.dumps(first.outage.to_dict()))
+
+    clock.now += 400.0
+    second = waiting(clock, FREE, contact_timeout=900.0)
+    second.take_over(Outage.read(noted))
+    clock.now += second.miss(TROUBLE)
+    clock.now = began + 900.0
+    with pytest.raises(ContactLostError) as error:
+        second.miss(TROUBLE)
+    assert error.value.waited == 900.0
+
+
+def test_a_poller_is_new_until_it_has_looked(clock: Clock) -> None:
+    """A process that has looked at the job, whatever came of it, needs nobody's notes."""
+    pollers = [waiting(clock, FREE) for _ in range(3)]
+    pollers[1].miss(TROUBLE)
+    pollers[2].observe(job())
+    assert [poller.is_new for poller in pollers] == [True, False, False]
+
+
+def test_an_old_note_does_not_count(clock: Clock) -> None:
+    """A note so old that there must have been contact since, or one of another clock, is left alone."""
+    now = clock.now
+    for since, until in (now - 9000, now - 901), (now + 1, now + 1):
+        poller = waiting(clock, FREE, contact_timeout=300.0)
+        poller.take_over(Outage(since=since, until=until))
+        assert poller.miss(TROUBLE) == 60.0
+    poller = waiting(clock, FREE, contact_timeout=300.0)
+    poller.take_over(Outage(since=now - 9000, until=now - 900))
+    with pytest.raises(ContactLostError):
+        poller.miss(TROUBLE)
+
+
+@pytest.mark.parametrize(
+    "noted", [None, {}, [], "since", {"since": 1.0}, {"since": "1", "until": 2}, {"until": 2.0}]
+)
+def test_a_note_of_somebody_else(noted: object) -> None:
+    """What this package did not write is no note."""
+    assert Outage.read(noted) is None
+
+
 def test_trouble_at_the_deadline(poller: Poller, clock: Clock) -> None:
     """Trouble does not outlive the deadline."""
     clock.now = 4400.0
@@ -180,8 +258,15 @@ def test_trouble_at_the_deadline(poller: Poller, clock: Clock) -> None:
 
 def test_refusal_is_not_borne(poller: Poller) -> None:
     """What would be refused again ends the wait at once."""
-    with pytest.raises(RefusedError, match="no privilege"):
+    with pytest.raises(RefusedError, match=r"^no privilege$"):
         poller.miss(RefusedError("no privilege"))
+
+
+def test_a_job_that_vanishes(poller: Poller) -> None:
+    """A job that was seen and is refused from then on is told with its last known state."""
+    poller.observe(job())
+    with pytest.raises(RefusedError, match=r"does not exist.*ft_1: IN_PROGRESS 50 %"):
+        poller.miss(RefusedError("it does not exist."))
 
 
 def test_no_progress_means_short_gaps_that_grow_slowly() -> None:

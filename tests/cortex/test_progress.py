@@ -28,6 +28,9 @@ class Lines:
     def warning(self, message: str, /, *arguments: object) -> None:
         self.lines.append("WARNING " + message % arguments)
 
+    def error(self, message: str, /, *arguments: object) -> None:
+        self.lines.append("ERROR " + message % arguments)
+
 
 def test_line() -> None:
     """A line shows how far the job is, and when it may end."""
@@ -42,6 +45,7 @@ def test_line() -> None:
     [
         ({"status": "PENDING", "progress": 0.0}, f"PENDING {'░' * 20} 0 %  30 s elapsed; next"),
         ({}, "IN_PROGRESS  30 s elapsed; next"),
+        ({"status": "in_progress"}, "IN_PROGRESS  30 s elapsed; next"),
         (
             {"status": "Paused", "progress": 1.0},
             f"Paused {'█' * 20} 100 %  30 s elapsed, about 0 s",
@@ -75,6 +79,8 @@ def test_duration(seconds: float, text: str) -> None:
         (ID, "ft_6556…"),
         ("CortexFineTuningWorkflow_6556e15c-8f12", "CortexFineTuningWorkflow_6556…"),
         ("ft_1", "ft_1"),
+        ("ft_65561", "ft_65561"),
+        ("ft_655612", "ft_6556…"),
         ("plain", "plain"),
     ],
 )
@@ -108,9 +114,10 @@ def test_a_change_is_told_once() -> None:
 def test_heartbeat() -> None:
     """A wait in which nothing changes says so every ten minutes, not more often."""
     log, narrator = Lines(), Narrator(started_at=0.0)
-    for now in range(0, 3600, 60):
+    for now in range(0, 3601, 60):
         narrator.tell(job(progress=0.5), delay=60.0, now=float(now), log=log)
-    assert len(log.lines) == 6
+    elapsed = [line.split("  ")[1].split(" elapsed")[0] for line in log.lines]
+    assert elapsed == ["0 s", "10 min", "20 min", "30 min", "40 min", "50 min", "1 h 0 min"]
 
 
 def test_unknown_status_is_warned_of_once() -> None:
@@ -128,4 +135,15 @@ def test_elapsed_since_the_job_began() -> None:
     """Elapsed is the job's own age where Cortex tells it, even if the wait began later."""
     log, narrator = Lines(), Narrator(started_at=7200.0)
     narrator.tell(job(progress=0.5, created_on=3600_000), delay=60.0, now=7200.0, log=log)
-    assert "1 h 0 min elapsed, about 1 h 0 min left" in log.lines[0]
+    [told] = log.lines
+    assert told == (
+        "ft_6556… IN_PROGRESS ██████████░░░░░░░░░░ 50 %  1 h 0 min elapsed, about 1 h 0 min left;"
+        " next look in 60 s"
+    )
+
+
+def test_clock_that_is_behind() -> None:
+    """A job that was created in the future, by this clock, was created just now."""
+    log, narrator = Lines(), Narrator(started_at=0.0)
+    narrator.tell(job(created_on=3600_000), delay=60.0, now=3599.0, log=log)
+    assert "  0 s elapsed" in log.lines[0]

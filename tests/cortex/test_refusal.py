@@ -2,59 +2,70 @@
 
 import pytest
 
-from airflow_provider_cortex.cortex.refusal import is_lasting
+from airflow_provider_cortex.cortex.refusal import ERRNOS, SQLSTATES, Trouble, trouble
 
 
 @pytest.mark.parametrize(
-    ("errno", "sqlstate", "statement", "lasting"),
+    ("errno", "sqlstate", "expected"),
     [
-        pytest.param(2003, "02000", True, True, id="no such object, or no privilege"),
-        pytest.param(2141, "42601", True, True, id="unknown function"),
-        pytest.param(606, "57P03", True, True, id="no warehouse"),
-        pytest.param(251005, None, True, True, id="no user"),
-        pytest.param(540001, "08001", False, True, id="403 at login"),
-        pytest.param(290404, "08001", False, False, id="404 from a proxy"),
-        pytest.param(580403, "n/a", False, False, id="403 from a proxy"),
-        pytest.param(390112, "08001", True, False, id="session expired"),
-        pytest.param(390114, "08001", True, False, id="token expired"),
-        pytest.param(604, "57014", True, False, id="statement cancelled"),
-        pytest.param(603, "XX000", True, False, id="internal error"),
-        pytest.param(250001, "n/a", False, False, id="cannot connect"),
-        pytest.param(580429, "n/a", False, False, id="429"),
-        pytest.param(290503, "n/a", False, False, id="503"),
-        pytest.param(None, None, False, False, id="nothing known"),
+        pytest.param(2003, "02000", Trouble.LASTS, id="no such object, or no privilege"),
+        pytest.param(3001, "42501", Trouble.LASTS, id="no privilege"),
+        pytest.param(2141, "42601", Trouble.LASTS, id="unknown function"),
+        pytest.param(1008, "22023", Trouble.LASTS, id="invalid value"),
+        pytest.param(606, "57P03", Trouble.LASTS, id="no warehouse"),
+        pytest.param(251005, None, Trouble.LASTS, id="no user"),
+        pytest.param(252004, None, Trouble.LASTS, id="a value that cannot be bound"),
+        pytest.param(540001, "08001", Trouble.LASTS, id="403 at login"),
+        pytest.param(390100, "28000", Trouble.LOGIN, id="wrong password"),
+        pytest.param(390303, "08001", Trouble.LOGIN, id="OAuth token invalid"),
+        pytest.param(390318, "08001", Trouble.LOGIN, id="OAuth token expired"),
+        pytest.param(
+            4711, "28000", Trouble.LOGIN, id="an authorization failure without a known number"
+        ),
+        pytest.param(390112, "08001", Trouble.SESSION_OVER, id="session expired"),
+        pytest.param(390114, "08001", Trouble.SESSION_OVER, id="token expired"),
+        pytest.param(290404, "08001", Trouble.PASSES, id="404 from a proxy"),
+        pytest.param(580403, "n/a", Trouble.PASSES, id="403 from a proxy"),
+        pytest.param(604, "57014", Trouble.PASSES, id="statement cancelled"),
+        pytest.param(630, "57014", Trouble.PASSES, id="statement too slow"),
+        pytest.param(603, "XX000", Trouble.PASSES, id="internal error"),
+        pytest.param(100351, "P0000", Trouble.PASSES, id="remote service error"),
+        pytest.param(250001, "n/a", Trouble.PASSES, id="cannot connect"),
+        pytest.param(580429, "n/a", Trouble.PASSES, id="429"),
+        pytest.param(290503, "n/a", Trouble.PASSES, id="503"),
+        pytest.param(4711, "53000", Trouble.PASSES, id="resources"),
+        pytest.param(4711, None, Trouble.PASSES, id="an unknown number without a state"),
+        pytest.param(None, None, Trouble.PASSES, id="nothing known"),
     ],
 )
-def test_by_number(errno: int | None, sqlstate: str | None, statement: bool, lasting: bool) -> None:
-    """Numbers and SQL states decide; what is not known to last is borne."""
-    assert is_lasting(errno=errno, sqlstate=sqlstate, statement=statement) is lasting
+def test_by_number_and_state(errno: int | None, sqlstate: str | None, expected: Trouble) -> None:
+    """Numbers decide, and SQL states where the number is unknown; what is in neither table is borne."""
+    assert trouble(errno=errno, sqlstate=sqlstate) is expected
 
 
-def test_rejected_login() -> None:
-    """A login that Snowflake turned down stays turned down, whatever its number."""
-    assert is_lasting(errno=390100, sqlstate="28000", logging_in=True, turned_down=True)
+@pytest.mark.parametrize("errno", [250001, 390102, 390913])
+def test_rejected_login(errno: int) -> None:
+    """A login that Snowflake itself turned down is about the credentials, whatever its number."""
+    assert (
+        trouble(errno=errno, sqlstate="08001", logging_in=True, turned_down=True) is Trouble.LOGIN
+    )
+    assert trouble(errno=errno, sqlstate="08001", logging_in=True) is Trouble.PASSES
 
 
-@pytest.mark.parametrize("errno", [290403, 580404])
+@pytest.mark.parametrize("errno", [290400, 290401, 290403, 580404, 580405])
 def test_closed_door(errno: int) -> None:
     """An HTTP status that says no is a refusal at login; on an open session it passes."""
-    assert is_lasting(errno=errno, sqlstate="n/a", logging_in=True)
-    assert not is_lasting(errno=errno, sqlstate="n/a", logging_in=False)
+    assert trouble(errno=errno, sqlstate="n/a", logging_in=True) is Trouble.LASTS
+    assert trouble(errno=errno, sqlstate="n/a") is Trouble.PASSES
 
 
-@pytest.mark.parametrize(
-    ("said", "lasting"),
-    [
-        ("400 '\"unknown model\"'", True),
-        ("'403 forbidden'", True),
-        ("500 '\"internal error\"'", False),
-        ("503", False),
-        ("429 'slow down'", False),
-        ("unheard of", False),
-    ],
-)
-def test_remote_service(said: str, lasting: bool) -> None:
-    """Of what is behind a Cortex function, a bad request stays bad; being busy passes."""
-    message = f"Request failed for external function X with remote service error: {said}"
-    found = is_lasting(errno=100351, sqlstate="P0000", message=message, statement=True)
-    assert found is lasting
+@pytest.mark.parametrize("errno", [290408, 290429, 290500, 290503, 290600, 290099])
+def test_overload_at_login(errno: int) -> None:
+    """An overloaded Snowflake is no refusal, at login neither; nor is what is no HTTP status."""
+    assert trouble(errno=errno, sqlstate="08001", logging_in=True) is Trouble.PASSES
+
+
+def test_tables() -> None:
+    """A class has two characters; no number of the tables is an HTTP status in disguise, but the one that is told."""
+    assert {len(state) for state in SQLSTATES} == {2}
+    assert [errno for errno in ERRNOS if 290000 <= errno < 300000 or errno >= 580000] == []
