@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -43,6 +45,21 @@ def emulated(jobs: int) -> Iterator[Cortex]:
         assert process.stdout is not None  # noqa: S101 - for mypy
         yield Cortex(**json.loads(process.stdout.readline()))
         process.communicate()
+
+
+def environment(cortex: Cortex, folder: str) -> dict[str, str]:
+    """Return the environment of who waits: nothing of another Airflow that the user may have."""
+    foreign = re.compile("AIRFLOW|SNOWFLAKE|XDG_")
+    kept = {name: value for name, value in os.environ.items() if not foreign.match(name)}
+    return kept | {
+        "AIRFLOW_HOME": folder,
+        "AIRFLOW_CONN_SNOWFLAKE_DEFAULT": cortex.connection,
+        "HOME": folder,  # the driver keeps its caches there
+        "NO_PROXY": "127.0.0.1",
+        "REQUESTS_CA_BUNDLE": cortex.authorities,
+        "SNOWFLAKE_DISABLE_PLATFORM_DETECTION": "true",
+        "SSL_CERT_FILE": cortex.authorities,
+    }
 
 
 def main() -> None:

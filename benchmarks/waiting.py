@@ -6,8 +6,6 @@ What waiting for many jobs costs, by this package and otherwise: ``python -m ben
 
 from __future__ import annotations
 
-import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from benchmarks.emulator import LOGIN_DELAY, STATEMENT_DELAY, Cortex, emulated
+from benchmarks.emulator import LOGIN_DELAY, STATEMENT_DELAY, emulated, environment
 from benchmarks.record import Record, Round
 from benchmarks.table import table
 
@@ -110,28 +108,13 @@ def measure(contender: str, jobs: int, rounds: int) -> Record:
                 *(sys.executable, "-m", "benchmarks.contender"),
                 *(contender, cortex.url, str(rounds), str(record)),
             ],
-            env=_environment(cortex, folder),
+            env=environment(cortex, folder),
             # Airflow's loggers write there.
             stdout=subprocess.DEVNULL,
             check=True,
             timeout=SECONDS,
         )
         return Record.parse(record.read_text(encoding="utf-8"))
-
-
-def _environment(cortex: Cortex, folder: str) -> dict[str, str]:
-    """Return a contender's environment: nothing of another Airflow that the user may have."""
-    foreign = re.compile("AIRFLOW|SNOWFLAKE|XDG_")
-    kept = {name: value for name, value in os.environ.items() if not foreign.match(name)}
-    return kept | {
-        "AIRFLOW_HOME": folder,
-        "AIRFLOW_CONN_SNOWFLAKE_DEFAULT": cortex.connection,
-        "HOME": folder,  # the driver keeps its caches there
-        "NO_PROXY": "127.0.0.1",
-        "REQUESTS_CA_BUNDLE": cortex.authorities,
-        "SNOWFLAKE_DISABLE_PLATFORM_DETECTION": "true",
-        "SSL_CERT_FILE": cortex.authorities,
-    }
 
 
 def _extrapolated(record: Record, jobs: int) -> Record:
