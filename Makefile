@@ -1,6 +1,7 @@
 # Everything that a developer runs. `make` alone says what there is.
 
 PYTHON ?= python3
+MINUTES ?= 10
 export PIP_CACHE_DIR ?= $(CURDIR)/.cache/pip
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -11,7 +12,7 @@ COMPAT = .compat/2.11 .compat/lowest .compat/clients
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo ui test lint compat bench $(COMPAT:.compat/%=compat-%) clean
+.PHONY: help demo ui test coverage lint compat cluster bench soak $(COMPAT:.compat/%=compat-%) mutate clean
 
 help:
 	@echo 'Targets:'
@@ -24,9 +25,12 @@ demo: $(ENVIRONMENT) ## run the example DAG on a real Airflow, against the emula
 ui: $(ENVIRONMENT) ## the same, and leave Airflow's UI up until Ctrl-C
 	@.venv/bin/python -m demo.ui
 
-test: $(ENVIRONMENT) ## run the tests on Airflow 3, with coverage
+test: $(ENVIRONMENT) ## run the tests on Airflow 3
 	@echo '== Tests with constraints.txt'
-	@.venv/bin/python $(PYTEST) --cov --cov-report=term:skip-covered
+	@.venv/bin/python $(PYTEST)
+
+coverage: PYTEST += --cov --cov-report=term:skip-covered
+coverage: test ## the same, and see what they do not reach
 
 lint: $(ENVIRONMENT) ## check style, types and who imports whom
 	@echo '== ruff check' && .venv/bin/ruff check
@@ -36,8 +40,8 @@ lint: $(ENVIRONMENT) ## check style, types and who imports whom
 
 compat: test $(COMPAT:.compat/%=compat-%) ## run the tests also on older Airflows, and Snowflake's own client
 
-# What Airflow 2.11.0 itself is made of is deprecated in the eyes of the rest.
-compat-lowest: PYTEST += --pythonwarnings=ignore::DeprecationWarning
+# What Airflow 2.11.0 itself is made of is deprecated in the eyes of the rest. What knows no Airflow is no older here.
+compat-lowest: PYTEST += --pythonwarnings=ignore::DeprecationWarning tests/test_*.py
 compat-2.11 compat-lowest: compat-%: .compat/%/made
 	@echo '== Tests with constraints-$*.txt'
 	@.compat/$*/bin/python $(PYTEST)
@@ -49,8 +53,18 @@ compat-clients: .compat/clients/made
 bench: $(ENVIRONMENT) ## measure what waiting costs, and write benchmarks/RESULTS.md
 	@.venv/bin/python -m benchmarks
 
+soak: $(ENVIRONMENT) ## let 500 waits come and go for MINUTES=10, and see that nothing grows
+	@.venv/bin/python -m benchmarks.soak --minutes $(MINUTES)
+
+cluster: .compat/cluster/made ## wait for many jobs on a cluster of processes, with chaos
+	@.compat/cluster/bin/python -m cluster
+
+mutate: .compat/mutation/made ## change the code in many small ways, and list what no test notices
+	@.compat/mutation/bin/mutmut run
+	@.compat/mutation/bin/mutmut results
+
 clean: ## remove all that these targets have made
-	rm -rf .cache .compat .coverage .demo .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .venv build dist
+	rm -rf .cache .cluster .compat .coverage .demo .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .venv build dist mutants
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # $(call environment,constraints,what to install): make the environment that the target's file is in.
@@ -72,6 +86,12 @@ endef
 
 .compat/lowest/made: pyproject.toml constraints-lowest.txt
 	$(call environment,constraints-lowest.txt,--editable '.[emulator]' --group test)
+
+.compat/cluster/made: pyproject.toml constraints-cluster.txt
+	$(call environment,constraints-cluster.txt,--editable '.[emulator]' --group cluster)
+
+.compat/mutation/made: pyproject.toml constraints.txt
+	$(call environment,constraints.txt,--editable '.[emulator]' --group test --group mutation)
 
 .compat/clients/made: pyproject.toml constraints-clients.txt
 	$(call environment,constraints-clients.txt,'fakesnow[server]' pytest snowflake-ml-python trustme)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+
+PAGE = 100
+"""The most that Airflow gives at once."""
 
 
 class Api:
@@ -22,10 +26,16 @@ class Api:
             return None
         return response.json() if response.is_success else None
 
-    def start_run(self, dag_id: str, run_id: str) -> Run:
+    def post(self, path: str, body: Mapping[str, Any]) -> None:
+        self._http.post(path, json=body).raise_for_status()
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> None:
+        self._http.patch(path, json=body).raise_for_status()
+
+    def start_run(self, dag_id: str, run_id: str, *, conf: Mapping[str, Any] | None = None) -> Run:
         """Start a run of the DAG."""
-        run = {"dag_run_id": run_id, "logical_date": None}
-        self._http.post(f"/dags/{dag_id}/dagRuns", json=run).raise_for_status()
+        run = {"dag_run_id": run_id, "logical_date": None, "conf": conf or {}}
+        self.post(f"/dags/{dag_id}/dagRuns", run)
         return Run(self, f"/dags/{dag_id}/dagRuns/{run_id}")
 
 
@@ -43,12 +53,19 @@ class Run:
 
     def tasks(self) -> dict[str, str]:
         """Return the state of every task instance that has one, by its name."""
-        answer = self.api.get(f"{self.path}/taskInstances") or {}
         return {
             _name(task): task["state"]
-            for task in sorted(answer.get("task_instances", ()), key=_name)
+            for task in sorted(self.task_instances(), key=_name)
             if task["state"]
         }
+
+    def task_instances(self) -> Iterator[dict[str, Any]]:
+        """Yield every task instance as Airflow describes it."""
+        offset, total = 0, 1
+        while offset < total:
+            answer = self.api.get(f"{self.path}/taskInstances?limit={PAGE}&offset={offset}") or {}
+            yield from answer.get("task_instances", ())
+            offset, total = offset + PAGE, answer.get("total_entries", 0)
 
     def xcom(self, task_id: str, key: str = "return_value", *, map_index: int = -1) -> Any:
         entry = self.api.get(

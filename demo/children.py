@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,8 @@ class Child:
     name: str
     log: Path
     process: subprocess.Popen[bytes]
+    farewell: signal.Signals
+    """What asks it to end in its own way."""
 
 
 class Children:
@@ -38,9 +41,22 @@ class Children:
         self._logs = logs
         self._running: list[Child] = []
 
-    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        user: str | None = None,
+        farewell: signal.Signals = signal.SIGTERM,
+    ) -> Child:
+        """
+        Start one; its log goes on where an earlier one of this *name* left it.
+
+        :param user: whose process it is to be, if not ours.
+        """
         log = self._logs / f"{name}.log"
-        with log.open("wb") as output:
+        with log.open("ab") as output:
             process = subprocess.Popen(  # noqa: S603 - our own commands
                 command,
                 cwd=self._folder,
@@ -48,10 +64,11 @@ class Children:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                user=user,
                 # So that Ctrl-C reaches us only, and that we find whatever it leaves behind.
                 start_new_session=True,
             )
-        child = Child(name, log, process)
+        child = Child(name, log, process, farewell)
         self._running.append(child)
         return child
 
@@ -63,25 +80,44 @@ class Children:
         """Look no longer after one that has ended: its number may become another process's."""
         self._running.remove(child)
 
+    def kill(self, child: Child) -> int:
+        """End one and all that it started at once, as a machine's death does; return how many."""
+        killed = set()
+        while processes := list(self._processes([child])):
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+                killed.add(process.pid)
+            time.sleep(0.05)
+        self.forget(child)
+        return len(killed)
+
     def end(self) -> None:
         """End them and whatever they started: politely at first."""
-        for child in self._running:
-            child.process.terminate()
+        self.end_some(list(self._running))
+
+    def end_some(self, children: Sequence[Child]) -> None:
+        """End these, as *end* does."""
+        for child in children:
+            child.process.send_signal(child.farewell)
         patience = time.monotonic() + GRACE
         # Again and again: what is about to end may still start something.
-        while processes := list(self._processes()):
+        while processes := list(self._processes(children)):
             if time.monotonic() > patience:
                 for process in processes:
                     with suppress(psutil.NoSuchProcess):
                         process.kill()
             time.sleep(0.1)
-        self._running.clear()
+        for child in children:
+            self.forget(child)
 
-    def _processes(self) -> Iterator[psutil.Process]:
-        """Yield what runs in our children's sessions: orphans keep theirs."""
+    def _processes(self, children: Sequence[Child]) -> Iterator[psutil.Process]:
+        """Yield what runs in these children's sessions, where orphans stay, and what that started."""
         self.ended()  # so that none of them stays a zombie
-        sessions = {child.process.pid for child in self._running}
+        sessions = {child.process.pid for child in children}
         for process in psutil.process_iter():
             with suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
                 if os.getsid(process.pid) in sessions and process.status() != psutil.STATUS_ZOMBIE:
+                    # PostgreSQL gives each of its processes a session.
+                    yield from process.children()
                     yield process

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 import secrets
 import shlex
-import shutil
 import socket
 import sys
 import time
@@ -17,14 +14,14 @@ from typing import IO, TypeVar
 
 from demo.api import Api
 from demo.children import Child, Children
+from demo.place import HOST, Place
 from demo.stopping import pause
 from demo.trouble import Trouble
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-PLACE = CHECKOUT / ".demo"
-LOGS = PLACE / "logs"
-TASK_LOGS = PLACE / "airflow" / "logs"
-HOST = "127.0.0.1"
+PLACE = Place(CHECKOUT / ".demo", users="make demo or make ui")
+LOGS = PLACE.logs
+TASK_LOGS = PLACE.task_logs
 
 JOB_SECONDS = 25
 """How long a fine-tuning job of the emulator takes."""
@@ -45,12 +42,14 @@ class Deployment:
     The emulator, and Airflow's four components, each a process.
 
     :param limit: after how many seconds of getting ready or running to give up.
+    :param place: where all of it is.
     """
 
-    def __init__(self, *, limit: float) -> None:
-        self.url = f"http://{HOST}:{_free_port()}"
+    def __init__(self, *, limit: float, place: Place = PLACE) -> None:
+        self.place = place
+        self.url = f"http://{HOST}:{free_port()}"
         self.api = Api(self.url)
-        self._children = Children(folder=PLACE, logs=LOGS)
+        self._children = Children(folder=place.path, logs=place.logs)
         self._began = time.monotonic()
         self._limit = limit
         self._lock: IO[str] | None = None
@@ -62,8 +61,8 @@ class Deployment:
 
     def start(self) -> None:
         """Start everything that stays; returns before it is ready."""
-        self._lock = _clear_place()
-        environment = _environment(self.url)
+        self._lock = self.place.clear()
+        environment = self.place.environment(settings(self.url))
         life = f"seconds:{JOB_SECONDS}"
         emulator = self._python(
             "emulator", environment, "airflow_provider_cortex.emulator", "--port=0", "--life", life
@@ -84,7 +83,7 @@ class Deployment:
             self.check()
             if self.elapsed > self._limit:
                 message = f"Gave up after {self._limit:.0f} s, waiting for {what}."
-                raise Trouble(message, LOGS)
+                raise Trouble(message, self.place.logs)
             pause(0.4)
         return answer
 
@@ -106,40 +105,8 @@ class Deployment:
         self.check()
 
 
-def _clear_place() -> IO[str]:
-    """Make the folder empty, and return the lock on it."""
-    PLACE.mkdir(exist_ok=True)
-    lock = (PLACE / "lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        message = "make demo or make ui is running in this checkout already."
-        raise Trouble(message) from None
-    for old in PLACE.iterdir():
-        if old.is_dir():
-            shutil.rmtree(old)
-    for folder in "airflow", "home", "logs", "tmp":
-        (PLACE / folder).mkdir()
-    return lock
-
-
-def _environment(url: str) -> dict[str, str]:
-    """Return what every process gets: nothing of another Airflow that the user may have."""
-    foreign = re.compile("AIRFLOW|SNOWFLAKE|PYTHON|XDG_")
-    kept = {name: value for name, value in os.environ.items() if not foreign.match(name)}
-    ours = {
-        # Whoever writes to the home directory (the Snowflake driver does) is to write here.
-        "HOME": str(PLACE / "home"),
-        "TMPDIR": str(PLACE / "tmp"),
-        "AIRFLOW_HOME": str(PLACE / "airflow"),
-        "NO_PROXY": HOST,
-        "no_proxy": HOST,
-    }
-    settings = {f"AIRFLOW__{name}": value for name, value in _settings(url).items()}
-    return kept | ours | settings
-
-
-def _settings(url: str) -> dict[str, str]:
+def settings(url: str) -> dict[str, str]:
+    """Return Airflow's settings, by section and name."""
     return {
         "API__BASE_URL": url,
         "API__HOST": HOST,
@@ -162,7 +129,7 @@ def _settings(url: str) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server((HOST, 0)) as server:
         port: int = server.getsockname()[1]
     return port
