@@ -179,9 +179,9 @@ def test_restart_keeps_the_contact_budget(
     clock = Clock(clock.now)
     event: Any = fire(waiting, clock, XComs.of)
     assert event["kind"] == "contact_lost"
-    # The first look comes up to 70 s after the deferral.
-    assert event["waited"] == pytest.approx(900)
-    assert clock.now - began < 980
+    # A triggerer's first look comes up to 70 s after it has begun: what is left may be less.
+    assert 900 <= event["waited"] < 970
+    assert clock.now - began < 1040
 
 
 def test_contact_is_noted_only_if_it_is_lost(
