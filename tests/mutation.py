@@ -2,12 +2,16 @@
 
 import json
 import os
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
 
-PURE = "airflow_provider_cortex.cortex."
+PACKAGE = "airflow_provider_cortex."
 STATS = Path("mutmut-stats.json")
+
+SECONDS = float(os.environ.get("MUTATE_SECONDS", "20"))
+"""For how long to try one mutant, about: what has survived may then be tried for longer, by its name."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -15,16 +19,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Choose among the tests that reach the mutant.
 
     What is decided in pure code has plain tests: a mutant there that only the emulator's tests would
-    notice has survived. Elsewhere each test takes its time, so the quick ones come first.
+    notice has survived. Elsewhere a test takes its time: those of the mutant's own module come first,
+    and the quick ones before the others.
     """
     mutant = os.environ.get("MUTANT_UNDER_TEST", "")
-    if not mutant.startswith(
-        "airflow_provider_cortex."
-    ):  # not a mutant: mutmut learns what there is
+    if not mutant.startswith(PACKAGE):  # none yet: mutmut learns which tests there are
         return
-    if mutant.startswith(PURE):
-        others = [item for item in items if not item.nodeid.startswith("tests/cortex/")]
-        items[:] = [item for item in items if item not in others]
-        config.hook.pytest_deselected(items=others)
-    seconds = json.loads(STATS.read_text(encoding="utf-8"))["duration_by_test"]
-    items.sort(key=lambda item: seconds.get(item.nodeid, 0.0))
+    module = mutant.removeprefix(PACKAGE).split(".", maxsplit=1)[0]
+    own = "tests/cortex/" if module == "cortex" else f"tests/test_{module.removesuffix('s')}.py"
+    known = json.loads(STATS.read_text(encoding="utf-8"))["duration_by_test"]
+
+    def rank(item: pytest.Item) -> tuple[bool, str, float]:
+        # One file after the other: some have an emulator for all of their tests.
+        return not item.nodeid.startswith(own), str(item.path), known.get(item.nodeid, 0.0)
+
+    ranked = sorted(items, key=rank)
+    spent = accumulate((known.get(item.nodeid, 0.0) for item in ranked), initial=0.0)
+    items[:] = [
+        item
+        for item, before in zip(ranked, spent, strict=False)
+        if before <= SECONDS and (module != "cortex" or item.nodeid.startswith(own))
+    ]
+    config.hook.pytest_deselected(items=[item for item in ranked if item not in items])
