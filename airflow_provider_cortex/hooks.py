@@ -218,6 +218,8 @@ class CortexHook(SnowflakeHook):
         # found for good: here it is once for each login, which may come after a change of password.
         self.__dict__["get_connection"] = cache(type(self).get_connection)
         self.__dict__.pop("_get_static_conn_params", None)
+        # Nor an OAuth token that Snowflake may have turned down: they keep it until it should expire.
+        vars(getattr(self, "_oauth", self))["_oauth_token"] = None
         try:
             params: dict[str, Any] = super()._get_conn_params()
             extra = self.get_connection(self.get_conn_id()).extra_dejson

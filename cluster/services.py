@@ -51,7 +51,7 @@ class Database:
             folder.mkdir()
             return cls(folder, programs, port, password, owner=None)
         folder = Path(tempfile.mkdtemp(prefix="cortex-cluster-", dir=_open_to_all()))
-        programs = shutil.copytree(programs, folder / programs.name)
+        programs = _copied(programs, folder)
         for path in folder, *folder.rglob("*"):
             shutil.chown(path, NOBODY)
         return cls(folder, programs, port, password, owner=NOBODY)
@@ -137,6 +137,16 @@ def _found(package: str, pattern: str) -> Path:
         return path
     message = f"There is no {pattern} in {package}: it has none for this kind of machine."
     raise Trouble(message)
+
+
+def _copied(programs: Path, folder: Path) -> Path:
+    """Copy a package's programs, and the libraries that its wheel has put beside the package."""
+    package = programs.parent
+    libraries = f"{package.name}.libs"
+    if (package.parent / libraries).is_dir():  # not on every kind of machine
+        shutil.copytree(package.parent / libraries, folder / libraries)
+    # As deep as it was: the programs look for the libraries by the way there.
+    return shutil.copytree(programs, folder / package.name / programs.name)
 
 
 def _open_to_all() -> Path:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import threading
 import time
-from typing import Any
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any, ClassVar
 
 import pytest
 
@@ -266,6 +268,50 @@ def test_a_rotated_password(connection: str, cortex_emulator: Emulator) -> None:
         cortex_emulator.faults.add("expire")
         assert hook.show() == ()
     assert cortex_emulator.faults.struck == []
+
+
+class Tokens(BaseHTTPRequestHandler):
+    """An OAuth endpoint, whose first token is worth nothing."""
+
+    tokens: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        """Answer with the next token."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        answer = json.dumps({"access_token": self.tokens.pop(0), "expires_in": 3600}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+def test_a_new_oauth_token(connection: str, cortex_emulator: Emulator) -> None:
+    """An OAuth token that Snowflake does not take is replaced by a new one, once."""
+    Tokens.tokens = ["an-old-token", "a-new-token", "another-token"]
+    cortex_emulator.token = "a-new-token"
+    with HTTPServer(("127.0.0.1", 0), Tokens) as endpoint:
+        threading.Thread(target=endpoint.serve_forever, daemon=True).start()
+        change(
+            authenticator="oauth",
+            grant_type="client_credentials",
+            token_endpoint=f"http://127.0.0.1:{endpoint.server_port}/token",
+        )
+        with CortexHook(connection) as hook:
+            assert hook.show() == ()
+        endpoint.shutdown()
+    assert Tokens.tokens == ["another-token"]
+
+
+def test_a_token_that_expires_in_a_session(hook: CortexHook, cortex_emulator: Emulator) -> None:
+    """A session whose token Snowflake finds expired is replaced like one that has ended."""
+    hook.show()
+    before = cortex_emulator.logins
+    cortex_emulator.faults.add("error", code=390318, sqlstate="08001", requests=1)
+    assert hook.show() == ()
+    assert cortex_emulator.logins == before + 1
 
 
 def test_a_login_that_is_refused_for_another_reason_is_not_repeated(
