@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import time
@@ -107,6 +108,7 @@ class CortexFineTuneTrigger(BaseTrigger):
         self.contact_timeout = contact_timeout
         self.cancel_on_kill = cancel_on_kill
         self.clock: Clock = _SystemClock()
+        self._killing: asyncio.Task[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return this trigger's class and arguments, for Airflow's database."""
@@ -136,9 +138,19 @@ class CortexFineTuneTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Cancel the job, if that was asked for: Airflow 3.3 and later call this."""
         session = Session(**self.session).shared()
-        await asyncio.to_thread(
-            fate.decide, self.finetune_job_id, session, cancel=self.cancel_on_kill, log=self.log
+        # A task of its own: each second until the trigger has ended, Airflow 3.3.2 cancels what runs here anew.
+        self._killing = asyncio.create_task(
+            asyncio.to_thread(
+                fate.decide, self.finetune_job_id, session, cancel=self.cancel_on_kill, log=self.log
+            )
         )
+        await asyncio.shield(self._killing)
+
+    async def cleanup(self) -> None:
+        """Wait until it has been told what became of the job: then Airflow closes the task's log."""
+        while self._killing is not None and not self._killing.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(self._killing)
 
     async def _wait(self) -> FineTuneJob:
         """Return the job when it is over; raises what ends the wait before that."""

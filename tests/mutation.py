@@ -10,7 +10,7 @@ import pytest
 PACKAGE = "airflow_provider_cortex."
 STATS = Path("mutmut-stats.json")
 
-SECONDS = float(os.environ.get("MUTATE_SECONDS", "20"))
+SECONDS = float(os.environ.get("MUTATE_SECONDS", "5"))
 """For how long to try one mutant, about: what has survived may then be tried for longer, by its name."""
 
 

@@ -297,6 +297,36 @@ def test_kill_while_deferred(
     assert [line for line in log_lines() if told in line]
 
 
+def test_kill_by_an_impatient_airflow(
+    cortex_emulator: Emulator, connection: str, log_lines: Callable[[], list[str]]
+) -> None:
+    """Airflow 3.3 cancels on_kill each second: the job is cancelled all the same, and it is told in time."""
+    job = cortex_emulator.jobs.add(model="m")
+    cortex_emulator.jobs.stall(job.id)
+    cortex_emulator.statement_delay = 0.1
+
+    async def main() -> None:
+        killed = trigger(job.id, cancel_on_kill=True)
+        ending = asyncio.create_task(killed.on_kill())
+        await asyncio.to_thread(wait_until, lambda: cortex_emulator.logins)
+        ending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await ending
+        ending = asyncio.create_task(killed.cleanup())
+        await asyncio.sleep(0)
+        ending.cancel()
+        await ending
+
+    asyncio.run(main())
+    assert [line for line in log_lines() if f"{job.id} is over: CANCELLED" in line]
+
+
+def test_cleanup_of_a_trigger_that_was_not_killed(cortex_emulator: Emulator) -> None:
+    """A trigger that ended, or whose triggerer is stopped, has nothing to wait for."""
+    asyncio.run(trigger("ft_1", cancel_on_kill=True).cleanup())
+    assert cortex_emulator.logins == 0
+
+
 def test_kill_that_cannot_cancel(
     cortex_emulator: Emulator, connection: str, log_lines: Callable[[], list[str]]
 ) -> None:
