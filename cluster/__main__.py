@@ -97,6 +97,9 @@ class Storm:
         say(f"\nWritten to {RESULTS}. All of it took {self._cluster.elapsed:.0f} s.")
         wrong = [f"{wait.kind} [{wait.map_index}]: {wait.lie}" for wait in ended if wait.lie]
         wrong += [f"{row.case.task_id}: not as it should be" for row in fated if not row.is_right]
+        wrong += [f"{job_id}: it ran while nobody waited" for job_id in waits.all_abandoned()]
+        if waits.fleet.surplus:
+            wrong.append(f"{waits.fleet.surplus} jobs were started twice")
         if wrong:
             raise Trouble("\n".join(["Not all is as it should be.", *wrong]))
 

@@ -54,6 +54,11 @@ class Fleet:
         """The jobs that tasks have started: only those have training data."""
         return [job for job, _ in self._jobs.all() if job.training_data]
 
+    @property
+    def surplus(self) -> int:
+        """How many jobs tasks have started beyond those that they were to start."""
+        return len(self.started) - STARTED
+
     def truth(self) -> dict[str, tuple[Job, State]]:
         """Return every job and where it is, by its id."""
         return {job.id: (job, state) for job, state in self._jobs.all()}

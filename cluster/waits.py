@@ -61,6 +61,10 @@ class Waits:
         self.have_begun |= deferred == JOBS and len(self.fleet.started) >= STARTED
         return Counter(task["state"] or "none" for task in tasks)
 
+    def all_abandoned(self) -> list[str]:
+        """Return the jobs that have been seen running while their task was over."""
+        return sorted(set().union(*self.abandoned.values()))
+
     def at_end(self) -> Iterator[Wait]:
         """Yield what each task tells, compared to the truth."""
         truth = self.fleet.truth()

@@ -95,6 +95,41 @@ def test_a_job_that_two_wait_for_is_asked_for_once(
     assert batches(cortex_emulator) == [1]
 
 
+def test_of_two_who_wait_for_a_job_one_may_leave(
+    cortex_emulator: Emulator, connection: str
+) -> None:
+    """A task that is cleared takes nothing from another one that waits for the same job."""
+    (job_id,) = running(cortex_emulator, 1)
+
+    async def main() -> None:
+        with CortexClient.shared(Session()) as client:
+            leaving, staying = (asyncio.create_task(client.describe(job_id)) for _ in range(2))
+            await asyncio.sleep(0)
+            leaving.cancel()
+            assert (await staying).id == job_id
+
+    run(main)
+
+
+def test_nobody_waits_for_ever(cortex_emulator: Emulator, connection: str) -> None:
+    """If what looks at the jobs is cancelled, as a triggerer that ends does, whoever waits is told."""
+    (job_id,) = running(cortex_emulator, 1)
+    cortex_emulator.statement_delay = 0.5
+
+    async def main() -> None:
+        with CortexClient.shared(Session()) as client:
+            waiting = asyncio.create_task(client.describe(job_id))
+            await asyncio.to_thread(wait_until, lambda: cortex_emulator.statements)
+            for task in asyncio.all_tasks() - {waiting, asyncio.current_task()}:
+                task.cancel()
+            with pytest.raises(UnreachableError, match=job_id):
+                await asyncio.wait_for(waiting, 5)
+            cortex_emulator.statement_delay = 0.0
+            await client.describe(job_id)  # which comes after what still runs in the thread
+
+    run(main)
+
+
 def test_other_settings_are_another_session(cortex_emulator: Emulator, connection: str) -> None:
     """Tasks share a session only if it is the same one: another role's would be refused, or leak."""
     job_ids = running(cortex_emulator, 2)

@@ -215,6 +215,7 @@ def record(status: str, seconds: float) -> dict[str, Any]:
             id="the last one's that succeeded",
         ),
         pytest.param("previous", [("failed", record("ERROR", 9))], None, id="none succeeded"),
+        pytest.param(0.5, [], 0.5, id="hardly any"),
         pytest.param("previous", [("success", {"id": "ft_0"})], None, id="another's XCom"),
     ],
 )
@@ -241,6 +242,7 @@ def test_expected_duration(
         ({"max_poke_interval": float("nan")}, "max_poke_interval"),
         ({"max_poke_interval": float("inf")}, "max_poke_interval"),
         ({"expected_duration": 0}, "expected_duration must be seconds, more than 0"),
+        ({"expected_duration": float("inf")}, "expected_duration"),
         ({"expected_duration": "last"}, "and is 'last'"),
     ],
 )
@@ -348,6 +350,17 @@ def test_kill_on_a_worker(
     cortex_emulator.jobs.stall(job.id)
     sensor(job.id, cancel_on_kill=cancel_on_kill).on_kill()
     assert json.loads(cortex_emulator.jobs.describe(job.id) or "")["status"] == status
+
+
+def test_the_reason_for_skipping(
+    cortex_emulator: Emulator, connection: str, worker: Worker
+) -> None:
+    """A task that is skipped for a cancelled job says so itself: Airflow logs nothing more of a skip."""
+    job = cortex_emulator.jobs.add(model="m")
+    cortex_emulator.jobs.cancel(job.id)
+    result = worker.run(lambda: sensor(job.id, skip_on_cancelled=True))
+    assert result.state == "skipped"
+    assert f"{job.id} was cancelled" in str(result.error)
 
 
 def test_kill_that_cannot_cancel(

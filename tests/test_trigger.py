@@ -14,7 +14,7 @@ from airflow_provider_cortex.client import CortexClient
 from airflow_provider_cortex.cortex.session import Session
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.errors import RefusedError
-from airflow_provider_cortex.triggers import CortexFineTuneTrigger
+from airflow_provider_cortex.triggers import CortexFineTuneTrigger, offset
 from tests.clock import Clock, KilledError, client_threads, wait_until
 from tests.worker import fire, stored
 from tests.xcoms import XComs
@@ -80,6 +80,16 @@ def test_triggers_look_together(cortex_emulator: Emulator, connection: str) -> N
         marks.append({round(moment, 3) for moment in clock.woken[:-1]})
     first, *others = marks
     assert all(len(first & other) >= 5 for other in others)
+
+
+def test_triggerers_are_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Triggerers look at different moments, within ten seconds: while a warehouse that one woke is awake."""
+    offsets = []
+    for number in range(200):
+        monkeypatch.setattr("os.getpid", lambda number=number: number)
+        offsets.append(offset())
+    assert 0 <= min(offsets) < 1
+    assert 9 < max(offsets) < 10
 
 
 def test_an_hour_long_job(monkeypatch: pytest.MonkeyPatch) -> None:
