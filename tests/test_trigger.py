@@ -326,9 +326,9 @@ def test_kill_by_an_impatient_airflow(
         await asyncio.sleep(0)
         ending.cancel()
         await ending
+        assert [line for line in log_lines() if f"{job.id} is over: CANCELLED" in line]
 
     asyncio.run(main())
-    assert [line for line in log_lines() if f"{job.id} is over: CANCELLED" in line]
 
 
 def test_cleanup_of_a_trigger_that_was_not_killed(cortex_emulator: Emulator) -> None:

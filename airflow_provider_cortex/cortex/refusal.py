@@ -84,11 +84,13 @@ SQLSTATES = {
 }
 """By class, which is the first two characters."""
 
-HTTP_STATUSES = dict.fromkeys((400, 401, 403, 404, 405), Trouble.LASTS)
-"""At login: no such account, or not for us. Later on they are a proxy's, and pass."""
-
-HTTP_ERRNOS = (290000, 580000)
-"""The driver adds the first to an HTTP status; some of its errors add it twice."""
+LOGIN_ERRNOS = {
+    base + status: Trouble.LASTS
+    # The driver adds the first to an HTTP status; some of its errors add it twice.
+    for base in (290000, 580000)
+    for status in (400, 401, 403, 404, 405)
+}
+"""At login: no such account, or not for us. Later on these statuses are a proxy's, and pass."""
 
 
 def trouble(
@@ -103,16 +105,10 @@ def trouble(
     :param turned_down: whether Snowflake itself turned the login down. Older drivers have one number
         for that and for a network that fails (250001).
     """
-    if logging_in and (status := _http_status(errno)) in HTTP_STATUSES:
-        return HTTP_STATUSES[status]
+    if logging_in and errno in LOGIN_ERRNOS:
+        return LOGIN_ERRNOS[errno]
     if errno in ERRNOS:
         return ERRNOS[errno]
     if turned_down:
         return Trouble.LOGIN
     return SQLSTATES.get((sqlstate or "")[:2], Trouble.PASSES)
-
-
-def _http_status(errno: int | None) -> int:
-    """Return the HTTP status that a number of the driver stands for, 0 if for none."""
-    rests = ((errno or 0) - base for base in HTTP_ERRNOS)
-    return next((rest for rest in rests if 100 <= rest < 600), 0)  # noqa: PLR2004 - HTTP's range

@@ -269,6 +269,16 @@ def test_a_job_that_vanishes(poller: Poller) -> None:
         poller.miss(RefusedError("it does not exist."))
 
 
+def test_a_job_from_the_future() -> None:
+    """A job that was created after now, by another clock, counts from the beginning of the wait."""
+    at = CREATED + 1800
+    looks = [
+        FREE.next_look(job(progress=None, created_on=on * 1000), at=at, started_at=CREATED)
+        for on in (at + 7200, CREATED, at)
+    ]
+    assert looks[0] == looks[1] > looks[2]
+
+
 def test_no_progress_means_short_gaps_that_grow_slowly() -> None:
     """Without progress any moment may be the end: a minute at first, hardly more after a while."""
     gaps = [gap(FREE, age, None) for age in (0, 60, 225, 400, 900, 3600, 7200)]
