@@ -238,13 +238,32 @@ def test_login_that_fails_twice(cortex_emulator: Emulator, connection: str) -> N
                     job_ids, await ask(client, job_ids, may_fail=True), strict=True
                 ):
                     assert isinstance(error, UnreachableError)
-                    assert job_id in str(error)
+                    assert f"fine-tuning job {job_id} could not be looked at: could not " in str(
+                        error
+                    )
             cortex_emulator.start()
             assert [job.id for job in await ask(client, job_ids)] == job_ids
 
     run(main)
     assert batches(cortex_emulator) == [30]
     assert cortex_emulator.logins == 1
+
+
+def test_an_error_names_its_job_once(cortex_emulator: Emulator, connection: str) -> None:
+    """What Snowflake says of the one job that was asked for is told as it is."""
+    (job_id,) = running(cortex_emulator, 1)
+    cortex_emulator.faults.add("status", at="statement")
+    (error,) = together([job_id])
+    assert isinstance(error, UnreachableError)
+    assert str(error).count(job_id) == 1
+
+
+def test_another_jobs_answer(cortex_emulator: Emulator, connection: str) -> None:
+    """An answer about another job is none about this one, and no trouble of its company."""
+    job_ids = running(cortex_emulator, 3)
+    cortex_emulator.faults.add("other-job", job_id=job_ids[1])
+    answers = together(job_ids)
+    assert [type(answer) for answer in answers] == [FineTuneJob, UnreadableAnswerError, FineTuneJob]
 
 
 def test_rejected_login_is_not_repeated(cortex_emulator: Emulator, connection: str) -> None:

@@ -16,11 +16,23 @@ from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     TaskDeferred,
 )
 
 from airflow_provider_cortex.emulator import Emulator, Life
-from airflow_provider_cortex.errors import TriggerBrokeError
+from airflow_provider_cortex.errors import (
+    ContactLostError,
+    CortexError,
+    FineTuneCancelledError,
+    FineTuneFailedError,
+    FineTuneTimeoutError,
+    MissingModelError,
+    NoConnectionError,
+    RefusedError,
+    TriggerBrokeError,
+    TriggerEventError,
+)
 from airflow_provider_cortex.operators import CortexFineTuneOperator
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
 from tests.clock import wait_until
@@ -437,6 +449,70 @@ def test_deferral_carries_the_moments(cortex_emulator: Emulator, connection: str
     assert timedelta(minutes=60) < (deferred.value.timeout or timedelta()) < timedelta(minutes=62)
 
 
+def test_deferral_carries_what_was_asked_for(cortex_emulator: Emulator, connection: str) -> None:
+    """What the sensor was told about waiting, the trigger is told; and the wait's beginning comes back."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(2))
+    wait = sensor(
+        job.id,
+        deferrable=True,
+        timeout=7200,
+        poke_interval=None,
+        max_poke_interval=90,
+        contact_timeout=70,
+        cancel_on_kill=True,
+        role="TRAINER",
+    )
+    began = datetime.now(tz=UTC) - timedelta(hours=1)
+    with pytest.raises(TaskDeferred) as deferred:
+        wait.execute(context(wait, start_date=began))
+    told = deferred.value.trigger.serialize()[1]
+    assert told["finetune_job_id"] == job.id
+    assert (told["poke_interval"], told["max_poke_interval"]) == (None, 90)
+    assert (told["contact_timeout"], told["cancel_on_kill"]) == (70, True)
+    assert told["session"]["role"] == "TRAINER"
+    assert "airflow-provider-cortex" in told["session"]["query_tag"]
+    assert "weekly" in told["session"]["query_tag"]
+    assert told["started_at"] == began.timestamp()
+    assert deferred.value.kwargs == {"started_at": began.timestamp()}
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict", "arguments"),
+    [
+        (FineTuneFailedError("ft_1", "X", "no rows"), AirflowFailException, {}),
+        (FineTuneCancelledError("ft_1"), AirflowFailException, {}),
+        (FineTuneCancelledError("ft_1"), AirflowSkipException, {"skip_on_cancelled": True}),
+        (FineTuneFailedError("ft_1", "X", "y"), AirflowFailException, {"skip_on_cancelled": True}),
+        (FineTuneTimeoutError("ft_1", 9, "PENDING"), AirflowSensorTimeout, {}),
+        (
+            FineTuneTimeoutError("ft_1", 9, "PENDING"),
+            AirflowTaskTimeout,
+            {"execution_timeout": timedelta(seconds=9), "deferrable": True},
+        ),
+        (
+            FineTuneTimeoutError("ft_1", 9, "PENDING"),
+            AirflowSensorTimeout,
+            {"execution_timeout": timedelta(seconds=90), "deferrable": True},
+        ),
+        (
+            FineTuneTimeoutError("ft_1", 9, "PENDING"),
+            AirflowSensorTimeout,
+            {"execution_timeout": timedelta(seconds=9), "deferrable": False},
+        ),
+        (RefusedError("ft_1 is unknown"), AirflowFailException, {}),
+        (ContactLostError("ft_1", 900, "503", "PENDING"), ContactLostError, {}),
+        (MissingModelError("ft_1", "{}"), MissingModelError, {}),
+        (TriggerEventError("ft_1", None), TriggerEventError, {}),
+        (NoConnectionError("ft_1"), NoConnectionError, {}),
+    ],
+)
+def test_verdicts(error: CortexError, verdict: type, arguments: dict[str, Any]) -> None:
+    """Each row of the table of outcomes: what it means to Airflow, in the words of what happened."""
+    found = sensor(**arguments).verdict(error)
+    assert type(found) is verdict
+    assert str(found) == str(error)
+
+
 def test_timeout_of_a_rescheduled_sensor(
     cortex_emulator: Emulator, connection: str, worker: Worker
 ) -> None:
@@ -486,7 +562,7 @@ def test_trigger_that_broke(cortex_emulator: Emulator, connection: str) -> None:
     """A trigger that crashed fails the task with what it crashed of; a retry looks again."""
     job = cortex_emulator.jobs.add(model="m")
     wait = sensor(job.id, deferrable=True)
-    with pytest.raises(TriggerBrokeError, match="Trigger failure"):
+    with pytest.raises(TriggerBrokeError, match=rf"{job.id}.*Trigger failure"):
         resume_after("Trigger failure", wait)
     with pytest.raises(AirflowSkipException):
         resume_after("Trigger failure", sensor(job.id, deferrable=True, never_fail=True))

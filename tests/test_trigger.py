@@ -34,14 +34,28 @@ def trigger(job_id: str, **changes: Any) -> CortexFineTuneTrigger:
 
 def test_database_and_back() -> None:
     """A trigger that was stored is the trigger that was made, argument by argument."""
-    made = trigger(
-        "ft_1",
-        poke_interval=300.0,
-        contact_timeout=60.0,
-        cancel_on_kill=True,
-        session={"snowflake_conn_id": "sf", "role": "R", "session_parameters": {"TIMEZONE": "UTC"}},
-    )
+    given = {
+        "finetune_job_id": "ft_1",
+        "session": {"snowflake_conn_id": "sf", "session_parameters": {"TIMEZONE": "UTC"}},
+        "started_at": 1.8e9,
+        "deadline": 1.9e9,
+        "poke_interval": 300.0,
+        "max_poke_interval": 600.0,
+        "expected_duration": 3600.0,
+        "contact_timeout": 60.0,
+        "cancel_on_kill": True,
+    }
+    made = CortexFineTuneTrigger(**given)  # type: ignore[arg-type]
+    assert made.serialize()[1] == given
     assert stored(made).serialize() == made.serialize()
+
+
+def test_defaults() -> None:
+    """A trigger goes by the system's clock, and cancels nothing unless it is told to."""
+    made = trigger("ft_1")
+    assert made.clock.time() == pytest.approx(time.time(), abs=10)
+    assert made.serialize()[1]["cancel_on_kill"] is False
+    assert made.serialize()[1]["contact_timeout"] == 900
 
 
 def test_every_argument_is_stored() -> None:
@@ -203,7 +217,7 @@ def test_contact_is_noted_only_if_it_is_lost(
     fire(trigger(job.id), Clock(), XComs.of)
     assert xcoms == {}
     job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(4))
-    cortex_emulator.jobs.answer(job.id, "nobody can read this", looks=3)
+    cortex_emulator.jobs.answer(job.id, "nobody can read this", looks=2)
     fire(trigger(job.id), Clock(), XComs.of)
     assert xcoms == {"out_of_contact": None}
 
@@ -345,11 +359,23 @@ def test_kill_that_cannot_cancel(
     assert [line for line in log_lines() if "ft_gone may run on" in line]
 
 
+def test_a_job_that_vanishes(cortex_emulator: Emulator, connection: str) -> None:
+    """A job that is gone in the middle of a wait ends it at once, told with its last known state."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(9))
+    cortex_emulator.faults.add("record", requests=1, set={"progress": 0.4, "status": "IN_PROGRESS"})
+    cortex_emulator.faults.add("vanish")
+    event: Any = fire(trigger(job.id), Clock())
+    assert event["kind"] == "refused"
+    assert "does not exist" in event["reason"]
+    assert f"Last known state of fine-tuning job {job.id}: IN_PROGRESS 40 %" in event["reason"]
+
+
 def test_connection_out_of_reach(connection: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that Airflow cannot find for a moment is trouble that passes."""
     monkeypatch.delenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT")
     event: Any = fire(trigger("ft_1", contact_timeout=300.0), Clock())
     assert event["kind"] == "contact_lost"
+    assert event["waited"] == pytest.approx(300)
     assert "snowflake_conn_id" in event["reason"]
 
 
