@@ -61,6 +61,9 @@ cluster: .compat/cluster/made ## wait for many jobs on a cluster of processes, w
 
 mutate: .compat/mutation/made ## change the code in many small ways, and list what no test notices
 	@.compat/mutation/bin/mutmut run
+	@echo '== What a few seconds of tests did not notice is tried with all of them'
+	@.compat/mutation/bin/mutmut results | sed -n 's/^ *\(.*\): survived$$/\1/p' \
+		| MUTATE_SECONDS=600 xargs --no-run-if-empty .compat/mutation/bin/mutmut run
 	@.compat/mutation/bin/mutmut results
 
 clean: ## remove all that these targets have made
