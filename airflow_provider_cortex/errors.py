@@ -2,8 +2,9 @@
 Everything this package raises on purpose.
 
 CortexError
-├── ArgumentError            an argument says nothing where something is needed
-│   └── UnsendableError      an argument is nothing that can be sent as it is
+├── ArgumentError            an argument is of no use
+│   ├── EmptyError           it says nothing where something is needed
+│   └── UnsendableError      it is nothing that can be sent as it is
 ├── UnreadableAnswerError    Cortex answered, but not in a shape we know
 ├── MissingModelError        the job succeeded, but Cortex did not name its model
 ├── UnreachableError         trouble that passes: network, overload, a session that ended
@@ -40,23 +41,35 @@ class CortexError(Exception):
 
 class ArgumentError(CortexError):
     """
+    An argument is of no use.
+
+    Attributes: *argument*, its name; *value*, what it rendered to.
+    """
+
+    def __init__(self, argument: str, value: object, message: str) -> None:
+        self.argument = argument
+        self.value = value
+        super().__init__(f"{argument} {message}")
+
+
+class EmptyError(ArgumentError):
+    """
     An argument says nothing where something is needed.
 
-    Attributes: *argument*, its name; *value*, what it rendered to; *source*, how it stands in the DAG
-    file, if that is known.
+    Attribute: *source*, how it stands in the DAG file, if that is known.
     """
 
     def __init__(self, argument: str, value: object, source: str | None = None) -> None:
-        self.argument = argument
-        self.value = value
         self.source = source
         # A value that is no text may be a long one, and not meant for a log.
         empty = value is None or isinstance(value, str)
         found = repr(value) if empty else f"a value of type {type(value).__name__}"
         gave = f"{excerpt(source)!r} gave {found}" if source else f"it is {found}"
         super().__init__(
-            f"{argument} must be text that is not empty, and {gave}. If another task should have"
-            " pushed it: did that task run, succeed, and push one value under this key?"
+            argument,
+            value,
+            f"must be text that is not empty, and {gave}. If another task should have pushed it: did"
+            " that task run, succeed, and push one value under this key?",
         )
 
 
@@ -68,10 +81,7 @@ class UnsendableError(ArgumentError):
     """
 
     def __init__(self, argument: str, value: object, problem: str) -> None:
-        self.argument = argument
-        self.value = value
-        self.source = None
-        CortexError.__init__(self, f"{argument} cannot be sent to Snowflake as it is: {problem}")
+        super().__init__(argument, value, f"cannot be sent to Snowflake as it is: {problem}")
 
 
 class UnreadableAnswerError(CortexError):

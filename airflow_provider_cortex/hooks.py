@@ -343,11 +343,11 @@ class CortexHook(SnowflakeHook):
         return RefusedError(f"cannot {about} {where}: {excerpt(str(error))}")
 
     def _unreachable(self, about: str, error: Exception) -> UnreachableError:
+        from snowflake.connector import ProgrammingError
+
         # The session may be what is wrong: the next call has a new one.
         self.close()
         metrics.transient_error(conn_id=self.get_conn_id())
-        from snowflake.connector import ProgrammingError
-
         # Whoever refuses a statement is running.
         hint = "" if isinstance(error, ProgrammingError) else self._hint
         where = f"with connection {self.get_conn_id()!r}{hint}"

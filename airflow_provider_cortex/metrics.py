@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import socket
 from datetime import timedelta
-from typing import Any
+
+# Here, since an import in the triggerer's event loop waits for whoever is importing the same in a thread.
+from airflow.providers.common.compat.sdk import Stats
 
 
 def polls(jobs: int, *, conn_id: str) -> None:
@@ -17,9 +19,8 @@ def polls(jobs: int, *, conn_id: str) -> None:
 
     ``cortex.polls``, a counter; ``cortex.batch_size``, a gauge.
     """
-    stats = _stats()
-    stats.incr("cortex.polls", jobs, tags={"conn_id": conn_id})
-    stats.gauge("cortex.batch_size", jobs, tags={"conn_id": conn_id})
+    Stats.incr("cortex.polls", jobs, tags={"conn_id": conn_id})
+    Stats.gauge("cortex.batch_size", jobs, tags={"conn_id": conn_id})
 
 
 def statement(seconds: float, *, conn_id: str) -> None:
@@ -28,15 +29,14 @@ def statement(seconds: float, *, conn_id: str) -> None:
 
     ``cortex.statements``, a counter; ``cortex.statement_duration``, a timer.
     """
-    stats = _stats()
-    stats.incr("cortex.statements", tags={"conn_id": conn_id})
+    Stats.incr("cortex.statements", tags={"conn_id": conn_id})
     duration = timedelta(seconds=seconds)
-    stats.timing("cortex.statement_duration", duration, tags={"conn_id": conn_id})
+    Stats.timing("cortex.statement_duration", duration, tags={"conn_id": conn_id})
 
 
 def transient_error(*, conn_id: str) -> None:
     """Count trouble that passes, once for however many jobs: ``cortex.transient_errors``, a counter."""
-    _stats().incr("cortex.transient_errors", tags={"conn_id": conn_id})
+    Stats.incr("cortex.transient_errors", tags={"conn_id": conn_id})
 
 
 def jobs_waiting(jobs: int, *, conn_id: str) -> None:
@@ -46,10 +46,4 @@ def jobs_waiting(jobs: int, *, conn_id: str) -> None:
     There may be several triggerers: it carries the tag ``hostname``, too.
     """
     tags = {"conn_id": conn_id, "hostname": socket.gethostname()}
-    _stats().gauge("cortex.jobs_waiting", jobs, tags=tags)
-
-
-def _stats() -> Any:  # whose type is another one in each release of Airflow
-    from airflow.providers.common.compat.sdk import Stats
-
-    return Stats
+    Stats.gauge("cortex.jobs_waiting", jobs, tags=tags)

@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_cortex.cortex import statements
 from airflow_provider_cortex.cortex.session import Session, query_tag
-from airflow_provider_cortex.errors import ArgumentError, CortexError, RefusedError
+from airflow_provider_cortex.errors import ArgumentError, CortexError, EmptyError, RefusedError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -129,12 +129,12 @@ class CortexTask(BaseOperator):
         """
         Return the text of an argument, once it is rendered.
 
-        :raises ArgumentError: if it says nothing: a template that finds nothing renders to the word
+        :raises EmptyError: if it says nothing: a template that finds nothing renders to the word
             None, and an XCom that was never pushed to None itself.
         """
         value: object = getattr(self, argument)
         if not isinstance(value, str) or value.strip() in {"", "None"}:
-            raise ArgumentError(argument, value, self._sources.get(argument))
+            raise EmptyError(argument, value, self._sources.get(argument))
         return statements.text(argument, value)
 
     def remember_source(self, argument: str) -> None:

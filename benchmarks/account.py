@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_cortex.emulator import Emulator, Life
-from benchmarks.emulator import LOGIN_DELAY, STATEMENT_DELAY, Cortex
+from benchmarks.emulator import Cortex, behind_a_network
 
 
 class Account:
@@ -69,17 +69,12 @@ def opened(folder: str) -> Iterator[Account]:
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    with Emulator(tls=folder, login_delay=LOGIN_DELAY, statement_delay=STATEMENT_DELAY) as emulator:
-        place = {
-            "url": f"{emulator.protocol}://{emulator.host}:{emulator.port}/emulator",
-            "connection": emulator.airflow_connection,
-            "authorities": str(folder / "authorities.pem"),
-        }
+    with behind_a_network(folder) as (emulator, place):
         _tell(place)
         deeds = _deeds(emulator)
         for line in sys.stdin:
             name, *arguments = json.loads(line)
-            _tell(deeds[name](*arguments))
+            _tell(json.dumps(deeds[name](*arguments)))
 
 
 def _deeds(emulator: Emulator) -> dict[str, Callable[..., object]]:
@@ -107,8 +102,8 @@ def _deeds(emulator: Emulator) -> dict[str, Callable[..., object]]:
     }
 
 
-def _tell(answer: object) -> None:
-    print(json.dumps(answer), flush=True)  # noqa: T201 - to who started us
+def _tell(answer: str) -> None:
+    print(answer, flush=True)  # noqa: T201 - to who started us
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -29,6 +29,18 @@ class Cortex:
     """For ``AIRFLOW_CONN_SNOWFLAKE_DEFAULT``."""
     authorities: str
     """The file with the certificates to trust."""
+
+
+@contextmanager
+def behind_a_network(folder: Path) -> Iterator[tuple[Emulator, str]]:
+    """Run an emulator in this process; give it, and a line that tells another one where it is."""
+    with Emulator(tls=folder, login_delay=LOGIN_DELAY, statement_delay=STATEMENT_DELAY) as emulator:
+        cortex = Cortex(
+            url=f"{emulator.protocol}://{emulator.host}:{emulator.port}/emulator",
+            connection=emulator.airflow_connection,
+            authorities=str(folder / "authorities.pem"),
+        )
+        yield emulator, json.dumps(asdict(cortex))
 
 
 @contextmanager
@@ -64,15 +76,10 @@ def environment(cortex: Cortex, folder: str) -> dict[str, str]:
 
 def main() -> None:
     jobs, folder = int(sys.argv[1]), Path(sys.argv[2])
-    with Emulator(tls=folder, login_delay=LOGIN_DELAY, statement_delay=STATEMENT_DELAY) as emulator:
+    with behind_a_network(folder) as (emulator, place):
         for number in range(jobs):
             emulator.jobs.stall(emulator.jobs.add(model=f"DB.S.MODEL_{number}").id)
-        place = {
-            "url": f"{emulator.protocol}://{emulator.host}:{emulator.port}/emulator",
-            "connection": emulator.airflow_connection,
-            "authorities": str(folder / "authorities.pem"),
-        }
-        print(json.dumps(place), flush=True)  # noqa: T201 - to who started us
+        print(place, flush=True)  # noqa: T201 - to who started us
         sys.stdin.read()
 
 

@@ -496,10 +496,8 @@ class Backend:
 @pytest.fixture
 def metrics(monkeypatch: pytest.MonkeyPatch) -> Backend:
     """Be where Airflow's metrics go: how that is set differs from release to release."""
-    from airflow.providers.common.compat import sdk
-
     backend = Backend()
-    monkeypatch.setattr(sdk, "Stats", backend, raising=False)
+    monkeypatch.setattr("airflow_provider_cortex.metrics.Stats", backend)
     return backend
 
 

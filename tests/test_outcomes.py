@@ -417,7 +417,7 @@ VARIES = {"id", "created_on", "finished_on"}
     flag=st.sampled_from([*FLAGS]),
 )
 @settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     # One emulator serves all examples: each has jobs of its own, and clears the faults of the last.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -50,13 +50,7 @@ ERRNOS = {
     390195: Trouble.LOGIN,  # ID_TOKEN_INVALID_LOGIN_REQUEST
     390303: Trouble.LOGIN,  # OAUTH_ACCESS_TOKEN_INVALID
     390318: Trouble.LOGIN,  # OAUTH_ACCESS_TOKEN_EXPIRED
-    394300: Trouble.LOGIN,  # JWT_TOKEN_INVALID, and its relatives
-    394301: Trouble.LOGIN,
-    394302: Trouble.LOGIN,
-    394303: Trouble.LOGIN,
-    394304: Trouble.LOGIN,
-    394305: Trouble.LOGIN,
-    394306: Trouble.LOGIN,
+    **dict.fromkeys(range(394300, 394307), Trouble.LOGIN),  # JWT_TOKEN_INVALID, and its relatives
     # The driver. errorcode.py: the connection's own fields are of no use.
     251001: Trouble.LASTS,  # ER_NO_ACCOUNT_NAME
     251005: Trouble.LASTS,  # ER_NO_USER
