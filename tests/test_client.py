@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import gc
 import json
+import logging
 import os
 import threading
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,12 @@ from airflow_provider_cortex.client import CortexClient
 from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
 from airflow_provider_cortex.cortex.session import Session
 from airflow_provider_cortex.emulator import Emulator, Life
-from airflow_provider_cortex.errors import RefusedError, UnreachableError, UnreadableAnswerError
+from airflow_provider_cortex.errors import (
+    RefusedError,
+    UnreachableError,
+    UnreadableAnswerError,
+    UnsendableError,
+)
 from tests.clock import client_threads, wait_until
 
 DESCRIBE = "FINETUNE('DESCRIBE'"
@@ -135,6 +142,15 @@ def test_other_settings_are_another_session(cortex_emulator: Emulator, connectio
     job_ids = running(cortex_emulator, 2)
     assert [job.id for job in ask_as([Session(role="A"), Session(role="B")], job_ids)] == job_ids
     assert cortex_emulator.logins == 2
+
+
+def test_the_same_settings_in_another_order(cortex_emulator: Emulator, connection: str) -> None:
+    """Tasks share a session whose parameters are the same, however they are ordered in the DAG file."""
+    parameters = {"TIMEZONE": "UTC", "WEEK_START": 1}
+    turned = dict(reversed(parameters.items()))
+    sessions = [Session(session_parameters=parameters), Session(session_parameters=turned)]
+    ask_as(sessions, running(cortex_emulator, 2))
+    assert cortex_emulator.logins == 1
 
 
 def test_the_task_is_no_part_of_the_settings(cortex_emulator: Emulator, connection: str) -> None:
@@ -366,6 +382,88 @@ def test_cancelled_in_the_middle_of_a_statement(cortex_emulator: Emulator, conne
 
     run(main)
     assert batches(cortex_emulator) == [2]
+
+
+def test_one_thread(cortex_emulator: Emulator, connection: str) -> None:
+    """A client has one thread, which ends the session after what it is doing: no two use it at once."""
+    (job_id,) = running(cortex_emulator, 1)
+    cortex_emulator.statement_delay = 0.5
+
+    async def main() -> None:
+        with CortexClient.shared(Session()) as client:
+            leaving = asyncio.create_task(client.describe(job_id))
+            await asyncio.to_thread(wait_until, lambda: cortex_emulator.statements)
+            leaving.cancel()
+        assert client_threads() == {"cortex-client_0"}
+        assert cortex_emulator.open_sessions == 1
+
+    run(main)
+    wait_until(lambda: not client_threads() and not cortex_emulator.open_sessions)
+
+
+def test_a_round_is_given_up(
+    cortex_emulator: Emulator, connection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two statements in a row that nobody answers are enough: the other jobs need not wait for more."""
+    monkeypatch.setenv("AIRFLOW__CORTEX__BATCH_SIZE", "1")
+    job_ids = running(cortex_emulator, 5)
+    for job_id in job_ids:
+        cortex_emulator.jobs.crash(job_id)
+
+    async def main() -> None:
+        with CortexClient.shared(Session()) as client:
+            for _ in range(2):
+                errors = await ask(client, job_ids, may_fail=True)
+                assert {type(error) for error in errors} == {UnreachableError}
+
+    run(main)
+    assert batches(cortex_emulator) == [1] * 4
+
+
+def test_an_answer_in_between(
+    cortex_emulator: Emulator, connection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Statements that nobody answers count only in a row: a job after an answer has its look."""
+    monkeypatch.setenv("AIRFLOW__CORTEX__BATCH_SIZE", "1")
+    job_ids = running(cortex_emulator, 5)
+    for job_id in job_ids[::2]:
+        cortex_emulator.jobs.crash(job_id)
+    answers = together(job_ids)
+    assert [isinstance(answer, FineTuneJob) for answer in answers] == [False, True] * 2 + [False]
+
+
+OF_A_TASK: ContextVar[str] = ContextVar("OF_A_TASK", default="nobody")
+
+
+def test_what_the_client_logs_is_no_tasks(cortex_emulator: Emulator, connection: str) -> None:
+    """What is logged in a look for many is none of the task's that happened to ask first."""
+    contexts = set()
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            contexts.add(OF_A_TASK.get())
+
+    async def main() -> None:
+        OF_A_TASK.set("the first")
+        with CortexClient.shared(Session()) as client:
+            await client.describe(job_id)
+
+    (job_id,) = running(cortex_emulator, 1)
+    logger, listener = logging.getLogger("snowflake.connector"), Listener()
+    logger.addHandler(listener)
+    run(main)
+    logger.removeHandler(listener)
+    assert contexts == {"nobody"}
+
+
+def test_an_id_that_cannot_be_sent(cortex_emulator: Emulator, connection: str) -> None:
+    """A job's id that cannot be sent is refused by name, and travels with no others."""
+    (job_id,) = running(cortex_emulator, 1)
+    error, answer = together(["ft_\0", job_id])
+    assert isinstance(error, UnsendableError)
+    assert str(error).startswith("finetune_job_id ")
+    assert answer.id == job_id
+    assert batches(cortex_emulator) == [1]
 
 
 def test_the_last_one_closes_the_session(cortex_emulator: Emulator, connection: str) -> None:

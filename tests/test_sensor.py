@@ -416,6 +416,24 @@ def test_time_that_is_up_at_the_end(
     assert state == "success" or "Stopped waiting" in str(result.error)
 
 
+def test_time_that_is_up_before_the_first_look(
+    worker: Worker, connection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wait that execution_timeout ends before it has seen anything says so, and how long it was."""
+    monkeypatch.setattr(Instance, "xcom_pull", lambda *_, **__: time.sleep(60))  # a slow database
+    result = worker.run(
+        lambda: CortexFineTuneSensor(
+            task_id="wait",
+            finetune_job_id="ft_1",
+            deferrable=False,
+            expected_duration="previous",
+            execution_timeout=timedelta(seconds=1),
+        )
+    )
+    assert result.state == "up_for_retry"
+    assert re.search(r"after \d\d? s\. Last known state: never seen\.", str(result.error))
+
+
 def test_trigger_holds_no_secret(
     cortex_emulator: Emulator, connection: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -161,7 +161,7 @@ def test_contact_lost(poller: Poller, clock: Clock) -> None:
     poller.observe(job())
     poller.miss(TROUBLE)
     clock.now += 300.0
-    with pytest.raises(ContactLostError) as error:
+    with pytest.raises(ContactLostError, match="fine-tuning job ft_1:") as error:
         poller.miss(TROUBLE)
     assert error.value.waited == 300.0
     assert error.value.last_seen == "IN_PROGRESS 50 %"
@@ -450,6 +450,20 @@ def test_a_restart_wastes_no_look(clock: Clock) -> None:
     poller = waiting(clock, policy)
     clock.now += 1800.0
     assert poller.first_delay() == 3600 * (1 - SPREAD) - 1800
+
+
+@pytest.mark.parametrize("offset", [None, 0.0])
+def test_a_first_look_leaves_a_young_job_alone(offset: float | None, clock: Clock) -> None:
+    """A first look comes as late as any, if the job is known to take long; grid or no grid."""
+    clock.now = CREATED
+    poller = waiting(clock, PollPolicy(expected_duration=36000.0, offset=offset))
+    assert 120.0 < poller.first_delay() <= 36000.0
+
+
+def test_a_first_look_keeps_its_distance(clock: Clock) -> None:
+    """A first look is not before the soonest moment, however soon the job would have it."""
+    assert waiting(clock, FREE).first_delay(soonest=500.0) == 500.0
+    assert FREE.first_look(at=clock.now, started_at=clock.now, soonest=500.0) == clock.now + 500.0
 
 
 def test_a_restart_with_no_expectation_looks_soon(clock: Clock) -> None:
