@@ -102,7 +102,7 @@ def test_last_look_is_at_the_deadline(poller: Poller, clock: Clock) -> None:
 def test_deadline(poller: Poller, clock: Clock) -> None:
     """At the deadline the wait ends, telling how long it was and what was last known."""
     clock.now = 4600.0
-    with pytest.raises(FineTuneTimeoutError) as error:
+    with pytest.raises(FineTuneTimeoutError, match="fine-tuning job ft_1 ") as error:
         poller.observe(job())
     assert error.value.waited == 3600.0
     assert error.value.last_seen == "IN_PROGRESS 50 %"
@@ -496,6 +496,33 @@ def test_progress_that_is_seen_to_change_is_remembered(clock: Clock) -> None:
     assert poller.observe(job(progress=0.333)) == pytest.approx(540 * 1.5 * 0.9 - 540)
     clock.now += 60.0
     assert poller.observe(job(progress=0.667)) == pytest.approx(540 * 1.5 * 0.9 - 600, abs=1)
+
+
+def test_progress_that_stalls(clock: Clock) -> None:
+    """A job that stands still is looked at closely from when its last step said that it would end."""
+    poller = waiting(clock, FREE)
+    clock.now += 470.0
+    poller.observe(job(progress=0.47))
+    clock.now += 480.0
+    assert poller.observe(job(progress=0.47)) == 60.0
+
+
+@pytest.mark.parametrize("second", range(0, 60, 7))
+def test_the_grid_keeps_to_the_longest_gap(second: int) -> None:
+    """To get to a mark never takes longer than the longest gap, if that has room for one."""
+    at = CREATED + second
+    seen = job(progress=0.1, created_on=(CREATED - 5000) * 1000)
+    gap = PollPolicy(longest=120.0, offset=0.0).next_look(seen, at=at, started_at=at) - at
+    assert 60.0 <= gap <= 120.0
+
+
+@pytest.mark.parametrize("second", [0, 1, 25, 59])
+def test_trouble_keeps_to_the_grid(second: int) -> None:
+    """After a look that failed there is a pause: a whole one, or half of it if the interval is fixed."""
+    at = CREATED + second
+    assert 60.0 <= GRID.next_try(at=at) - at < 120.0
+    fixed = PollPolicy(interval=60.0, offset=0.0)
+    assert fixed.next_try(at=at) == CREATED + (60 if second <= 30 else 120)
 
 
 def test_a_low_maximum_lowers_the_minimum() -> None:
