@@ -536,10 +536,10 @@ def test_timeout_of_a_rescheduled_sensor(
 ) -> None:
     """A rescheduled sensor's timeout counts from its first look, in whatever process that was."""
     job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(2))
-    wait = sensor(job.id, deferrable=False, mode="reschedule", timeout=3600)
+    wait = sensor(job.id, deferrable=False, mode="reschedule", timeout=3600, retries=2)
     first = datetime.now(tz=UTC) - timedelta(hours=2)
     with pytest.raises(AirflowSensorTimeout, match=r"after 72\d\d s"):
-        wait.execute(context(wait, rescheduled_on=first))
+        wait.execute(context(wait, rescheduled_on=first, max_tries=2))
 
 
 FOREIGN = [None, {}, {"status": "success", "model": "m"}, {"kind": "finished", "version": 9}]
