@@ -35,6 +35,7 @@ from airflow_provider_cortex.errors import (
 )
 from airflow_provider_cortex.operators import CortexFineTuneOperator
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
+from airflow_provider_cortex.triggers import FIRST_LOOK
 from tests.clock import wait_until
 from tests.worker import MODES, Instance, Worker, in_mode
 
@@ -158,7 +159,9 @@ def test_default_arguments(connection: str) -> None:
     assert not wait.adaptive
 
 
-def test_given_interval_is_the_interval(cortex_emulator: Emulator, connection: str) -> None:
+def test_given_interval_is_the_interval(
+    cortex_emulator: Emulator, connection: str, worker: Worker
+) -> None:
     """A poke_interval that the user gives is the fixed one that Airflow users know, in every mode."""
     job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
     wait = sensor(job.id, mode="reschedule", deferrable=False, poke_interval=timedelta(seconds=45))
@@ -168,14 +171,15 @@ def test_given_interval_is_the_interval(cortex_emulator: Emulator, connection: s
     assert deferred.value.trigger.serialize()[1]["poke_interval"] == 45
 
 
-def test_interval_of_its_own(cortex_emulator: Emulator, connection: str) -> None:
+def test_interval_of_its_own(cortex_emulator: Emulator, connection: str, worker: Worker) -> None:
     """Without a poke_interval the job decides: a rescheduled sensor looks rarely while the end is far."""
     job = cortex_emulator.jobs.add(model="m")
     began = (time.time() - 3600) * 1000
     told = {"id": job.id, "status": "IN_PROGRESS", "created_on": began, "progress": 0.25}
     cortex_emulator.jobs.answer(job.id, json.dumps(told))
     wait = sensor(job.id, mode="reschedule", deferrable=False, poke_interval=None, timeout=86400)
-    assert 150 < seconds_to_the_next_look(wait) <= 300
+    # Rescheduled, it is another process that looks next: no grid.
+    assert 299 < seconds_to_the_next_look(wait) <= 300
     wait = sensor(
         job.id,
         mode="reschedule",
@@ -187,7 +191,90 @@ def test_interval_of_its_own(cortex_emulator: Emulator, connection: str) -> None
     assert 600 < seconds_to_the_next_look(wait) <= 1200
 
 
-def test_exponential_backoff_is_airflow_s(cortex_emulator: Emulator, connection: str) -> None:
+def test_who_asks(cortex_emulator: Emulator, connection: str, worker: Worker) -> None:
+    """A worker's statements are tagged with the DAG, the task and the run that ask."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(0))
+    worker.run(lambda: sensor(job.id, deferrable=False))
+    (tag,) = {statement.query_tag for statement in cortex_emulator.statements}
+    told = json.loads(tag or "")
+    assert told["run_id"].startswith("weekly_")
+    assert (told["package"], told["task_id"]) == ("airflow-provider-cortex", "wait")
+    assert told["dag_id"]
+
+
+def test_a_look_that_hangs(
+    cortex_emulator: Emulator, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look that nobody answers is a look that failed, whatever the connection allows the driver."""
+    monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", cortex_emulator.airflow_connection)
+    monkeypatch.setattr("airflow_provider_cortex.sensors.NETWORK_TIMEOUT", 1)
+    cortex_emulator.faults.add("slow", delay=4.0, at="statement")
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(0))
+    result = worker.run(lambda: sensor(job.id, deferrable=False, contact_timeout=0.01))
+    assert result.state == "up_for_retry"
+    assert "Lost contact" in str(result.error)
+
+
+class SleepsError(Exception):
+    """Somebody wants to sleep."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.until = time.time() + seconds
+
+
+@pytest.fixture
+def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody sleep in the main thread."""
+    sleep = time.sleep
+
+    def wake(seconds: float) -> None:
+        if threading.current_thread() is threading.main_thread():
+            raise SleepsError(seconds)
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", wake)
+
+
+def test_a_poking_sensor_keeps_to_the_grid(
+    cortex_emulator: Emulator, connection: str, no_sleep: None
+) -> None:
+    """Poking sensors look at common moments, if the job decides: a warehouse wakes once for many."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
+    wait = sensor(job.id, deferrable=False, poke_interval=None, timeout=86400)
+    with pytest.raises(SleepsError) as sleeps:
+        wait.execute(context(wait))
+    assert 58 <= sleeps.value.seconds <= 300
+    assert min(sleeps.value.until % 60, -sleeps.value.until % 60) < 5
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_a_fixed_interval_amid_trouble(
+    mode: str, cortex_emulator: Emulator, connection: str, worker: Worker, no_sleep: None
+) -> None:
+    """After a look that failed a worker waits for the interval that was given."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(1))
+    cortex_emulator.faults.add("null", requests=1)
+    wait = sensor(job.id, **in_mode(mode), poke_interval=2)
+    with pytest.raises(SleepsError) as sleeps:
+        wait.execute(context(wait))
+    assert sleeps.value.seconds == 2
+
+
+def test_the_log_tells_the_triggerers_first_look(
+    cortex_emulator: Emulator, connection: str, log_lines: Callable[[], list[str]]
+) -> None:
+    """The worker that hands over says when the triggerer looks, which is not before it can."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
+    wait = sensor(job.id, deferrable=True, poke_interval=2)
+    with pytest.raises(TaskDeferred):
+        wait.execute(context(wait))
+    assert [line for line in log_lines() if f"next look in {FIRST_LOOK:.0f} s" in line]
+
+
+def test_exponential_backoff_is_airflow_s(
+    cortex_emulator: Emulator, connection: str, worker: Worker
+) -> None:
     """Who asks Airflow for its exponential backoff gets that."""
     job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
     options = {"mode": "reschedule", "deferrable": False, "poke_interval": None}
@@ -364,6 +451,17 @@ def test_kill_on_a_worker(
     assert json.loads(cortex_emulator.jobs.describe(job.id) or "")["status"] == status
 
 
+def test_a_kill_cancels_nothing_unasked(cortex_emulator: Emulator, connection: str) -> None:
+    """A sensor that was told nothing of it leaves the job alone, killed on a worker or deferred."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
+    wait = sensor(job.id, deferrable=True)
+    wait.on_kill()
+    with pytest.raises(TaskDeferred) as deferred:
+        wait.execute(context(wait))
+    assert deferred.value.trigger.serialize()[1]["cancel_on_kill"] is False
+    assert json.loads(cortex_emulator.jobs.describe(job.id) or "")["status"] == "PENDING"
+
+
 def test_the_reason_for_skipping(
     cortex_emulator: Emulator, connection: str, worker: Worker
 ) -> None:
@@ -414,6 +512,26 @@ def test_time_that_is_up_at_the_end(
     assert result.state == state
     assert result.xcoms.get("model") == ("m" if state == "success" else None)
     assert state == "success" or "Stopped waiting" in str(result.error)
+
+
+@pytest.mark.parametrize(("limit", "waited"), [(3600, 3570), (100, 90)])
+def test_a_deferred_wait_ends_before_its_execution_timeout(
+    limit: int, waited: int, cortex_emulator: Emulator, connection: str, worker: Worker
+) -> None:
+    """A deferred wait leaves half a minute of its execution_timeout for last words, or a tenth of it."""
+    job = cortex_emulator.jobs.add(model="m")
+    cortex_emulator.jobs.stall(job.id)
+    result = worker.run(
+        lambda: sensor(
+            job.id,
+            deferrable=True,
+            poke_interval=600,
+            timeout=7200,
+            execution_timeout=timedelta(seconds=limit),
+        )
+    )
+    assert isinstance(result.error, AirflowTaskTimeout)
+    assert f"after {waited} s" in str(result.error)
 
 
 def test_time_that_is_up_before_the_first_look(

@@ -137,8 +137,8 @@ class Instance:
             self.rescheduled_on = self.rescheduled_on or began
 
         def get_first_reschedule_date(self, context: Mapping[str, Any]) -> datetime | None:
-            assert context["ti"] is self
-            return self.rescheduled_on
+            asker: Instance = context["ti"]
+            return asker.rescheduled_on
 
 
 @dataclass(frozen=True)
