@@ -245,7 +245,7 @@ def test_a_poking_sensor_keeps_to_the_grid(
     with pytest.raises(SleepsError) as sleeps:
         wait.execute(context(wait))
     assert 58 <= sleeps.value.seconds <= 300
-    assert min(sleeps.value.until % 60, -sleeps.value.until % 60) < 5
+    assert min(sleeps.value.until % 60, -sleeps.value.until % 60) < 2
 
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
