@@ -374,6 +374,23 @@ def test_progress_in_the_log(
     assert [line for line in lines if f"{job.id} SUCCESS: model DB.S.m" in line]
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_job_that_does_not_say_when_it_began(
+    mode: str,
+    cortex_emulator: Emulator,
+    connection: str,
+    worker: Worker,
+    log_lines: Callable[[], list[str]],
+) -> None:
+    """Where Cortex does not tell since when a job has run, the log tells how long the wait has."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(3))
+    cortex_emulator.faults.add("record", remove=["created_on"])
+    assert worker.run(lambda: sensor(job.id, **in_mode(mode))).state == "success"
+    shown = [line for line in log_lines() if "next look" in line]
+    assert len(shown) == 3
+    assert all("s elapsed" in line for line in shown)
+
+
 def test_an_unknown_status_is_warned_of_once(
     cortex_emulator: Emulator,
     connection: str,

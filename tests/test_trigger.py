@@ -83,6 +83,19 @@ def test_polls_every_poke_interval(cortex_emulator: Emulator, connection: str) -
     assert json.loads(event["job"])["model"] == "DB.S.m"
 
 
+def test_the_longest_interval(cortex_emulator: Emulator, connection: str) -> None:
+    """max_poke_interval says how rarely a triggerer may look, while the job's end is far off."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
+    cortex_emulator.faults.add("record", set={"status": "IN_PROGRESS", "progress": 0.1})
+    gaps = []
+    for longest in (300.0, 1200.0):
+        clock = Clock()
+        last = clock.now + 7200
+        fire(trigger(job.id, max_poke_interval=longest, deadline=last), clock)
+        gaps.append(max(clock.slept[1:]))
+    assert gaps[0] <= 300 < gaps[1] <= 1200
+
+
 def test_triggers_look_together(cortex_emulator: Emulator, connection: str) -> None:
     """Triggers that began at different moments look at the same ones from then on."""
     job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
