@@ -183,7 +183,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         except AirflowTaskTimeout as timeout:
             if timeout.__cause__ is not None:  # it has been told
                 raise
-            raise self._with_fate(context) from timeout
+            raise AirflowTaskTimeout(self._fate(context)) from timeout
         if self.deferrable and self._watch is not None:
             self._hand_over(context, self._watch.poller.policy)
         return False
@@ -205,20 +205,21 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
 
     def _wait(self, context: Context) -> Any:
         """
-        Run Airflow's loop, whose sleep ``execution_timeout`` may end.
+        Run Airflow's loop, which may end by itself, between two looks.
 
-        The loop skips for soft_fail and never_fail if it ends a look, but not if it ends a sleep:
-        which of the two it hits is chance, so they are made alike.
+        There ``execution_timeout`` may end its sleep; and it has a clock of its own for ``timeout``, which
+        may be a moment ahead. It knows nothing of the job then, and its rules for soft_fail and
+        never_fail are others than for what ends a look. Which of the two it hits is chance, so they
+        are made alike.
         """
         try:
             return _poke_loop(self, context)
-        except AirflowTaskTimeout as timeout:
-            if timeout.__cause__ is not None:  # it has been told
+        except (AirflowTaskTimeout, AirflowSensorTimeout, AirflowSkipException) as end:
+            if end.__cause__ is not None:  # it has been told
                 raise
-            told = self._with_fate(context)
-            if self.soft_fail or self.never_fail:
-                raise AirflowSkipException(str(told)) from timeout
-            raise told from timeout
+            is_skip = self.soft_fail or self.never_fail
+            verdict = AirflowSkipException if is_skip else type(end)
+            raise verdict(self._fate(context)) from end
         finally:
             if self._watch is not None:
                 self.leave(self._watch.hook)
@@ -327,13 +328,11 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
             case _:
                 return super().verdict(error)
 
-    def _with_fate(self, context: Context) -> AirflowTaskTimeout:
-        """Return what Airflow's own timeout lacks: what is known of the job."""
-        waited = time.time() - self._started_at(context)
+    def _fate(self, context: Context) -> str:
+        """Return what Airflow's own timeouts lack: what is known of the job."""
+        waited = max(0.0, time.time() - self._started_at(context))
         last_seen = self._watch.poller.last_state if self._watch else "never seen"
-        return AirflowTaskTimeout(
-            str(FineTuneTimeoutError(str(self.finetune_job_id), waited, last_seen))
-        )
+        return str(FineTuneTimeoutError(str(self.finetune_job_id), waited, last_seen))
 
     def _job_id(self) -> str:
         # A template may well leave a line end around it.

@@ -551,6 +551,28 @@ def test_a_deferred_wait_ends_before_its_execution_timeout(
     assert f"after {waited} s" in str(result.error)
 
 
+@pytest.mark.parametrize(
+    ("flags", "state"),
+    [({}, "failed"), ({"soft_fail": True}, "skipped"), ({"never_fail": True}, "skipped")],
+)
+def test_a_clock_that_is_ahead(
+    flags: dict[str, bool],
+    state: str,
+    cortex_emulator: Emulator,
+    connection: str,
+    worker: Worker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A timeout by Airflow's own clock ends a wait like any other, and tells of the job."""
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() - 3600)  # which is not that of Airflow's loop
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(7200))
+    result = worker.run(lambda: sensor(job.id, deferrable=False, timeout=0.1, **flags))
+    assert result.state == state
+    assert f"Stopped waiting for fine-tuning job {job.id} after 0 s" in str(result.error)
+    assert "Last known state: PENDING" in str(result.error)
+
+
 def test_time_that_is_up_before_the_first_look(
     worker: Worker, connection: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,7 +30,9 @@ class Protocol(H11Protocol):
         self.app_state = {**self.app_state, "transport": transport}
 
     def shutdown(self) -> None:
-        super().shutdown()
+        # Python 3.11 cannot abort a TLS transport that was closed twice.
+        if not self.transport.is_closing():
+            super().shutdown()
         if self.transport.is_closing():
             self.transport.abort()  # TLS would wait for an idle client's goodbye
 
