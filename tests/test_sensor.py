@@ -351,6 +351,11 @@ def test_intervals_of_no_use(arguments: dict[str, Any], told: str) -> None:
         sensor(**arguments)
 
 
+def test_the_least_maximum() -> None:
+    """A minute is the least that max_poke_interval may be."""
+    assert sensor(max_poke_interval=60).max_poke_interval == 60
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_progress_in_the_log(
     mode: str,
