@@ -256,10 +256,9 @@ def test_login_that_fails_twice(cortex_emulator: Emulator, connection: str) -> N
                 for job_id, error in zip(
                     job_ids, await ask(client, job_ids, may_fail=True), strict=True
                 ):
+                    told = f"fine-tuning job {job_id} could not be looked at: could not "
                     assert isinstance(error, UnreachableError)
-                    assert f"fine-tuning job {job_id} could not be looked at: could not " in str(
-                        error
-                    )
+                    assert told in str(error)
             cortex_emulator.start()
             assert [job.id for job in await ask(client, job_ids)] == job_ids
 
