@@ -241,7 +241,8 @@ def test_a_login_that_is_refused_is_tried_once_more(
 ) -> None:
     """Credentials may just have been replaced: they are looked up once more, and the session opens."""
     cortex_emulator.faults.add("login", requests=1)
-    assert CortexHook(connection).show() == ()
+    with CortexHook(connection) as hook:
+        assert hook.show() == ()
     assert len(cortex_emulator.faults.struck) == 1
 
 
