@@ -1,0 +1,69 @@
+"""Names as Snowflake reads them."""
+
+import pytest
+
+from airflow_provider_cortex.cortex import identifier
+from airflow_provider_cortex.cortex.identifier import Identifier, parse
+from airflow_provider_cortex.errors import ArgumentError
+
+
+@pytest.mark.parametrize(
+    ("name", "folded", "sql"),
+    [
+        ("tickets", ["TICKETS"], '"TICKETS"'),
+        ("Db.Public._t$1", ["DB", "PUBLIC", "_T$1"], '"DB"."PUBLIC"."_T$1"'),
+        ('"my tickets"', ["my tickets"], '"my tickets"'),
+        ('db."a.b"."say ""hi"""', ["DB", "a.b", 'say "hi"'], '"DB"."a.b"."say ""hi"""'),
+        ('"; DROP TABLE t --"', ["; DROP TABLE t --"], '"; DROP TABLE t --"'),
+    ],
+)
+def test_name(name: str, folded: list[str], sql: str) -> None:
+    """What is not quoted is kept in capitals, and dots within quotes part nothing."""
+    parts = parse(name)
+    assert parts is not None
+    assert [part.folded for part in parts] == folded
+    assert identifier.sql(parts) == sql
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "a.",
+        ".a",
+        "a..b",
+        "a.b.c.d",
+        "1a",
+        "a b",
+        "a-b",
+        '"',
+        '""',
+        '"a',
+        'a"b"',
+        "a;b",
+        "ä",
+    ],
+)
+def test_no_name(name: str) -> None:
+    """What is not a name is refused by the argument's, and told how to become one."""
+    assert parse(name) is None
+    with pytest.raises(ArgumentError, match="destination must be an identifier") as caught:
+        identifier.qualified("destination", name)
+    assert "double quotes" in str(caught.value)
+    assert caught.value.argument == "destination"
+
+
+def test_depth() -> None:
+    """A name has no more parts than its place allows."""
+    assert parse("a.b", most=1) is None
+    assert parse("a", most=1) == (Identifier("a"),)
+
+
+@pytest.mark.parametrize(
+    ("name", "folded"),
+    [("body", "BODY"), ('"body"', "body"), ("ticket body", "ticket body"), ('a"b', 'a"b')],
+)
+def test_column(name: str, folded: str) -> None:
+    """A column's name is Snowflake's if it is an identifier, and else meant letter by letter."""
+    assert identifier.column(name).folded == folded
