@@ -4,6 +4,7 @@ Everything this package raises on purpose.
 CortexError
 ├── ArgumentError            an argument is of no use
 │   ├── EmptyError           it says nothing where something is needed
+│   ├── QueryError           it is a query that does not give what Cortex needs
 │   └── UnsendableError      it is nothing that can be sent as it is
 ├── UnreadableAnswerError    Cortex answered, but not in a shape we know
 ├── MissingModelError        the job succeeded, but Cortex did not name its model
@@ -11,6 +12,8 @@ CortexError
 ├── RefusedError             Snowflake said no, and would say so again
 ├── NoConnectionError        Airflow found no such connection
 ├── ContactLostError         no usable answer for longer than the contact budget
+├── FineTuneExistsError      the job that was to be started is there already
+├── FineTuneOverError        the job that was to be cancelled is over
 ├── FineTuneFailedError      the job ended in ERROR
 ├── FineTuneCancelledError   somebody cancelled the job
 ├── FineTuneTimeoutError     we stopped waiting; the job may still be running
@@ -71,6 +74,13 @@ class EmptyError(ArgumentError):
             f"must be text that is not empty, and {gave}. If another task should have pushed it: did"
             " that task run, succeed, and push one value under this key?",
         )
+
+
+class QueryError(ArgumentError):
+    """An argument is a query that does not give what Cortex needs. The query is not told: it may be long."""
+
+    def __init__(self, argument: str, problem: str) -> None:
+        super().__init__(argument, None, problem)
 
 
 class UnsendableError(ArgumentError):
@@ -142,6 +152,28 @@ class ContactLostError(CortexError):
             f"Lost contact with fine-tuning job {job_id}: no usable answer for {waited:.0f} s"
             f" (last: {reason}). Last known state: {last_seen}. It may still be running: a retry of"
             " this task takes up the wait again."
+        )
+
+
+class FineTuneExistsError(CortexError):
+    """The job that was to be started is there already."""
+
+    def __init__(self, job_id: str, state: str) -> None:
+        self.job_id = job_id
+        super().__init__(
+            f"Fine-tuning job {job_id} ({state}) is what this task was to start, and if_exists is"
+            ' "fail": wait for that one, or cancel it, or say if_exists="create" to pay for another.'
+        )
+
+
+class FineTuneOverError(CortexError):
+    """The job that was to be cancelled is over."""
+
+    def __init__(self, job_id: str, state: str) -> None:
+        self.job_id = job_id
+        super().__init__(
+            f"Fine-tuning job {job_id} cannot be cancelled: it is over ({state}), and fail_if_over is"
+            " set."
         )
 
 

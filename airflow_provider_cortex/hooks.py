@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
@@ -47,6 +47,13 @@ OAUTH_REFUSALS = frozenset({400, 401, 403})
 
 LOGIN_TIMEOUT = 60
 """Seconds for which the driver tries to log in, unless the connection says otherwise."""
+
+
+class Answer(NamedTuple):
+    """What a statement gave."""
+
+    columns: tuple[str, ...]
+    rows: list[Any]
 
 
 class CortexHook(SnowflakeHook):
@@ -159,6 +166,15 @@ class CortexHook(SnowflakeHook):
         """Cancel the job and return Cortex's sentence about it."""
         return self._sentence(statements.cancel(job_id), about=f"cancel fine-tuning job {job_id}")
 
+    def columns(self, argument: str, query: str, *names: str) -> tuple[str, ...]:
+        """
+        Return the names of a query's columns: of these, or of all. The query is compiled, and not run.
+
+        :param argument: what the query is called, should it be of no use.
+        """
+        call = statements.columns(argument, query, *names)
+        return self._ask(call, about=f"compile {argument}").columns
+
     def complete(
         self,
         model: str,
@@ -258,13 +274,21 @@ class CortexHook(SnowflakeHook):
 
     def _row(self, call: Call, *, width: int, about: str) -> tuple[object, ...]:
         """Return the only row of the answer, which has *width* cells."""
+        rows = self._ask(call, about=about).rows
+        if len(rows) != 1 or len(rows[0]) != width:
+            expected = "one column" if width == 1 else f"{width} columns"
+            raise UnreadableAnswerError(f"which should be one row of {expected}", rows)
+        return tuple(rows[0])
+
+    def _ask(self, call: Call, *, about: str) -> Answer:
+        """Return the answer, from a new session if Snowflake has ended the one there was."""
         from snowflake.connector import Error
 
         with self._translated(about):
             before = self._session
             session = self._open()
             try:
-                rows = self._rows(session, call)
+                return self._answer(session, call)
             except Error as error:
                 # A token may be found too old in the middle of a session: a new login has a new one.
                 is_over = _trouble(error) in {Trouble.SESSION_OVER, Trouble.LOGIN}
@@ -272,11 +296,7 @@ class CortexHook(SnowflakeHook):
                     raise
                 self.log.info("Snowflake has ended the session: logging in again")
                 self.close()
-                rows = self._rows(self._open(), call)
-        if len(rows) != 1 or len(rows[0]) != width:
-            expected = "one column" if width == 1 else f"{width} columns"
-            raise UnreadableAnswerError(f"which should be one row of {expected}", rows)
-        return tuple(rows[0])
+                return self._answer(self._open(), call)
 
     def _open(self) -> SnowflakeConnection:
         """Return the session that is open, or log in."""
@@ -306,13 +326,14 @@ class CortexHook(SnowflakeHook):
             )
             return self.get_conn()
 
-    def _rows(self, session: SnowflakeConnection, call: Call) -> list[Any]:
-        """Return the answer's rows, and have the statement measured."""
+    def _answer(self, session: SnowflakeConnection, call: Call) -> Answer:
+        """Return the answer, and have the statement measured."""
         began = time.monotonic()
         try:
             with session.cursor() as cursor:
                 cursor.execute(call.sql, call.values)
-                return cursor.fetchall()
+                columns = tuple(column.name for column in cursor.description)
+                return Answer(columns, cursor.fetchall())
         finally:
             metrics.statement(time.monotonic() - began, conn_id=self.get_conn_id())
 

@@ -14,12 +14,23 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_cortex.cortex import statements
 from airflow_provider_cortex.cortex.session import Session, query_tag
-from airflow_provider_cortex.errors import ArgumentError, CortexError, EmptyError, RefusedError
+from airflow_provider_cortex.errors import (
+    ArgumentError,
+    CortexError,
+    EmptyError,
+    FineTuneExistsError,
+    FineTuneOverError,
+    RefusedError,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_cortex.hooks import CortexHook
+
+
+FOR_GOOD = (ArgumentError, RefusedError, FineTuneExistsError, FineTuneOverError)
+"""What a retry would run into again."""
 
 
 class CortexTask(BaseOperator):
@@ -143,6 +154,6 @@ class CortexTask(BaseOperator):
 
     def verdict(self, error: CortexError) -> BaseException:
         """Return what *error* means to Airflow: whether a retry can help is decided here."""
-        if isinstance(error, ArgumentError | RefusedError):
+        if isinstance(error, FOR_GOOD):
             return AirflowFailException(str(error))
         return error

@@ -126,14 +126,16 @@ def assert_refused(result: Result, argument: str, received: Received) -> None:
 
 
 def query(text: str) -> str:
-    """Return the query that Cortex is to run: without the semicolon at its end."""
-    return text.strip().removesuffix(";").rstrip()
+    """Return the query that Cortex is to run: without the semicolon at its end, or in a comment."""
+    text = text.strip().removesuffix(";").rstrip()
+    return f"{text}\n" if "--" in text.rpartition("\n")[2] else text
 
 
 def start(worker: Worker, **arguments: Any) -> Result:
-    """Start a job."""
+    """Start a job, with one statement."""
+    alone = {"if_exists": "create", "validate": False}
     return worker.run(
-        lambda: CortexFineTuneOperator(task_id="start", **{**CREATE, **arguments}),
+        lambda: CortexFineTuneOperator(task_id="start", **{**CREATE, **alone, **arguments}),
     )
 
 
@@ -184,12 +186,14 @@ def test_fine_tune(received: Received, one_session: None, worker: Worker) -> Non
     """Model, base model, both queries and the options' keys and values arrive as they were given."""
     for text in hostile.sendable():
         options = {text: text, "deep": [{text: [text]}]}
-        names = dict.fromkeys(["model", "base_model"], text)
-        queries = dict.fromkeys(["training_data", "validation_data"], text)
+        name = '"' + text.replace('"', '""') + '"'  # or it would be refused
+        data = f"SELECT 1, {text}"  # or it might be a table's name
+        names = dict.fromkeys(["model", "base_model"], name)
+        queries = dict.fromkeys(["training_data", "validation_data"], data)
         assert start(worker, **names, **queries, options=options).state == "failed"
         sql, literals = received.one()
         assert sql == f"{FINETUNE}(?, ?, ?, ?, ?, ?)"
-        assert literals[:-1] == ["CREATE", text, text, query(text), query(text)]
+        assert literals[:-1] == ["CREATE", name, name, query(data), query(data)]
         assert json.loads(literals[-1]) == options
 
 
@@ -342,8 +346,8 @@ def test_text_of_other_classes(received: Received, one_session: None, worker: Wo
         def __str__(self) -> str:
             return "something else"
 
-    start(worker, model=Escaped("it's"), base_model=Models.LLAMA)
-    assert received.one()[1] == ["CREATE", "it's", "llama3.1-8b", "SELECT 1"]
+    start(worker, model=Escaped('"it\'s"'), base_model=Models.LLAMA)
+    assert received.one()[1] == ["CREATE", '"it\'s"', "llama3.1-8b", "SELECT 1"]
 
 
 @pytest.fixture

@@ -6,13 +6,15 @@ the database and reads it again, wakes it with the event; but nobody waits. Real
 sensor in test_example_dag.py and in ``make demo``.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import json
 import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -54,6 +56,28 @@ def in_mode(mode: str) -> dict[str, Any]:
     return {"deferrable": False, "mode": mode}
 
 
+def dag_run(began: datetime | None = None, **changes: Any) -> Any:
+    """Return a DAG run, as much of it as a task may see: a weekly one, that began when it was due."""
+    began = began or datetime.now(tz=UTC)
+    due = (
+        {"run_after": began}
+        if not AIRFLOW_2
+        else {"data_interval_end": began, "logical_date": None}
+    )
+    facts = {"start_date": began, "clear_number": 0, "run_type": "scheduled", **due}
+    return SimpleNamespace(**facts | changes)
+
+
+class Store(dict[str, Any]):
+    """What a task instance keeps beyond its tries, as Airflow 3.3 does."""
+
+    def set(self, key: str, value: Any) -> None:
+        """Keep a value, in the JSON form in which Airflow would."""
+        kept = json.dumps(value, allow_nan=False)
+        leftovers.leave(XCOMS, kept)
+        self[key] = json.loads(kept)
+
+
 @dataclass
 class Instance:
     """A task instance, as much of it as a task may see."""
@@ -68,6 +92,11 @@ class Instance:
     rescheduled_on: datetime | None = None
     earlier: Sequence[tuple[str, Any]] = ()
     """Earlier runs of the task, the latest last: the state of each, and its finetune_job."""
+    try_number: int = 1
+    dag_run: Any = field(default_factory=dag_run)
+    returned: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """What other instances in the run have returned, by task id."""
+    store: Store | None = None
 
     def __post_init__(self) -> None:
         if self.rescheduled_on:
@@ -83,16 +112,28 @@ class Instance:
         leftovers.leave(XCOMS, kept)
         self.xcoms[key] = json.loads(kept)
 
+    def again(self, task: BaseOperator) -> Instance:
+        """Return its next try, which finds none of the XComs."""
+        return replace(self, task=task, xcoms={}, try_number=self.try_number + 1)
+
     def xcom_pull(
         self,
         *,
-        task_ids: str,
-        key: str,
-        map_indexes: int,
+        task_ids: str | Sequence[str],
+        key: str = "return_value",
+        map_indexes: int | None = None,
         include_prior_dates: bool = False,
         run_id: int | None = None,
     ) -> Any:
-        """Return what an earlier run has pushed, as Airflow would: the latest one, or the one asked for."""
+        """
+        Return what an earlier run has pushed, as Airflow would: the latest one, or the one asked for.
+
+        For a list of tasks: what they have returned in this run.
+        """
+        if not isinstance(task_ids, str):
+            assert (key, map_indexes, run_id) == ("return_value", None, None)
+            own = [self.xcoms[key]] if self.task_id in task_ids and key in self.xcoms else []
+            return own + [value for task in task_ids for value in self.returned.get(task, ())]
         assert (task_ids, key, map_indexes) == (self.task_id, "finetune_job", self.map_index)
         assert include_prior_dates or run_id is not None
         if not self.earlier:
@@ -163,6 +204,7 @@ class Result:
     error: BaseException | None = None
     deferrals: int = 0
     clock: Clock = field(default_factory=Clock)
+    instance: Instance | None = None
 
     def __str__(self) -> str:
         return f"{self.state}: {self.error!r}"
@@ -177,10 +219,20 @@ class Worker:
     lives: Sequence[int] = ()
     """How many times each triggerer sleeps before it dies; the one after these does not."""
 
-    def run(self, make_task: Callable[[], BaseOperator]) -> Result:
-        """Run a task to its end; *make_task* parses the DAG file, once for each process."""
+    def run(
+        self, make_task: Callable[[], BaseOperator], *, again: Result | None = None, **facts: Any
+    ) -> Result:
+        """
+        Run a task to its end; *make_task* parses the DAG file, once for each process.
+
+        :param again: an earlier try of the same.
+        :param facts: of the task instance.
+        """
         clock = Clock()
-        instance = Instance(make_task())
+        earlier = again.instance if again else None
+        instance = earlier.again(make_task()) if earlier else Instance(make_task())
+        if facts:
+            instance = replace(instance, **facts)
         resume: tuple[str, dict[str, Any]] | None = None
         deferrals = 0
         error: BaseException | None = None
@@ -209,7 +261,7 @@ class Worker:
                     instance.xcom_push("return_value", value)
             assert_tellable(error)
             leftovers.leave(ERRORS, chain(error))
-            return Result(state, instance.xcoms, error, deferrals, clock)
+            return Result(state, instance.xcoms, error, deferrals, clock, instance)
 
     def _fire(self, trigger: CortexFineTuneTrigger, clock: Clock) -> object:
         """Run a trigger in one triggerer after the other, each as the database has it."""
@@ -223,7 +275,9 @@ class Worker:
 
     def _run_once(self, instance: Instance, resume: tuple[str, dict[str, Any]] | None) -> object:
         task = instance.task
-        context: Any = {"ti": instance, "task": task}
+        context: Any = {"ti": instance, "task": task, "dag_run": instance.dag_run}
+        if instance.store is not None:
+            context["task_state_store"] = instance.store
         limit = task.execution_timeout
         if resume is not None:
             # As Airflow 3.0 and 3.1 do, which forget when the task began.

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from airflow_provider_cortex.cortex import query
 from airflow_provider_cortex.errors import UnsendableError
 
 CompletionFunction = Literal["AI_COMPLETE", "COMPLETE"]
@@ -123,6 +124,17 @@ def create(
     return _finetune("CREATE", *values)
 
 
+def columns(argument: str, data: str, *names: str) -> Call:
+    """
+    Have Snowflake compile a query, without running it, for these columns of it; without any, for all.
+
+    The query itself is what the user wants to have run: it stands in the statement as it is.
+    """
+    what = ", ".join(f'"{name}"' for name in names) or "*"
+    sql = f"SELECT {what} FROM ({_query(argument, data)}) LIMIT 0"  # noqa: S608 - see above
+    return Call(sql, (), only_reads=True)
+
+
 def complete(
     model: str,
     prompt: str,
@@ -180,9 +192,5 @@ def _function(action: str, values: int = 0) -> str:
 
 
 def _query(argument: str, value: str) -> str:
-    """
-    Drop the semicolon at the end of a query.
-
-    Cortex runs ``SELECT "PROMPT", "COMPLETION" FROM (<query>)``, and fails the job on it.
-    """
-    return text(argument, value).strip().removesuffix(";").rstrip()
+    """Return a query as Cortex can run it: ``SELECT "PROMPT", "COMPLETION" FROM (<query>)``."""
+    return query.enclosable(text(argument, value))

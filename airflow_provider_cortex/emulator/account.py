@@ -16,10 +16,10 @@ from fakesnow.instance import FakeSnow
 from fakesnow.params import MutableParams
 from snowflake.connector.cursor import DictCursor, SnowflakeCursor
 from snowflake.connector.errors import ProgrammingError
-from sqlglot import Expr
+from sqlglot import Expr, exp
 
 from airflow_provider_cortex.emulator import calls
-from airflow_provider_cortex.emulator.errors import SqlError
+from airflow_provider_cortex.emulator.errors import SqlError, invalid_identifier
 from airflow_provider_cortex.emulator.jobs import Jobs
 from airflow_provider_cortex.emulator.names import Place
 from airflow_provider_cortex.emulator.training import Table, read
@@ -117,9 +117,14 @@ class Cursor(FakeSnowflakeCursor):
 
     _conn: Session
     _arrow_table: Any  # fakesnow gives it no type.
+    _quoted: Mapping[int, str] = {}
 
     def execute(self, *args: Any, **kwargs: Any) -> "Cursor":
         super().execute(*args, **kwargs)
+        for place, name in self._quoted.items():
+            # DuckDB takes "prompt" for "PROMPT"; Snowflake does not.
+            if self._arrow_table.column_names[place] != name:
+                raise _as_programming_error(invalid_identifier(name))
         self._conn.account.train()
         return self
 
@@ -132,6 +137,7 @@ class Cursor(FakeSnowflakeCursor):
     def _transform(self, expression: Expr, params: MutableParams | None) -> Expr:
         try:
             account = self._conn.account
+            self._quoted = _quoted_columns(expression)
             known = account.functions if account.has_cortex_user_role else {}
             expression = calls.rewrite(
                 expression,
@@ -175,6 +181,17 @@ class _Reader:
 
     def query(self, sql: str) -> Table:
         return self._session.cursor().execute(sql).table()
+
+
+def _quoted_columns(statement: Expr) -> dict[int, str]:
+    """Return which columns of a SELECT's result are named by an identifier in quotes, and no alias."""
+    if not isinstance(statement, exp.Select) or statement.is_star:
+        return {}
+    return {
+        place: column.name
+        for place, column in enumerate(statement.expressions)
+        if isinstance(column, exp.Column) and column.this.args.get("quoted")
+    }
 
 
 def _mistake(error: duckdb.Error) -> SqlError:

@@ -40,6 +40,15 @@ def unknown_job(job_id: str) -> SqlError:
     )
 
 
+def invalid_identifier(name: str) -> SqlError:
+    return SqlError(
+        errno=904,
+        sqlstate="42000",
+        message="SQL compilation error: error line 1 at position 7\n"
+        f"invalid identifier '\"{name}\"'",
+    )
+
+
 def internal_error() -> SqlError:
     # The general form, as users report it; the numbers in it differ.
     return SqlError(

@@ -8,8 +8,6 @@ from snowflake.connector.errors import ProgrammingError
 from airflow_provider_cortex.emulator.job import Failure, Job
 from airflow_provider_cortex.emulator.model import Pair, TunedModel
 
-COLUMNS = ["PROMPT", "COMPLETION"]
-
 _EPOCHS = range(1, 11)
 
 Table = tuple[list[str], list[tuple[object, ...]]]
@@ -41,14 +39,9 @@ def _pairs(sql: str, *, query: Query) -> tuple[Pair, ...]:
     wrapped = f'SELECT "PROMPT", "COMPLETION" FROM ({sql})'  # noqa: S608 - as Cortex does
     failed = f"Failed to query input data for Fine-tuning. Failed to execute query: {wrapped}. "
     try:
-        names, rows = query(wrapped)
+        _, rows = query(wrapped)
     except ProgrammingError as error:
         raise _DataError(failed + _quoted(error.errno, error.sqlstate, error.raw_msg)) from error
-    if names != COLUMNS:
-        # DuckDB takes "prompt" for "PROMPT"; Snowflake does not.
-        missing = next(column for column in COLUMNS if column not in names)
-        message = f"error line 1 at position 7\ninvalid identifier '\"{missing}\"'"
-        raise _DataError(failed + _quoted(904, "42000", f"SQL compilation error: {message}"))
     if not rows:
         # Guess: that no rows are an error at all; the words are ours.
         raise _DataError(failed + "The query returned no rows.")

@@ -1,0 +1,157 @@
+"""What a fine-tuning job is to be: checked before it costs anything, and known again when it is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_cortex.cortex import identifier, query, statements
+from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
+from airflow_provider_cortex.errors import ArgumentError, QueryError, excerpt
+
+COLUMNS = ("PROMPT", "COMPLETION")
+"""What Cortex reads of the data: ``SELECT "PROMPT", "COMPLETION" FROM (<query>)``."""
+
+EPOCHS = range(1, 11)
+"""https://docs.snowflake.com/sql-reference/functions/finetune-create: 1 to 10, inclusive."""
+
+_BASE_MODEL = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FineTuneRequest:
+    """
+    The arguments of ``FINETUNE('CREATE', …)``, made fit to be sent.
+
+    :param model: the name wished for: an identifier or a qualified one, quoted or not.
+    :param base_model: the same, or a name such as ``llama3.1-8b``. There is no list of base models here: it
+        would be out of date.
+    :param training_data: a query, or a table's name.
+    :param validation_data: the same, or None.
+    :param options: ``max_epochs`` is a whole number from 1 to 10; others are Cortex's business.
+    :raises ArgumentError: if one is of no use.
+    """
+
+    model: str
+    base_model: str
+    training_data: str
+    validation_data: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, value in {
+            "model": _model(self.model),
+            "base_model": _base_model(self.base_model),
+            "training_data": _data(self.training_data),
+            "validation_data": self.validation_data and _data(self.validation_data),
+            "options": _options(self.options),
+        }.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def queries(self) -> Mapping[str, str]:
+        """What of the data is a query, by argument."""
+        data = {"training_data": self.training_data, "validation_data": self.validation_data}
+        return {name: text for name, text in data.items() if text and not query.is_elsewhere(text)}
+
+    @property
+    def unknown_options(self) -> list[str]:
+        """Options that this package cannot check."""
+        return sorted(self.options.keys() - {"max_epochs"})
+
+    def may_be(self, job: FineTuneJob, *, since: datetime) -> bool:
+        """Return whether a job, as SHOW lists it, is worth a DESCRIBE: it may be what was asked for."""
+        return (
+            job.status not in {JobStatus.ERROR, JobStatus.CANCELLED}
+            and (job.created_on is None or job.created_on >= since)
+            and (job.base_model is None or _same_name(job.base_model, self.base_model))
+        )
+
+    def is_met_by(self, job: FineTuneJob, *, since: datetime) -> bool:
+        """
+        Return whether a job, as DESCRIBE tells of it, is what was asked for.
+
+        The name of its model, which Cortex tells in the end, is the one wished for or that with a suffix.
+        Options that are not told agree with any: a guess, since Snowflake's page had none at first.
+        """
+        return (
+            self.may_be(job, since=since)
+            and job.training_data is not None
+            and query.normal(job.training_data) == query.normal(self.training_data)
+            and query.normal(job.validation_data or "") == query.normal(self.validation_data or "")
+            and (job.options is None or dict(job.options) == self.options)
+            and (job.model is None or self._is_named_by(job.model))
+        )
+
+    def _is_named_by(self, model: str) -> bool:
+        made, wished = identifier.parse(model), identifier.parse(self.model.removeprefix("@"))
+        if made is None or wished is None:
+            return False
+        # Cortex tells the name in the letters in which it was wished for, so capitals say nothing.
+        return made[-1].text.upper().startswith(wished[-1].text.upper())
+
+
+def check_columns(argument: str, columns: Iterable[str]) -> None:
+    """
+    Check what columns a query has.
+
+    :param columns: their names as Snowflake has them.
+    :raises QueryError: if one that Cortex reads is not among them.
+    """
+    found = list(columns)
+    missing = [name for name in COLUMNS if name not in found]
+    if not missing:
+        return
+    similar = {name.upper(): name for name in found if name.upper() in missing}
+    aliases = ", ".join(
+        f'"{similar[name]}" AS {name}' if name in similar else f"… AS {name}" for name in missing
+    )
+    because = ', and to Snowflake a quoted "name" in small letters is another one' * bool(similar)
+    has = ", ".join(f'"{name}"' for name in found)
+    raise QueryError(
+        argument,
+        f"has no column {' and no column '.join(missing)}: its columns are {excerpt(has)}. Cortex reads"
+        f" PROMPT and COMPLETION, in capitals{because}. Name what is missing: SELECT {aliases}, and so on.",
+    )
+
+
+def _model(name: str) -> str:
+    # Snowflake's page on arctic-extract writes names with an @ before them.
+    identifier.qualified("model", name.strip().removeprefix("@"))
+    return name.strip()
+
+
+def _base_model(name: str) -> str:
+    text = name.strip()
+    if not _BASE_MODEL.fullmatch(text):
+        identifier.qualified("base_model", text)
+    return text
+
+
+def _data(text: str) -> str:
+    return text.strip() if query.is_elsewhere(text) else query.source(text)
+
+
+def _options(options: Mapping[str, Any]) -> dict[str, Any]:
+    statements.json_text("options", options)
+    checked = dict(options)
+    if "max_epochs" in checked:
+        epochs = checked["max_epochs"]
+        if isinstance(epochs, str) and epochs.strip().isdecimal():  # a template renders to text
+            epochs = int(epochs)
+        if type(epochs) is not int or epochs not in EPOCHS:
+            raise ArgumentError(
+                "options",
+                options,
+                f"has a max_epochs of {excerpt(repr(epochs))}, and must have a whole number from"
+                f" {EPOCHS[0]} to {EPOCHS[-1]}, or none.",
+            )
+        checked["max_epochs"] = epochs
+    return checked
+
+
+def _same_name(one: str, other: str) -> bool:
+    return one.strip().upper() == other.strip().upper()
