@@ -126,8 +126,9 @@ def assert_refused(result: Result, argument: str, received: Received) -> None:
 
 
 def query(text: str) -> str:
-    """Return the query that Cortex is to run: without the semicolon at its end, or in a comment."""
-    text = text.strip().removesuffix(";").rstrip()
+    """Return the query that Cortex is to run: no semicolon at its end, and the bracket after it in no comment."""
+    while text != (shorter := text.strip().removesuffix(";")):
+        text = shorter
     return f"{text}\n" if "--" in text.rpartition("\n")[2] else text
 
 

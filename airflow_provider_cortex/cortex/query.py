@@ -10,11 +10,13 @@ ELSEWHERE = ("snow://", "@")
 
 def normal(query: str) -> str:
     """
-    Return the query without what says nothing: blanks around it, and the semicolon at its end.
+    Return the query without what says nothing: blanks around it, and semicolons at its end.
 
     Cortex and Snowflake put the query into brackets, where a semicolon is a syntax error.
     """
-    return query.strip().removesuffix(";").rstrip()
+    while (query := query.strip()).endswith(";"):
+        query = query[:-1]
+    return query
 
 
 def enclosable(query: str) -> str:
