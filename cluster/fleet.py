@@ -13,6 +13,9 @@ JOBS = 120
 STARTED = 12
 """Started by a task, and waited for by rescheduled ones."""
 
+NAME = "started_"
+"""How the names of their models begin."""
+
 FIRST_END = 30.0
 LAST_END = 240.0
 """Seconds after the beginning."""
@@ -36,7 +39,7 @@ class Fleet:
         self.ended: dict[str, float] = {}
         """When each job ended, epoch seconds."""
         self.ids = [self._add(number) for number in range(JOBS)]
-        self.models = [f"started_{number}" for number in range(STARTED)]
+        self.models = [f"{NAME}{number}" for number in range(STARTED)]
         # Long enough for us to see it, and to keep it from going on.
         emulator.life = Life.by_time(FIRST_END)
 
@@ -51,8 +54,9 @@ class Fleet:
 
     @property
     def started(self) -> list[Job]:
-        """The jobs that tasks have started: only those have training data."""
-        return [job for job, _ in self._jobs.all() if job.training_data]
+        """The jobs that tasks have started for these waits, even under a name with a suffix."""
+        jobs = [job for job, _ in self._jobs.all()]
+        return [job for job in jobs if job.model.rpartition(".")[2].startswith(NAME)]
 
     @property
     def surplus(self) -> int:

@@ -33,7 +33,6 @@ with DAG(dag_id="tuning", schedule=None, default_args=TEAM):
         task_id="start",
         base_model="llama3.1-8b",
         training_data="SELECT 'Where is my parcel?' AS prompt, 'delivery' AS completion",
-        retries=0,  # every try starts, and pays for, another job
     ).expand(model=conf.override(task_id="models")("models"))
     CortexFineTuneSensor.partial(
         task_id="look",
