@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_cortex.emulator.server import Emulator
 
 _DEMO_SECONDS = 25
+_DEMO_QUERY_SECONDS = 5
 
 
 def main() -> None:
@@ -29,6 +30,7 @@ def main() -> None:
         host=arguments.host,
         port=arguments.port,
         life=arguments.life,
+        query_life=arguments.query_life,
         tls=arguments.tls,
         login_delay=arguments.login_delay,
         statement_delay=arguments.statement_delay,
@@ -53,13 +55,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=8282, help="0 for any (%(default)s)")
-    parser.add_argument(
-        "--life",
-        type=_life,
-        default=Life.by_time(_DEMO_SECONDS),
-        metavar="at-once|looks:N|seconds:N",
-        help=f"how long a job takes (seconds:{_DEMO_SECONDS})",
-    )
+    for option, what, default in [
+        ("--life", "a job", _DEMO_SECONDS),
+        ("--query-life", "an asynchronous query", _DEMO_QUERY_SECONDS),
+    ]:
+        parser.add_argument(
+            option,
+            type=_life,
+            default=Life.by_time(default),
+            metavar="at-once|looks:N|seconds:N",
+            help=f"how long {what} takes (seconds:{default})",
+        )
     parser.add_argument(
         "--tls", type=Path, metavar="DIR", help="speak HTTPS; certificates are kept in DIR"
     )

@@ -1,5 +1,6 @@
 """An emulated Snowflake account: fakesnow's, with Cortex's functions."""
 
+import copy
 import json
 import re
 import threading
@@ -18,7 +19,7 @@ from snowflake.connector.cursor import DictCursor, SnowflakeCursor
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp
 
-from airflow_provider_cortex.emulator import calls
+from airflow_provider_cortex.emulator import calls, dialect, models
 from airflow_provider_cortex.emulator.errors import SqlError, invalid_identifier
 from airflow_provider_cortex.emulator.jobs import Jobs
 from airflow_provider_cortex.emulator.names import Place
@@ -44,6 +45,8 @@ class Account(FakeSnow):
         self.functions = functions
         self.has_cortex_user_role = True
         self.calls_per_statement: int | None = None
+        self.described: dict[str | None, list[Any]] = {}
+        """The columns of each query's result, by its id; *results_cache* has the rows."""
         self._jobs = jobs
         self._training = threading.RLock()
         # Null handling: a skipped argument is a NULL. Side effects: CREATE is no constant.
@@ -77,6 +80,11 @@ class Account(FakeSnow):
     def close(self) -> None:
         self.duck_conn.close()
 
+    def alias(self, query_id: str, *, to: str) -> None:
+        """Let a query's result be found by another id, too."""
+        self.results_cache[to] = self.results_cache[query_id]
+        self.described[to] = self.described[query_id]
+
     def train(self) -> None:
         """
         Read the data of jobs created since, now that their CREATE has succeeded.
@@ -108,6 +116,17 @@ class Session(FakeSnowflakeConnection):
             self.database if self.database_set else None, self.schema if self.schema_set else None
         )
 
+    def beside(self) -> "Callable[[], Session]":
+        """Return how to open, later, another session where this one is now, with its variables."""
+        place, variables = self.place, copy.deepcopy(self.variables)
+
+        def opened() -> Session:
+            session = self.account.connect(place.database, place.schema)
+            session.variables = variables
+            return session
+
+        return opened
+
     def cursor(self, cursor_class: type[SnowflakeCursor] = SnowflakeCursor) -> "Cursor":
         return Cursor(self, self._duck_conn, use_dict_result=issubclass(cursor_class, DictCursor))
 
@@ -124,7 +143,7 @@ class Cursor(FakeSnowflakeCursor):
         for place, name in self._quoted.items():
             # DuckDB takes "prompt" for "PROMPT"; Snowflake does not.
             if self._arrow_table.column_names[place] != name:
-                raise _as_programming_error(invalid_identifier(name))
+                raise _as_programming_error(invalid_identifier(f'"{name}"'))
         self._conn.account.train()
         return self
 
@@ -134,13 +153,33 @@ class Cursor(FakeSnowflakeCursor):
         columns = [column.to_pylist() for column in result.columns]
         return result.column_names, list(zip(*columns, strict=True))
 
+    def _describe_last_sql(self) -> list[Any]:
+        """
+        Describe it once, where it was run: who scans the result may be in another schema.
+
+        What are calls alone is text, and needs no second statement.
+        """
+        described = self._conn.account.described
+        if self.sfqid not in described:
+            statement: Any = self._last_transformed
+            is_text = statement is not None and calls.is_plain(statement)
+            described[self.sfqid] = self._texts() if is_text else super()._describe_last_sql()
+        return described[self.sfqid]
+
+    def _texts(self) -> list[Any]:
+        """Return what DuckDB's DESCRIBE would: name, type, and of null, key, default and extra nothing much."""
+        names = self._arrow_table.column_names
+        return [(name, "VARCHAR", "YES", None, None, None) for name in names]
+
     def _transform(self, expression: Expr, params: MutableParams | None) -> Expr:
         try:
             account = self._conn.account
+            if call := models.called(expression, self._conn.place):
+                return call
             self._quoted = _quoted_columns(expression)
             known = account.functions if account.has_cortex_user_role else {}
             expression = calls.rewrite(
-                expression,
+                dialect.translate(expression),
                 functions=known,
                 place=self._conn.place,
                 limit=account.calls_per_statement,
@@ -162,6 +201,10 @@ class Cursor(FakeSnowflakeCursor):
         warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
         try:
             super()._execute(transformed, params)
+        except ProgrammingError as error:
+            if said := dialect.mistake(error, transformed.sql(dialect="duckdb")):
+                raise _as_programming_error(said) from error
+            raise
         except duckdb.Error as error:
             # Whatever fakesnow does not map becomes HTTP 500, which drivers retry.
             raise _as_programming_error(SqlError.found_in(str(error)) or _mistake(error)) from error

@@ -46,6 +46,15 @@ def rewrite(
     return statement
 
 
+def call(function: str, place: Place, *arguments: str | None) -> Expr:
+    """Return a call of one of our functions with constant arguments."""
+    head = (place.database, place.schema, function)
+    constants: list[Expr] = [
+        exp.Null() if value is None else exp.Literal.string(value) for value in arguments
+    ]
+    return _function(UDF, _packed(head, constants, {}))
+
+
 def is_plain(statement: Expr) -> bool:
     """Return whether *statement*, rewritten, selects such calls and has nothing else about it."""
     beside = [value for part, value in statement.args.items() if part != "expressions"]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from airflow_provider_cortex.emulator import names
 from airflow_provider_cortex.emulator.errors import SqlError, invalid_arguments, unknown_model
+from airflow_provider_cortex.emulator.faults import COMPLETE, Faults
 from airflow_provider_cortex.emulator.finetune import BASE_MODELS
 from airflow_provider_cortex.emulator.jobs import Clock, Jobs
 from airflow_provider_cortex.emulator.model import UNTUNED, count_tokens
@@ -36,6 +37,7 @@ class Complete:
 
     jobs: Jobs
     clock: Clock
+    faults: Faults
     untuned_models: frozenset[str] = UNTUNED_MODELS
 
     def complete(self, place: Place, *args: object) -> str | None:
@@ -46,8 +48,9 @@ class Complete:
             case [str(), None]:
                 return None  # Guess: as most SQL functions do.
             case [str(model), list(messages), dict() | None as options]:
+                answer = self._answer(place, model, messages)
                 schema = (options or {}).get("response_format")
-                return self._details(place, model, messages, schema)
+                return self._details(model, messages, answer, schema)
         raise invalid_arguments(of="COMPLETE", got=args)
 
     def try_complete(self, place: Place, *args: object) -> str | None:
@@ -73,17 +76,23 @@ class Complete:
     def _ai_complete(self, place: Place, given: Mapping[str, object]) -> str | None:
         match given.get("model"), given.get("prompt"):
             case str(model), str() | list() as prompt:
+                answer = self._answer(place, model, prompt)
                 schema = given.get("response_format")
                 if given.get("show_details"):
-                    return self._details(place, model, prompt, schema)
-                answer = self._answer(place, model, prompt)
-                return answer if schema is None else json.dumps(_fit(answer, schema))
+                    return self._details(model, prompt, answer, schema)
+                if answer is None or schema is None:
+                    return answer
+                return json.dumps(_fit(answer, schema))
             case str(), None:
                 return None
         raise invalid_arguments(of="AI_COMPLETE", got=dict(given))
 
-    def _answer(self, place: Place, model: str, prompt: str | list[object]) -> str:
+    def _answer(self, place: Place, model: str, prompt: str | list[object]) -> str | None:
         question = _last(prompt)
+        if fault := self.faults.strike(COMPLETE, question):
+            if fault.kind == "error":
+                raise fault.error
+            return None
         if model in self.untuned_models:
             return UNTUNED.format(model=model)
         tuned = self.jobs.model(names.qualified(model, place))
@@ -91,8 +100,11 @@ class Complete:
             raise unknown_model(model)
         return tuned.answer(question)
 
-    def _details(self, place: Place, model: str, prompt: str | list[object], schema: object) -> str:
-        answer = self._answer(place, model, prompt)
+    def _details(
+        self, model: str, prompt: str | list[object], answer: str | None, schema: object
+    ) -> str | None:
+        if answer is None:
+            return None
         asked, answered = count_tokens(json.dumps(prompt)), count_tokens(answer)
         said: dict[str, object] = (
             {"choices": [{"messages": answer}]}

@@ -3,6 +3,7 @@ A few HTTP routes to watch and steer the emulator by hand. Snowflake has nothing
 
     curl localhost:8282/emulator/counts
     curl localhost:8282/emulator/jobs
+    curl localhost:8282/emulator/queries
     curl localhost:8282/emulator/jobs/ft_.../stall -d '{"progress": 0.4}'
     curl localhost:8282/emulator/faults -d '{"kind": "status", "status": 503, "requests": 2}'
     curl localhost:8282/emulator/faults -X DELETE
@@ -21,11 +22,12 @@ from airflow_provider_cortex.emulator.counts import Counts
 from airflow_provider_cortex.emulator.errors import SqlError
 from airflow_provider_cortex.emulator.faults import KINDS, Faults
 from airflow_provider_cortex.emulator.jobs import Jobs
+from airflow_provider_cortex.emulator.queries import Queries
 
 PATH = "/emulator"
 
 
-def routes(jobs: Jobs, counts: Counts, faults: Faults) -> list[Route]:
+def routes(jobs: Jobs, queries: Queries, counts: Counts, faults: Faults) -> list[Route]:
     actions: dict[str, Callable[..., None]] = {
         "answer": jobs.answer,
         "cancel": jobs.cancel,
@@ -40,6 +42,9 @@ def routes(jobs: Jobs, counts: Counts, faults: Faults) -> list[Route]:
 
     async def show(_request: Request) -> Response:
         return JSONResponse(_shown(jobs))
+
+    async def show_queries(_request: Request) -> Response:
+        return JSONResponse([query.told for query in queries.all()])
 
     async def act(request: Request) -> Response:
         action = actions.get(request.path_params["action"])
@@ -56,6 +61,7 @@ def routes(jobs: Jobs, counts: Counts, faults: Faults) -> list[Route]:
     return [
         Route(f"{PATH}/counts", count, methods=["GET"]),
         Route(f"{PATH}/jobs", show, methods=["GET"]),
+        Route(f"{PATH}/queries", show_queries, methods=["GET"]),
         Route(f"{PATH}/jobs/{{job_id}}/{{action}}", act, methods=["POST"]),
         *_fault_routes(faults),
     ]

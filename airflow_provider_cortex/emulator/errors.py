@@ -21,6 +21,11 @@ class SqlError(Exception):
         self.sqlstate = sqlstate
         self.message = message
 
+    @property
+    def number(self) -> str:
+        """The error's number as Snowflake writes it, in six digits."""
+        return f"{self.errno:06}"
+
     @classmethod
     def found_in(cls, text: str) -> Self | None:
         """Return the error that *text* quotes, if any."""
@@ -40,12 +45,40 @@ def unknown_job(job_id: str) -> SqlError:
     )
 
 
-def invalid_identifier(name: str) -> SqlError:
+def invalid_identifier(written: str) -> SqlError:
+    # Guess: where in the statement it is.
     return SqlError(
         errno=904,
         sqlstate="42000",
         message="SQL compilation error: error line 1 at position 7\n"
-        f"invalid identifier '\"{name}\"'",
+        f"invalid identifier '{written}'",
+    )
+
+
+def already_exists(name: str) -> SqlError:
+    return SqlError(
+        errno=2002,
+        sqlstate="42710",
+        message=f"SQL compilation error:\nObject '{name}' already exists.",
+    )
+
+
+def unknown_model_object(name: str) -> SqlError:
+    # Guess: the general form of "does not exist or not authorized".
+    return SqlError(
+        errno=2003,
+        sqlstate="02000",
+        message=f"SQL compilation error:\nModel '{name}' does not exist or not authorized.",
+    )
+
+
+def syntax_error(unexpected: str) -> SqlError:
+    # Guess: where in the statement it is, and how much of it is told.
+    return SqlError(
+        errno=1003,
+        sqlstate="42000",
+        message="SQL compilation error:\n"
+        f"syntax error line 1 at position 5 unexpected '{unexpected}'.",
     )
 
 
@@ -57,6 +90,11 @@ def internal_error() -> SqlError:
         message="SQL execution internal error:\n"
         "Processing aborted by error 300010:2064317110; incident 4711.",
     )
+
+
+def canceled() -> SqlError:
+    # As users report it of statements that were cancelled.
+    return SqlError(errno=604, sqlstate="57014", message="SQL execution canceled")
 
 
 def unknown_model(model: str) -> SqlError:
@@ -108,11 +146,11 @@ def invalid_arguments(*, of: str, got: object) -> SqlError:
     )
 
 
-def no_current(kind: str) -> SqlError:
+def no_current(kind: str, *, statement: str) -> SqlError:
     """Return the refusal of an unqualified name in a session without a *kind* to look in."""
     return SqlError(
         errno=90105 if kind == "database" else 90106,
         sqlstate="22000",
-        message=f"Cannot perform CREATE MODEL. This session does not have a current {kind}. "
+        message=f"Cannot perform {statement}. This session does not have a current {kind}. "
         f"Call 'USE {kind.upper()}', or use a qualified name.",
     )

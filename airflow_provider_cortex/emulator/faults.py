@@ -2,11 +2,12 @@
 What goes wrong on request: faults as data, and which request each of them strikes.
 
     emulator.faults.add("status", status=503, requests=2)
+    emulator.faults.add("error", at="complete", prompt="invoice", message="too long")
     emulator.faults.add("record", job_id=job.id, set={"status": "PAUSED"}, remove=["progress"])
     emulator.faults.clear()
 
 Knows neither SQL nor HTTP: what a fault does to what it strikes is said where that is made, in
-*trouble* (the connection), *wire* (the answer) and *finetune* (DESCRIBE).
+*trouble* (the connection), *wire* (the answer), *finetune* (DESCRIBE) and *complete* (a prompt's answer).
 """
 
 import copy
@@ -17,17 +18,22 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_cortex.emulator.errors import internal_error
+from airflow_provider_cortex.emulator.errors import SqlError, internal_error
 
 LOGIN = "login"
 STATEMENT = "statement"
+QUERY = "query"
+"""Where an asynchronous query's status and result are asked for."""
+LOGOUT = "logout"
 DESCRIBE = "describe"
+COMPLETE = "complete"
+"""Where a prompt is answered."""
 ANY = "any"
 OTHER = "other"
-"""Where requests are that only *ANY* covers: heartbeats, renewals, logouts."""
+"""Where requests are that only *ANY* covers: heartbeats, renewals."""
 
-_STATEMENT_FIRST = (STATEMENT, LOGIN, ANY)
-_ANY_FIRST = (ANY, LOGIN, STATEMENT)
+_STATEMENT_FIRST = (STATEMENT, LOGIN, QUERY, LOGOUT, ANY)
+_ANY_FIRST = (ANY, LOGIN, STATEMENT, QUERY, LOGOUT)
 
 _INTERNAL_ERROR = internal_error()
 
@@ -71,8 +77,8 @@ KINDS: Mapping[str, Kind] = {
     ),
     "expire": Kind("every session open now is over, at once; new logins work", takes=()),
     "error": Kind(
-        "the statement, or one that describes the job, fails with a SQL error",
-        (STATEMENT, DESCRIBE),
+        "the statement, one that describes the job, or the answer to the prompt fails with a SQL error",
+        (STATEMENT, DESCRIBE, COMPLETE),
         {
             "code": _INTERNAL_ERROR.errno,
             "sqlstate": _INTERNAL_ERROR.sqlstate,
@@ -81,7 +87,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "no-row": Kind("the statement is run, but answers no row", (STATEMENT,)),
     "two-rows": Kind("the statement is run, but answers each row twice", (STATEMENT,)),
-    "null": Kind("DESCRIBE is NULL", (DESCRIBE,)),
+    "null": Kind("DESCRIBE, or the answer to the prompt, is NULL", (DESCRIBE, COMPLETE)),
     "other-job": Kind("DESCRIBE tells of a job with another id", (DESCRIBE,), {"id": "ft_another"}),
     "unreadable": Kind("DESCRIBE is this text", (DESCRIBE,), {"text": "Not JSON."}),
     "record": Kind(
@@ -94,6 +100,10 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
+# What lies within a statement, by what chooses among the calls there.
+_IN_STATEMENTS = {"job_id": DESCRIBE, "prompt": COMPLETE}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One thing that goes wrong, and when."""
@@ -103,17 +113,28 @@ class Fault:
     at: str | None = None
     job_id: str | None = None
     """Strike only DESCRIBEs of this job."""
+    prompt: str | None = None
+    """Strike only prompts with this text in them."""
     requests: int | None = None
-    """Strike the next so many; of DESCRIBEs, each counts that a statement has."""
+    """Strike the next so many; of DESCRIBEs and prompts, each counts that a statement has."""
     seconds: float | None = None
     """Strike for so long, by the emulator's clock."""
     share: float | None = None
     """Strike so many of all, evenly spread: of 0.25 every fourth."""
 
-    def is_for(self, place: str, job_id: str | None) -> bool:
+    @property
+    def error(self) -> SqlError:
+        """What a statement that an ``error`` strikes fails with."""
+        return SqlError(
+            errno=self.parameters["code"],
+            sqlstate=self.parameters["sqlstate"],
+            message=self.parameters["message"],
+        )
+
+    def is_for(self, place: str, what: str) -> bool:
         if self.at == ANY:
-            return place != DESCRIBE
-        return self.at == place and self.job_id in {None, job_id}
+            return place not in _IN_STATEMENTS.values()
+        return self.at == place and self.job_id in {None, what} and (self.prompt or "") in what
 
 
 @dataclass(slots=True)
@@ -171,6 +192,7 @@ class Faults:
         *,
         at: str | None = None,
         job_id: str | None = None,
+        prompt: str | None = None,
         requests: int | None = None,
         seconds: float | None = None,
         share: float | None = None,
@@ -180,13 +202,20 @@ class Faults:
         Let something go wrong from now on: until *clear*, unless it is limited.
 
         :param kind: one of *KINDS*, which lists the *parameters* too.
-        :param at: ``login``, ``statement``, ``any`` or ``describe``, if the kind allows it.
+        :param at: ``login``, ``statement``, ``query``, ``logout``, ``any``, ``describe`` or
+            ``complete``, if the kind allows it.
         :raises ValueError: names what is wrong with the arguments.
         """
         fault = _checked(
             kind,
             at=at,
-            limits={"job_id": job_id, "requests": requests, "seconds": seconds, "share": share},
+            limits={
+                "job_id": job_id,
+                "prompt": prompt,
+                "requests": requests,
+                "seconds": seconds,
+                "share": share,
+            },
             parameters=parameters,
         )
         if kind == "expire":
@@ -214,13 +243,17 @@ class Faults:
         """By how many seconds the account's clock is off."""
         return sum(float(fault.parameters["jump"]) for fault in self if fault.kind == "clock")
 
-    def strike(self, place: str, job_id: str | None = None) -> Fault | None:
-        """Return the fault that strikes this request, if any does."""
+    def strike(self, place: str, what: str = "") -> Fault | None:
+        """
+        Return the fault that strikes this request, if any does.
+
+        :param what: the job that is described, or the prompt that is answered.
+        """
         with self._lock:
             now = self._clock()
             for course in self._courses:
                 if (
-                    course.fault.is_for(place, job_id)
+                    course.fault.is_for(place, what)
                     and not course.is_over(now)
                     and course.strikes()
                 ):
@@ -242,10 +275,11 @@ def _checked(
         raise ValueError(f"kind: {kind!r} is none of {', '.join(KINDS)}")
     given = {name: value for name, value in limits.items() if value is not None}
     if at is None and known.at:
-        at = DESCRIBE if "job_id" in given and DESCRIBE in known.at else known.at[0]
+        meant = [place for name, place in _IN_STATEMENTS.items() if name in given]
+        at = next((place for place in meant if place in known.at), known.at[0])
     elif at is not None and at not in known.at:
         raise ValueError(f"at: {kind} knows {' and '.join(known.at) or 'none'}, not {at!r}")
-    takes = (*known.takes, "job_id") if at == DESCRIBE else known.takes
+    takes = [*known.takes, *(name for name, place in _IN_STATEMENTS.items() if place == at)]
     if refused := [name for name in given if name not in takes]:
         raise ValueError(f"{refused[0]}: {kind}{f' at {at}' if at else ''} is not limited by it")
     if refused := [name for name in parameters if name not in known.parameters]:
@@ -284,6 +318,7 @@ _TEXT: tuple[str, Callable[[Any], bool]] = "a text", lambda value: isinstance(va
 
 _RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "job_id": _TEXT,
+    "prompt": _TEXT,
     "requests": ("a whole number above 0", lambda value: _is_integer(value, 1)),
     "seconds": ("a number above 0", lambda value: _is_number(value) and value > 0),
     "share": ("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1),

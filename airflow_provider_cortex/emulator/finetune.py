@@ -9,12 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from airflow_provider_cortex.emulator import names
-from airflow_provider_cortex.emulator.errors import (
-    SqlError,
-    invalid_arguments,
-    invalid_value,
-    unknown_job,
-)
+from airflow_provider_cortex.emulator.errors import invalid_arguments, invalid_value, unknown_job
 from airflow_provider_cortex.emulator.faults import DESCRIBE, Fault, Faults
 from airflow_provider_cortex.emulator.jobs import Jobs
 from airflow_provider_cortex.emulator.names import Place
@@ -105,11 +100,7 @@ def _mistold(told: str | None, fault: Fault, job_id: str) -> str | None:
     parameters = fault.parameters
     match fault.kind:
         case "error":
-            raise SqlError(
-                errno=parameters["code"],
-                sqlstate=parameters["sqlstate"],
-                message=parameters["message"],
-            )
+            raise fault.error
         case "vanish":
             raise unknown_job(job_id)
         case "null":

@@ -72,6 +72,8 @@ class Course:
     answer: str | None = None
     answer_looks: float = 0
     crashes: bool = False
+    is_dropped: bool = False
+    """Whether its model has been removed."""
 
     def state(self, *, now: int) -> State:
         """Return where the job is; once it is over, that no longer changes."""

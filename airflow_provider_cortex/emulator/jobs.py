@@ -126,10 +126,27 @@ class Jobs:
         """Return the tuned model called *name*, if a finished job made one."""
         with self._lock:
             for course in self._courses.values():
-                succeeded = course.state(now=self._now()).status is Status.SUCCESS
-                if succeeded and names.key(course.job.model) == names.key(name):
+                if self._has_model(course) and names.key(course.job.model) == names.key(name):
                     return course.tuned
         return None
+
+    def models(self) -> dict[names.Key, int]:
+        """Return the tuned models' names, each with its job's end in epoch milliseconds."""
+        with self._lock:
+            return {
+                names.key(course.job.model): course.state(now=self._now()).finished_on or 0
+                for course in self._courses.values()
+                if self._has_model(course)
+            }
+
+    def drop(self, name: str) -> bool:
+        """Remove the tuned model called *name*; return False if there is none."""
+        with self._lock:
+            for course in self._courses.values():
+                if self._has_model(course) and names.key(course.job.model) == names.key(name):
+                    course.is_dropped = True
+                    return True
+        return False
 
     def is_over(self, job_id: str) -> bool:
         with self._lock:
@@ -192,11 +209,19 @@ class Jobs:
     def _now(self) -> int:
         return int(self._clock() * 1000)
 
+    def _has_model(self, course: Course) -> bool:
+        """Return whether the job has made a model that is still there."""
+        return not course.is_dropped and course.state(now=self._now()).status is Status.SUCCESS
+
     def _is_taken(self, name: names.Key) -> bool:
         """Return whether a model of this name exists, or will."""
         course = self._named.get(name)
         failed = {Status.ERROR, Status.CANCELLED}
-        return course is not None and course.state(now=self._now()).status not in failed
+        return (
+            course is not None
+            and not course.is_dropped
+            and course.state(now=self._now()).status not in failed
+        )
 
     def _end(self, job_id: str, status: Status, error: Failure | None = None) -> None:
         with self._lock:

@@ -16,6 +16,9 @@ from airflow_provider_cortex.emulator.errors import no_current
 # most of it: which message it refuses with, and whether at CREATE, is not known.
 _PART = re.compile(r'"(?:[^"]|"")*"(?=\.|$)|[^.]+')
 
+# What needs no quotes to mean itself.
+_PLAIN = re.compile(r"[A-Z_][A-Z0-9_$]*")
+
 Key = tuple[str, ...]
 
 
@@ -27,13 +30,23 @@ class Place:
     schema: str | None = None
 
 
-def qualified(name: str, place: Place) -> str:
-    """Return *name* as ``database.schema.model``, its own parts written as they were."""
+def qualified(name: str, place: Place, *, statement: str = "CREATE MODEL") -> str:
+    """
+    Return *name* as ``database.schema.model``, its own parts written as they were.
+
+    :raises SqlError: there is nothing to qualify it with; *statement* is what cannot be done then.
+    """
+
+    def current(kind: str, value: str | None) -> str:
+        if value is None:
+            raise no_current(kind, statement=statement)
+        return value if _PLAIN.fullmatch(value) else '"{}"'.format(value.replace('"', '""'))
+
     match _PART.findall(name):
         case [model]:
-            parts = [_current("database", place.database), _current("schema", place.schema), model]
+            parts = [current("database", place.database), current("schema", place.schema), model]
         case [schema, model]:
-            parts = [_current("database", place.database), schema, model]
+            parts = [current("database", place.database), schema, model]
         case parts:
             pass
     return ".".join(parts)
@@ -58,9 +71,3 @@ def free(name: str, *, is_taken: Callable[[Key], bool]) -> str:
     stem, quote = (name[:-1], '"') if name.endswith('"') else (name, "")
     suffixed = (f"{stem}_{number}{quote}" for number in count(1))
     return next(candidate for candidate in suffixed if not is_taken(key(candidate)))
-
-
-def _current(kind: str, value: str | None) -> str:
-    if value is None:
-        raise no_current(kind)
-    return value

@@ -12,12 +12,15 @@ from typing import Self
 
 import uvicorn
 
+from airflow_provider_cortex.emulator import models
 from airflow_provider_cortex.emulator.account import Account
 from airflow_provider_cortex.emulator.complete import UNTUNED_MODELS, Complete
 from airflow_provider_cortex.emulator.faults import Faults
 from airflow_provider_cortex.emulator.finetune import BASE_MODELS, Finetune
 from airflow_provider_cortex.emulator.jobs import ID_PREFIX, Clock, Jobs
 from airflow_provider_cortex.emulator.life import Life
+from airflow_provider_cortex.emulator.names import Place
+from airflow_provider_cortex.emulator.queries import Queries
 from airflow_provider_cortex.emulator.tls import Certificates
 from airflow_provider_cortex.emulator.trouble import Protocol
 from airflow_provider_cortex.emulator.wire import Credentials, Statement, Wire
@@ -43,6 +46,7 @@ class Emulator:
         host: str = "127.0.0.1",
         port: int = 0,
         life: Life | None = None,
+        query_life: Life | None = None,
         clock: Clock = time.time,
         tls: Path | None = None,
         password: str | None = None,
@@ -61,8 +65,11 @@ class Emulator:
             return clock() + self.faults.jump
 
         self.jobs = Jobs(clock=account_clock, life=life or Life.at_once(), id_prefix=id_prefix)
+        self.queries = Queries(clock=account_clock, life=query_life or Life.at_once())
+        """The asynchronous ones; see the module *queries*."""
         self.certificates = Certificates.kept_in(tls, host=host) if tls else None
-        complete = Complete(self.jobs, account_clock, UNTUNED_MODELS | base_models)
+        complete = Complete(self.jobs, account_clock, self.faults, UNTUNED_MODELS | base_models)
+        tuned = models.Models(self.jobs)
         self._account = Account(
             jobs=self.jobs,
             functions={
@@ -70,13 +77,16 @@ class Emulator:
                 "SNOWFLAKE.CORTEX.COMPLETE": complete.complete,
                 "SNOWFLAKE.CORTEX.TRY_COMPLETE": complete.try_complete,
                 "SNOWFLAKE.CORTEX.AI_COMPLETE": complete.ai_complete,
+                models.SHOW: tuned.show,
+                models.DROP: tuned.drop,
                 "AI_COMPLETE": complete.ai_complete,
                 # Not Cortex, but what Snowpark's Session calls when it closes.
+                "SYSTEM$CANCEL_QUERY": self._cancel_query,
                 "SYSTEM$CANCEL_ALL_QUERIES": lambda *_: "0 queries cancelled.",
             },
         )
         self._credentials = Credentials(password=password, token=token)
-        self._wire = Wire(self._account, self.jobs, self.faults, self._credentials)
+        self._wire = Wire(self._account, self.jobs, self.queries, self.faults, self._credentials)
         self.login_delay = login_delay
         self.statement_delay = statement_delay
         self._server: _Server | None = None
@@ -102,6 +112,15 @@ class Emulator:
     @life.setter
     def life(self, life: Life) -> None:
         self.jobs.life = life
+
+    @property
+    def query_life(self) -> Life:
+        """How the asynchronous queries submitted from now on go; a look is one at their status."""
+        return self.queries.life
+
+    @query_life.setter
+    def query_life(self, life: Life) -> None:
+        self.queries.life = life
 
     @property
     def has_cortex_user_role(self) -> bool:
@@ -247,6 +266,12 @@ class Emulator:
         self.stop()
         self._wire.close()
         self._account.close()
+
+    def _cancel_query(self, _place: Place, query_id: str) -> str:
+        if self.queries.cancel(query_id):
+            return f"query [{query_id}] terminated."  # as documented
+        # Guess: that this is no error, and the same for unknown ids. The words are reported by users.
+        return "Identified SQL statement is not currently executing."
 
     def _end_sessions(self) -> None:
         self._wire.end_sessions()

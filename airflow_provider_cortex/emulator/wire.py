@@ -28,13 +28,23 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from airflow_provider_cortex.emulator import control
-from airflow_provider_cortex.emulator.account import Account
+from airflow_provider_cortex.emulator.account import Account, Session
 from airflow_provider_cortex.emulator.counts import Counts
-from airflow_provider_cortex.emulator.faults import LOGIN, OTHER, STATEMENT, Fault, Faults
+from airflow_provider_cortex.emulator.errors import SqlError
+from airflow_provider_cortex.emulator.faults import (
+    LOGIN,
+    LOGOUT,
+    OTHER,
+    QUERY,
+    STATEMENT,
+    Fault,
+    Faults,
+)
 from airflow_provider_cortex.emulator.jobs import Jobs
+from airflow_provider_cortex.emulator.queries import Queries, Query, Status
 from airflow_provider_cortex.emulator.trouble import Trouble
 
 _LOGIN = "/session/v1/login-request"
@@ -42,6 +52,9 @@ _QUERY = "/queries/v1/query-request"
 
 # Served even so: the driver sends it from a thread of its own, where nobody catches errors.
 _ABORT = "/queries/v1/abort-request"
+
+# The driver's name for it: the query is detached, ask for its result later.
+_IN_PROGRESS_ASYNC = "333334"
 
 # What the drivers are sent when nothing works any more. They try to renew a session that
 # has expired; that its master token has too makes them give up, as after a night asleep.
@@ -122,13 +135,19 @@ class Wire:
     """Everything that is said over HTTP to one emulator."""
 
     def __init__(
-        self, account: Account, jobs: Jobs, faults: Faults, credentials: Credentials
+        self,
+        account: Account,
+        jobs: Jobs,
+        queries: Queries,
+        faults: Faults,
+        credentials: Credentials,
     ) -> None:
         self.statements: list[Statement] = []
         self.counts = Counts()
         self.login_delay = 0.0
         self.statement_delay = 0.0
         self._account = account
+        self._queries = queries
         self._faults = faults
         self._credentials = credentials
         self._sessions: dict[str, _Session] = {}
@@ -140,11 +159,14 @@ class Wire:
                 Route("/session", self._session, methods=["POST"]),
                 Route("/session/heartbeat", self._session, methods=["POST"]),
                 Route(_QUERY, self._query, methods=["POST"]),
-                *control.routes(jobs, self.counts, faults),
+                Route("/monitoring/queries/{id}", self._status, methods=["GET"]),
+                Route("/queries/{id}/result", self._result, methods=["GET"]),
+                *control.routes(jobs, queries, self.counts, faults),
                 *theirs,
+                # After theirs, for of theirs one has a "v1" where the id is.
+                Route("/queries/{id}/abort-request", self._cancel, methods=["POST"]),
             ]
         )
-
         self._trouble = Trouble(self._served, faults)
 
     @property
@@ -165,7 +187,7 @@ class Wire:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Be an ASGI application, where faults strike first."""
-        place = _place(scope["path"])
+        place = _place(scope)
         fault = self._faults.strike(place) if place else None
         scope["state"]["fault"] = fault
         try:
@@ -218,6 +240,7 @@ class Wire:
         if token not in self._sessions:
             return _refused(*_SESSION_EXPIRED)
         if request.query_params.get("delete"):
+            # Guess: its asynchronous queries go on. The driver does not log out while it knows of any.
             del self._sessions[token]
             sessions.pop(token).close()
         return _success(None)
@@ -236,13 +259,25 @@ class Wire:
         began, delay = time.perf_counter(), self.statement_delay
         self._record(body, session)
         await asyncio.sleep(delay)
-        response = _failed(fault) if fault and kind == "error" else await query_request(request)
+        await self._queries.settle()
+        if body.get("asyncExec"):
+            response = self._submit(request, body, session, fault)
+        else:
+            response = await self._answer(request, body, fault)
         self.counts.statements += 1
         self.counts.statement_seconds += time.perf_counter() - began
+        return response
+
+    async def _answer(
+        self, request: Request, body: dict[str, Any], fault: Fault | None
+    ) -> Response:
+        """Run a statement."""
+        kind = fault.kind if fault else ""
+        response = _failed(fault) if fault and kind == "error" else await query_request(request)
         if response.status_code == HTTPStatus.OK:
             repeated = _ROWS.get(kind)
             return _without_prefix(response) if repeated is None else _with_rows(response, repeated)
-        if _token(request) not in self._sessions:  # it ended just now
+        if _token(request) not in sessions:  # it ended just now
             return _refused(*_SESSION_EXPIRED)
         if problem := _token_error(body["sqlText"]):
             return _refused(_SYNTAX_ERROR, problem, sqlstate="42000")
@@ -252,6 +287,72 @@ class Wire:
             + json.loads(bytes(response.body))["message"],
             sqlstate="XX000",
         )
+
+    def _submit(
+        self, request: Request, body: dict[str, Any], session: _Session, fault: Fault | None
+    ) -> Response:
+        """Take on a statement, to be run later in a session of its own: this one may be over then."""
+        theirs = sessions.get(_token(request))
+        if not isinstance(theirs, Session):  # it ended just now
+            return _refused(*_SESSION_EXPIRED)
+        opened = theirs.beside()
+
+        async def run(query_id: str) -> dict[str, object]:
+            token = secrets.token_urlsafe(32)
+            sessions[token] = opened()
+            try:
+                answered = await self._answer(_again(request, body, token), body, fault)
+            finally:
+                sessions.pop(token).close()
+            return self._kept(json.loads(bytes(answered.body)), query_id)
+
+        query = self._queries.submit(body["sqlText"], session=session.id, run=run)
+        return _in_progress(query)
+
+    def _kept(self, answer: dict[str, Any], query_id: str) -> dict[str, object]:
+        """Return the answer's data under the id that the query was given at first."""
+        data: dict[str, object] = answer["data"]
+        if not answer["success"]:
+            raise SqlError(
+                errno=int(answer["code"]),
+                sqlstate=str(data["sqlState"]),
+                message=answer["message"],
+            )
+        self._account.alias(str(data["queryId"]), to=query_id)
+        return {**data, "queryId": query_id}
+
+    async def _status(self, request: Request) -> Response:
+        """Tell where a query is, to whoever has a session; also of one that was waited for."""
+        if _token(request) not in self._sessions:
+            return _refused(*_SESSION_EXPIRED)
+        query_id = request.path_params["id"]
+        query = await self._queries.look(query_id)
+        if query is not None:
+            told = [query.told]
+        elif query_id in self._account.results_cache:
+            told = [{"id": query_id, "status": Status.SUCCESS}]
+        else:
+            told = []
+        return _success({"queries": told})
+
+    async def _result(self, request: Request) -> Response:
+        """Wait for a query's end, and give its answer."""
+        if _token(request) not in self._sessions:
+            return _refused(*_SESSION_EXPIRED)
+        while query := await self._queries.look(request.path_params["id"]):
+            if query.error is not None:
+                return _failure(query.error)
+            if query.status is Status.SUCCESS:
+                return _success(query.data)
+            await asyncio.sleep(_LOOK_SECONDS)
+        # Guess: the words and the number are those of RESULT_SCAN.
+        return _refused("000709", f"Statement {request.path_params['id']} not found", "02000")
+
+    async def _cancel(self, request: Request) -> Response:
+        if _token(request) not in self._sessions:
+            return _refused(*_SESSION_EXPIRED)
+        self._queries.cancel(request.path_params["id"])
+        return _success(None)
 
     def _end(self, token: str) -> None:
         # Not closed: it may be in the middle of a statement, which is answered as if before.
@@ -271,17 +372,48 @@ _OURS = {
     "/session",
     "/session/heartbeat",
     _QUERY,
+    "/monitoring/queries/{sfqid}",
 }
+
+# How often a request that waits for a result looks at its query.
+_LOOK_SECONDS = 0.02
 
 # How many times the kinds of faults that change an answer's rows have each of them.
 _ROWS = {"no-row": 0, "two-rows": 2}
 
 
-def _place(path: str) -> str | None:
+def _place(scope: Scope) -> str | None:
     """Return which faults may strike a request; None: none may."""
+    path = scope["path"]
     if path == _ABORT or path.startswith(control.PATH):
         return None
+    if path == "/session" and b"delete=true" in scope["query_string"]:
+        return LOGOUT
+    if path.startswith("/monitoring/queries/") or path.endswith("/result"):
+        return QUERY
     return {_LOGIN: LOGIN, _QUERY: STATEMENT}.get(path, OTHER)
+
+
+def _in_progress(query: Query) -> Response:
+    data = {
+        "queryId": query.id,
+        "getResultUrl": f"/queries/{query.id}/result",
+        "queryAbortsAfterSecs": 300,
+    }
+    return JSONResponse(
+        {"data": data, "code": _IN_PROGRESS_ASYNC, "message": None, "success": True}
+    )
+
+
+def _again(request: Request, body: dict[str, Any], token: str) -> Request:
+    """Return the request as another session would send it."""
+    headers = [(b"authorization", f'Snowflake Token="{token}"'.encode())]
+    message = {"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}
+
+    async def receive() -> Message:
+        return message
+
+    return Request({**request.scope, "headers": headers}, receive)
 
 
 def _code(fault: Fault) -> str:
@@ -289,8 +421,7 @@ def _code(fault: Fault) -> str:
 
 
 def _failed(fault: Fault) -> Response:
-    parameters = fault.parameters
-    return _refused(_code(fault), parameters["message"], sqlstate=parameters["sqlstate"])
+    return _failure(fault.error)
 
 
 def _with_rows(response: Response, times: int) -> Response:
@@ -353,11 +484,15 @@ def _identifier(name: str | None) -> str | None:
     return normalise_ident(name) if name else None
 
 
+def _failure(error: SqlError) -> Response:
+    return _refused(error.number, error.message, sqlstate=error.sqlstate)
+
+
 def _success(data: object) -> Response:
     return JSONResponse({"data": data, "code": None, "message": None, "success": True})
 
 
-def _refused(code: str, message: str, *, sqlstate: str | None = None) -> Response:
+def _refused(code: str, message: str, sqlstate: str | None = None) -> Response:
     """Refuse the way Snowflake does: with HTTP 200, which no driver retries."""
     data = {"errorCode": code, "sqlState": sqlstate, "queryId": str(uuid.uuid4())}
     return JSONResponse({"data": data, "code": code, "message": message, "success": False})

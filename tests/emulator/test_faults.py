@@ -441,7 +441,10 @@ def test_what_is_not_snowflakes_is_never_struck(cortex_emulator):
 WRONG = [
     ({"kind": "quake"}, "kind: 'quake' is none of refuse, hang"),
     ({"kind": None}, "kind: None is none of"),
-    ({"kind": "status", "at": "describe"}, "at: status knows any and login and statement"),
+    (
+        {"kind": "status", "at": "describe"},
+        "at: status knows any and login and statement and query and logout",
+    ),
     ({"kind": "login", "at": "statement"}, "at: login knows login, not 'statement'"),
     ({"kind": "clock", "at": "login"}, "at: clock knows none"),
     ({"kind": "status", "code": 503}, "code: status has no such parameter; it has status"),
