@@ -20,9 +20,6 @@ from airflow_provider_cortex.errors import RefusedError, UnreadableAnswerError
 if TYPE_CHECKING:
     from airflow_provider_cortex.hooks import CortexHook
 
-KEY = "finetune_request"
-"""In Airflow 3.3's task state store."""
-
 SKEW = timedelta(minutes=1)
 """By how much a worker's clock may be ahead of Snowflake's."""
 
@@ -48,37 +45,6 @@ class Intent:
             }:
                 return cls(datetime.fromtimestamp(since, tz=UTC), finetune_job_id)
         return None
-
-
-class Notes:
-    """
-    What a task instance knows of its earlier tries, where Airflow has a store for that (3.3).
-
-    It is a help and no more: what goes wrong with it is logged, and the task goes on.
-    """
-
-    def __init__(self, context: Any, log: Log) -> None:
-        self._store = context.get("task_state_store")
-        self._log = log
-
-    def read(self) -> Intent | None:
-        """Return the intent of an earlier try."""
-        if self._store is None:
-            return None
-        try:
-            return Intent.read(self._store.get(KEY))
-        except Exception as error:  # noqa: BLE001 - of whatever kind: it is only a note
-            self._log.warning("Airflow's task state store cannot be read: %s", error)
-            return None
-
-    def write(self, intent: Intent) -> None:
-        """Keep an intent for later tries."""
-        if self._store is None:
-            return
-        try:
-            self._store.set(KEY, intent.to_dict())
-        except Exception as error:  # noqa: BLE001 - as above
-            self._log.warning("Airflow's task state store cannot be written: %s", error)
 
 
 def earliest(context: Any) -> datetime:

@@ -19,6 +19,7 @@ from asgiref.sync import sync_to_async
 from airflow_provider_cortex import metrics
 from airflow_provider_cortex.cortex import statements
 from airflow_provider_cortex.cortex.batching import Batching, divided
+from airflow_provider_cortex.cortex.execution import Execution
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.polling import PASSING
 from airflow_provider_cortex.cortex.session import Session
@@ -124,6 +125,15 @@ class CortexClient:
         finally:
             # An error holds this frame, and the future the error: a circle for every look that fails.
             del answer
+
+    async def execution(self, query_id: str) -> Execution:
+        """Return how far a statement is that runs by itself; raises as :meth:`describe` does."""
+        try:
+            return await self._in_thread(lambda hook: hook.execution(query_id))
+        except Exception as error:  # of whatever kind, as in a round of looks
+            if isinstance(error, RefusedError | UnreachableError):
+                raise
+            raise UnreachableError(f"query {query_id} could not be looked at: {error!r}") from error
 
     async def _answer_all(self) -> None:
         """Look at the jobs that somebody asks for, until nobody does."""
@@ -253,15 +263,13 @@ class CortexClient:
 
 def _describe(hook: CortexHook, job_ids: Sequence[str]) -> dict[str, Outcome]:
     """Ask for several jobs at once; an answer that cannot be read is its own job's trouble."""
-    return {
-        job_id: _read(answer, job_id)
-        for job_id, answer in zip(job_ids, hook.describe_all(job_ids), strict=True)
-    }
+    answers = zip(job_ids, hook.describe_all(job_ids), strict=True)
+    return {job_id: _read(answer, job_id, hook.last_query_id) for job_id, answer in answers}
 
 
-def _read(answer: object, job_id: str) -> Outcome:
+def _read(answer: object, job_id: str, query_id: str | None) -> Outcome:
     try:
-        return FineTuneJob.parse(answer, job_id=job_id)
+        return FineTuneJob.parse(answer, job_id=job_id, query_id=query_id)
     except UnreadableAnswerError as error:
         return error
 

@@ -17,7 +17,15 @@ CortexError
 ├── FineTuneFailedError      the job ended in ERROR
 ├── FineTuneCancelledError   somebody cancelled the job
 ├── FineTuneTimeoutError     we stopped waiting; the job may still be running
+├── FineTuneStalledError     the job stood still, and we stopped waiting; it may still be running
+├── GateError                the job made a model that is not good enough
+├── UnplacedError            nobody can tell where in Snowflake a name belongs
 ├── CompletionError          the model gave no answer
+├── AnswerTooLargeError      the answer is more than Airflow's XCom should carry
+├── TooManyErrorsError       the model gave no answer to more rows than is borne
+├── QueryFailedError         a statement that ran by itself failed, or was cancelled
+├── QueryTimeoutError        we stopped waiting for it
+├── QueryLostError           no news of it for longer than the contact budget
 ├── TriggerBrokeError        a deferred task's trigger is no more
 └── TriggerEventError        a deferred task resumed with an event we did not send
 
@@ -26,6 +34,8 @@ Where Airflow has to behave differently, the sensor and the operators translate.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 LONGEST_EXCERPT = 300
 
@@ -120,6 +130,11 @@ class UnreachableError(CortexError):
 
 class RefusedError(CortexError):
     """Snowflake said no, and would say so again."""
+
+    @property
+    def said(self) -> str:
+        """Snowflake's own words, if it was Snowflake."""
+        return excerpt(str(self.__cause__ or self))
 
 
 class NoConnectionError(CortexError):
@@ -217,6 +232,73 @@ class FineTuneTimeoutError(CortexError):
         )
 
 
+class FineTuneStalledError(CortexError):
+    """
+    The job stood still, and we stopped waiting; it may still be running.
+
+    Attributes: *job_id*; *waited*, seconds without a change; *since*, the moment from which on none was seen, as
+    ISO 8601 has it; *last_seen*, the last known state.
+    """
+
+    def __init__(self, job_id: str, waited: float, since: str, last_seen: str) -> None:
+        self.job_id = job_id
+        self.waited = waited
+        self.since = since
+        self.last_seen = last_seen
+        super().__init__(
+            f"Fine-tuning job {job_id} stands still: no change of status or progress for {waited:.0f} s, since"
+            f" {since}. Last known state: {last_seen}. It may still be running, and costing: wait longer"
+            f" (stall_timeout), or cancel it with SELECT SNOWFLAKE.CORTEX.FINETUNE('CANCEL', '{job_id}')."
+        )
+
+
+class GateError(CortexError):
+    """
+    The job made a model that is not good enough to be handed on.
+
+    Attributes: *job_id*; *model*, which exists all the same; *missed*, by the argument that set the limit:
+    the figure's name, what Cortex reported (None if it reported nothing), and the limit.
+    """
+
+    def __init__(
+        self, job_id: str, model: str, missed: Mapping[str, tuple[str, float | None, float]]
+    ) -> None:
+        self.job_id = job_id
+        self.model = model
+        self.missed = dict(missed)
+        said = "; ".join(_missed(argument, *gap) for argument, gap in self.missed.items())
+        super().__init__(
+            f"Fine-tuning job {job_id} made model {model}, which is not handed on: {said}. The model exists:"
+            " try it out by that name, raise the limit and clear this task, or drop the model and"
+            " train one with other data."
+        )
+
+
+def _missed(argument: str, figure: str, reported: float | None, limit: float) -> str:
+    """Return one figure and its limit in words."""
+    if reported is None:
+        return f"Cortex reported no {figure}, which {argument} limits to {_plain(limit)}"
+    return f"{figure} is {_plain(reported)}, above {argument}, {_plain(limit)}"
+
+
+def _plain(number: float) -> str:
+    """Return a number with all its digits, and without those that say nothing."""
+    return f"{number:.0f}" if number == int(number) else repr(number)
+
+
+class UnplacedError(CortexError):
+    """
+    Nobody can tell where in Snowflake a name belongs.
+
+    Attributes: *name*; *reason*, what is not known.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        super().__init__(f"cannot tell where in Snowflake {excerpt(name)!r} is: {reason}")
+
+
 class CompletionError(CortexError):
     """The model gave no answer."""
 
@@ -226,15 +308,89 @@ class CompletionError(CortexError):
         super().__init__(f"Model {model} gave no answer. Cortex says: {message}")
 
 
-class TriggerEventError(CortexError):
-    """A deferred task resumed with an event that this version of the package did not send."""
+class AnswerTooLargeError(CortexError):
+    """The answer is more than Airflow's XCom should carry. Attribute: *size*, in bytes of JSON."""
 
-    def __init__(self, job_id: str, event: object) -> None:
+    def __init__(self, size: int, limit: int) -> None:
+        self.size = size
+        super().__init__(
+            f"The answer takes {size:,} bytes, and an XCom should carry at most {limit:,}. Have"
+            " CortexCompleteTableOperator put the answers into a table, or set do_xcom_push=False."
+        )
+
+
+class TooManyErrorsError(CortexError):
+    """
+    The model gave no answer to more rows than is borne.
+
+    Attributes: *rows*; *errors*, how many of them have none; *commonest*, what went wrong most often.
+    """
+
+    def __init__(
+        self, query_id: str | None, rows: int, errors: int, commonest: str, max_error_rate: float
+    ) -> None:
+        self.query_id = query_id
+        self.rows = rows
+        self.errors = errors
+        self.commonest = excerpt(commonest)
+        super().__init__(
+            f"{errors:,} of {rows:,} rows have no answer, which is more than max_error_rate"
+            f" = {max_error_rate:g} allows: the destination is as it was. The commonest error:"
+            f" {self.commonest}. A retry asks, and pays for, all rows again."
+        )
+
+
+class QueryFailedError(CortexError):
+    """A statement that ran by itself failed, or was cancelled."""
+
+    def __init__(self, query_id: str, message: str) -> None:
+        self.query_id = query_id
+        self.message = excerpt(message)
+        super().__init__(f"Query {query_id} failed. Snowflake says: {self.message}")
+
+
+class QueryTimeoutError(CortexError):
+    """We stopped waiting for a statement. Attribute: *waited*, seconds."""
+
+    def __init__(self, query_id: str, waited: float) -> None:
+        self.query_id = query_id
+        self.waited = waited
+        super().__init__(
+            f"Stopped waiting for query {query_id} after {waited:.0f} s: execution_timeout has passed."
+        )
+
+
+class QueryLostError(CortexError):
+    """
+    No news of a statement for longer than the contact budget.
+
+    Attributes: *waited*, seconds for which there was none; *reason*, what went wrong last.
+    """
+
+    def __init__(self, query_id: str, waited: float, reason: str) -> None:
+        self.query_id = query_id
+        self.waited = waited
+        self.reason = reason
+        super().__init__(
+            f"Lost contact with query {query_id}: no usable answer for {waited:.0f} s (last: {reason}). It may"
+            f" still be running, and costing: SELECT SYSTEM$CANCEL_QUERY('{query_id}') ends it."
+        )
+
+
+class TriggerEventError(CortexError):
+    """
+    A deferred task resumed with an event that this version of the package did not send.
+
+    Attribute: *job_id*, None if the task waited for a query.
+    """
+
+    def __init__(self, job_id: str | None, event: object) -> None:
         self.job_id = job_id
         self.event = excerpt(event)
+        what = "the query" if job_id is None else f"fine-tuning job {job_id}"
         super().__init__(
-            f"Cannot tell how fine-tuning job {job_id} ended: the task resumed with an event that"
-            f" this package does not know: {self.event}. A retry of this task looks at the job again."
+            f"Cannot tell how {what} ended: the task resumed with an event that this package does not"
+            f" know: {self.event}. A retry of this task looks again."
         )
 
 

@@ -1,5 +1,5 @@
 """
-What becomes of a job that is to end before its time.
+What becomes of a job, or a statement, that is to end before its time.
 
 It is the same for the task that cancels it, and for one that waits for it and is killed, on a worker or in a
 triggerer.
@@ -44,6 +44,17 @@ def decide(job_id: str, session: Session, *, cancel: bool, log: Log) -> None:
             cancel_job(job_id, hook, log=log)
         except CortexError as error:
             log.error("Fine-tuning job %s may run on: %s", job_id, error)  # noqa: TRY400 - told, not traced
+
+
+def cancel_query(query_id: str, session: Session, *, log: Log) -> None:
+    """Cancel a statement that runs by itself, and say so; nothing is raised."""
+    from airflow_provider_cortex.hooks import CortexHook
+
+    with CortexHook.of(session, network_timeout=TIME) as hook:
+        try:
+            log.info("%s", hook.cancel_query(query_id))
+        except CortexError as error:
+            log.error("Query %s may run on: %s", query_id, error)  # noqa: TRY400 - told, not traced
 
 
 def cancel_job(job_id: str, hook: CortexHook, *, log: Log, looks: int = 1) -> FineTuneJob:

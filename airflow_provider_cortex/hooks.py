@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
 from airflow_provider_cortex import metrics
-from airflow_provider_cortex.cortex import completion, statements
+from airflow_provider_cortex.cortex import statements
+from airflow_provider_cortex.cortex.completion import (
+    Completion,
+    CompletionFunction,
+    Question,
+)
+from airflow_provider_cortex.cortex.execution import Execution
 from airflow_provider_cortex.cortex.job import FineTuneJob, jobs
+from airflow_provider_cortex.cortex.place import Place
 from airflow_provider_cortex.cortex.refusal import Trouble, trouble
 from airflow_provider_cortex.cortex.session import Session
-from airflow_provider_cortex.cortex.statements import Call, CompletionFunction
+from airflow_provider_cortex.cortex.statements import Call
 from airflow_provider_cortex.errors import (
     NoConnectionError,
     RefusedError,
@@ -47,6 +54,9 @@ OAUTH_REFUSALS = frozenset({400, 401, 403})
 
 LOGIN_TIMEOUT = 60
 """Seconds for which the driver tries to log in, unless the connection says otherwise."""
+
+
+Told = TypeVar("Told")
 
 
 class Answer(NamedTuple):
@@ -92,6 +102,7 @@ class CortexHook(SnowflakeHook):
         self.query_tag = query_tag
         self.network_timeout = network_timeout
         self._session: SnowflakeConnection | None = None
+        self._last_query_id: str | None = None
         self._hint = ""
 
     @classmethod
@@ -115,10 +126,49 @@ class CortexHook(SnowflakeHook):
         with self._translated("log in"):
             self._open()
 
+    @property
+    def last_query_id(self) -> str | None:
+        """The last statement that Snowflake has answered, by the id in its query history."""
+        return self._last_query_id
+
+    def query_url(self, query_id: str | None = None) -> str | None:
+        """
+        Return where Snowsight shows a query, by default the last one.
+
+        None if there is none, if nobody can tell where, or if it was not Snowflake who ran it, but the emulator.
+        """
+        query_id = query_id or self._last_query_id
+        return self.place().query_url(query_id) if query_id and not self._hint else None
+
+    def place(self) -> Place:
+        """
+        Return where names belong that this session completes, without opening it.
+
+        :raises NoConnectionError: if Airflow finds no such connection.
+        """
+        try:
+            connection = self.get_connection(self.get_conn_id())
+        except AirflowNotFoundException as error:
+            raise NoConnectionError(self.get_conn_id()) from error
+
+        def told(field: str) -> str | None:
+            extra: dict[str, Any] = connection.extra_dejson
+            # The longer name is that of Airflow 2.2 and earlier, as SnowflakeHook takes it still.
+            return extra.get(field) or extra.get(f"extra__snowflake__{field}") or None
+
+        account, region = self.account or told("account"), self.region or told("region")
+        # As the driver does: a region of its own is the account's second part.
+        in_region = account and region and "." not in account
+        return Place(
+            account=f"{account}.{region}" if in_region else account,
+            database=self.database or told("database"),
+            schema=self.schema or connection.schema,
+        )
+
     def describe(self, job_id: str) -> FineTuneJob:
         """Return what Cortex knows of the job."""
         (answer,) = self.describe_all([job_id])
-        return FineTuneJob.parse(answer, job_id=job_id)
+        return FineTuneJob.parse(answer, job_id=job_id, query_id=self.last_query_id)
 
     def describe_all(self, job_ids: Sequence[str]) -> tuple[object, ...]:
         """
@@ -178,7 +228,7 @@ class CortexHook(SnowflakeHook):
     def complete(
         self,
         model: str,
-        prompt: str,
+        prompt: str | Sequence[Mapping[str, Any]],
         *,
         model_parameters: Mapping[str, Any] | None = None,
         response_format: Mapping[str, Any] | None = None,
@@ -188,27 +238,69 @@ class CortexHook(SnowflakeHook):
         Return the model's answer: text, or with *response_format* what the JSON text says.
 
         :param model: a tuned model by the name that Cortex gave it, or a base model.
-        :param prompt: the question.
+        :param prompt: the question, or a conversation that ends in it.
         :param model_parameters: such as ``{"temperature": 0, "max_tokens": 100}``.
         :param response_format: a JSON schema, as ``{"type": "json", "schema": {…}}``.
         :param function: ``COMPLETE`` for the function that Snowflake is retiring.
         :raises CompletionError: if the model gave no answer.
         """
-        call = statements.complete(
-            model,
-            prompt,
+        question = Question(
+            model=model,
+            prompt=prompt,
             model_parameters=model_parameters,
             response_format=response_format,
             function=function,
         )
-        cell = self._cell(call, about=f"have model {model} answer")
-        return completion.read(
-            cell,
-            model=model,
-            function=function,
-            with_options=bool(model_parameters or response_format),
-            structured=bool(response_format),
-        )
+        (completion,) = self.completions(question)
+        return completion.answer
+
+    def completions(self, question: Question) -> tuple[Completion, ...]:
+        """
+        Return what a model answers: to one prompt or conversation, or to each of several, in their order.
+
+        :raises CompletionError: if the model gave no answer to one of them.
+        """
+        about = f"have model {question.model} answer"
+        rows = self._ask(question.call, about=about).rows
+        expected = len(question.prompt) if question.is_list else 1
+        if len(rows) != expected or any(len(row) != 1 for row in rows):
+            raise UnreadableAnswerError(f"which should be {expected} rows of one column", rows)
+        return question.read([row[0] for row in rows])
+
+    def submit(self, call: Call, *, about: str) -> str:
+        """Start a statement, and return its query id at once: it runs on without this session."""
+        with self._translated(about), self._open().cursor() as cursor:
+            cursor.execute_async(call.sql, call.values)
+            self._last_query_id = cursor.sfqid
+            return str(cursor.sfqid)
+
+    def execution(self, query_id: str) -> Execution:
+        """Return how far a statement has come that was started with :meth:`submit`."""
+        from snowflake.connector import Error
+
+        def look(session: SnowflakeConnection) -> Execution:
+            status = session.get_query_status(query_id)
+            message = None
+            if session.is_an_error(status):
+                try:
+                    session.get_query_status_throw_if_error(query_id)
+                except Error as error:
+                    message = error.msg
+            return Execution(query_id=query_id, status=status.name, message=message)
+
+        return self._in_session(look, about=f"look at query {query_id}")
+
+    def cancel_query(self, query_id: str) -> str:
+        """Cancel a statement that was started with :meth:`submit`, and return Snowflake's sentence about it."""
+        return self._sentence(statements.cancel_query(query_id), about=f"cancel query {query_id}")
+
+    def run_once(self, call: Call, *, about: str) -> None:
+        """Run a statement whose answer tells nothing."""
+        self._ask(call, about=about)
+
+    def row(self, call: Call, *, width: int, about: str) -> tuple[object, ...]:
+        """Return the only row of an answer, which has *width* cells."""
+        return self._row(call, width=width, about=about)
 
     def get_conn(self) -> SnowflakeConnection:
         """Open a session of the caller's own, as ``SnowflakeHook`` does."""
@@ -281,22 +373,30 @@ class CortexHook(SnowflakeHook):
         return tuple(rows[0])
 
     def _ask(self, call: Call, *, about: str) -> Answer:
-        """Return the answer, from a new session if Snowflake has ended the one there was."""
+        """Return the answer."""
+        return self._in_session(
+            lambda session: self._answer(session, call), about=about, only_reads=call.only_reads
+        )
+
+    def _in_session(
+        self, ask: Callable[[SnowflakeConnection], Told], *, about: str, only_reads: bool = True
+    ) -> Told:
+        """Return what *ask* returns, from a new session if Snowflake has ended the one there was."""
         from snowflake.connector import Error
 
         with self._translated(about):
             before = self._session
             session = self._open()
             try:
-                return self._answer(session, call)
+                return ask(session)
             except Error as error:
                 # A token may be found too old in the middle of a session: a new login has a new one.
                 is_over = _trouble(error) in {Trouble.SESSION_OVER, Trouble.LOGIN}
-                if session is not before or not call.only_reads or not is_over:
+                if session is not before or not only_reads or not is_over:
                     raise
                 self.log.info("Snowflake has ended the session: logging in again")
                 self.close()
-                return self._answer(self._open(), call)
+                return ask(self._open())
 
     def _open(self) -> SnowflakeConnection:
         """Return the session that is open, or log in."""
@@ -332,6 +432,7 @@ class CortexHook(SnowflakeHook):
         try:
             with session.cursor() as cursor:
                 cursor.execute(call.sql, call.values)
+                self._last_query_id = cursor.sfqid
                 columns = tuple(column.name for column in cursor.description)
                 return Answer(columns, cursor.fetchall())
         finally:

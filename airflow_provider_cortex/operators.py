@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
+
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, conf
 
 from airflow_provider_cortex import adoption, fate
-from airflow_provider_cortex.adoption import Intent, Notes
+from airflow_provider_cortex.adoption import Intent
+from airflow_provider_cortex.answers import IF_TABLE_EXISTS, Answers, IfTableExists
+from airflow_provider_cortex.client import NETWORK_TIMEOUT
+from airflow_provider_cortex.cortex import completion
+from airflow_provider_cortex.cortex import event as events
+from airflow_provider_cortex.cortex.completion import (
+    COMPLETION_FUNCTIONS,
+    Completion,
+    CompletionFunction,
+    Prompt,
+    Question,
+)
+from airflow_provider_cortex.cortex.execution import QueryPoller
 from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.cortex.polling import DEFAULT_CONTACT_TIMEOUT, PASSING
 from airflow_provider_cortex.cortex.progress import state
 from airflow_provider_cortex.cortex.request import COLUMNS, FineTuneRequest, check_columns
-from airflow_provider_cortex.cortex.statements import COMPLETION_FUNCTIONS, CompletionFunction
+from airflow_provider_cortex.cortex.table import TableRequest
 from airflow_provider_cortex.errors import (
+    CortexError,
     FineTuneExistsError,
     FineTuneOverError,
     QueryError,
+    QueryLostError,
+    QueryTimeoutError,
     RefusedError,
+    TriggerEventError,
     UnreachableError,
     UnreadableAnswerError,
     excerpt,
 )
-from airflow_provider_cortex.tasks import CortexTask
+from airflow_provider_cortex.links import SnowflakeQueryLink
+from airflow_provider_cortex.store import Store
+from airflow_provider_cortex.tasks import LAST_WORDS, NET, TIME_IS_UP, CortexTask, seconds
+from airflow_provider_cortex.triggers import CortexQueryTrigger
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
@@ -31,6 +56,12 @@ if TYPE_CHECKING:
 
 IfExists = Literal["adopt", "create", "fail"]
 IF_EXISTS: tuple[str, ...] = get_args(IfExists)
+
+REQUEST = "finetune_request"
+"""What the task state store has of a job: see :class:`~airflow_provider_cortex.adoption.Intent`."""
+
+QUERY = "query_id"
+"""The XCom, and the beginning of the store's key, that has a statement which runs by itself."""
 
 LOOKS = 5
 """How many times to look at the most, until a cancel has taken effect."""
@@ -79,6 +110,7 @@ class CortexFineTuneOperator(CortexTask):
         "validation_data": "sql",
         "options": "json",
     }
+    operator_extra_links = (SnowflakeQueryLink(),)
     ui_color = "#d6f0fa"
 
     def __init__(
@@ -115,7 +147,7 @@ class CortexFineTuneOperator(CortexTask):
                 return self._adopt(job)
             if self.validate:
                 self._validate(request, hook)
-            return self._create(request, hook, Notes(context, self.log))
+            return self._create(request, hook, Store(context, REQUEST, self.log))
 
     def _request(self) -> FineTuneRequest:
         """Return what to ask of Cortex, checked."""
@@ -141,7 +173,7 @@ class CortexFineTuneOperator(CortexTask):
         """Return the job that an earlier try of this task has started, if there is one."""
         if self.if_exists == "create":
             return None
-        intent = Notes(context, self.log).read()
+        intent = Intent.read(Store(context, REQUEST, self.log).read())
         if adoption.is_first_of_many(context, intent):
             return None
         since = adoption.earliest(context)
@@ -180,7 +212,7 @@ class CortexFineTuneOperator(CortexTask):
                 hook.columns(argument, query, *COLUMNS)
             except RefusedError as refusal:
                 self._explain(argument, query, hook)
-                raise QueryError(argument, f"cannot be read: {said(refusal)}") from refusal
+                raise QueryError(argument, f"cannot be read: {refusal.said}") from refusal
 
     def _explain(self, argument: str, query: str, hook: CortexHook) -> None:
         """Raise why PROMPT and COMPLETION cannot be read from a query, if that can be found out."""
@@ -188,13 +220,13 @@ class CortexFineTuneOperator(CortexTask):
             columns = hook.columns(argument, query)
         except RefusedError as refusal:
             raise QueryError(
-                argument, f"is no query that Snowflake can run here: {said(refusal)}"
+                argument, f"is no query that Snowflake can run here: {refusal.said}"
             ) from refusal
         check_columns(argument, columns)
 
-    def _create(self, request: FineTuneRequest, hook: CortexHook, notes: Notes) -> str:
+    def _create(self, request: FineTuneRequest, hook: CortexHook, store: Store) -> str:
         intent = Intent(since=datetime.now(tz=UTC))
-        notes.write(intent)
+        store.write(intent.to_dict())
         try:
             job_id = hook.create(
                 request.model,
@@ -207,7 +239,7 @@ class CortexFineTuneOperator(CortexTask):
             then = "starts another one" if self.if_exists == "create" else "looks for it first"
             self.log.warning("Cortex may have started the job all the same: a retry %s", then)
             raise
-        notes.write(replace(intent, finetune_job_id=job_id))
+        store.write(replace(intent, finetune_job_id=job_id).to_dict())
         self.log.info("Cortex took on fine-tuning job %s for model %s", job_id, request.model)
         return job_id
 
@@ -250,18 +282,24 @@ class CortexCancelFineTuneOperator(CortexTask):
 
 class CortexCompleteOperator(CortexTask):
     """
-    Have a model answer a prompt inside Snowflake, and return the answer.
+    Have a model answer inside Snowflake, and return what it answers.
 
-    Neither prompt nor answer is logged.
+    XComs: ``return_value`` is the answer, or for a list of prompts the list of answers, in their order;
+    ``usage`` the tokens that all of it took (``prompt_tokens``, ``completion_tokens``, ``total_tokens``), if Cortex
+    tells them.
 
     :param model: a tuned model by the name that the sensor returned, or a base model. (templated)
-    :param prompt: the question. (templated)
+    :param prompt: a text; a list of texts, all asked in one statement; or a conversation: a list of
+        messages, each with a ``role`` and a ``content``. That AI_COMPLETE takes a conversation is a guess: only
+        COMPLETE's page has it. (templated)
     :param model_parameters: such as ``{"temperature": 0, "max_tokens": 100}``. (templated)
     :param response_format: ``{"type": "json", "schema": {…}}`` for an answer that is an object by this
         JSON schema. (templated)
     :param function: ``AI_COMPLETE``, or ``COMPLETE`` where an account has no other yet: Snowflake is
-        retiring it.
+        retiring it. It tells the tokens only with one of the two arguments before, or in a conversation.
+    :param log_answers: log prompts and answers; neither is, otherwise.
     :param kwargs: as of :class:`~airflow_provider_cortex.tasks.CortexTask` and ``BaseOperator``.
+    :raises ValueError: if *function* is none of these.
     """
 
     template_fields: Sequence[str] = (
@@ -272,16 +310,18 @@ class CortexCompleteOperator(CortexTask):
         *CortexTask.template_fields,
     )
     template_fields_renderers = {"model_parameters": "json", "response_format": "json"}
+    operator_extra_links = (SnowflakeQueryLink(),)
     ui_color = "#d6f0fa"
 
     def __init__(
         self,
         *,
         model: str | XComArg,
-        prompt: str | XComArg,
+        prompt: Prompt | XComArg,
         model_parameters: Mapping[str, Any] | None = None,
         response_format: Mapping[str, Any] | None = None,
         function: CompletionFunction = "AI_COMPLETE",
+        log_answers: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -293,26 +333,299 @@ class CortexCompleteOperator(CortexTask):
         self.model_parameters = model_parameters
         self.response_format = response_format
         self.function = function
+        self.log_answers = log_answers
         self.remember_source("model")
 
     def execute(self, context: Context) -> Any:
-        """Return the model's answer: text, or an object by the response format."""
-        with self.cortex(context) as hook:
-            return hook.complete(
-                self.required("model"),
-                self.required("prompt"),
+        """Return the model's answer, or answers: text, or objects by the response format."""
+        with self.failing_rightly():
+            question = Question(
+                model=self.required("model"),
+                prompt=completion.prompt("prompt", self.prompt),
                 model_parameters=self.model_parameters,
                 response_format=self.response_format,
                 function=self.function,
+                with_usage=True,
             )
+        with self.cortex(context) as hook:
+            completions = hook.completions(question)
+            answers = [completion.answer for completion in completions]
+            if self.log_answers:
+                self.log.info("Asked: %s", question.prompt)
+                self.log.info("Answered: %s", answers)
+            answer = answers if question.is_list else answers[0]
+            self._tell_usage(completions, context)
+            if self.do_xcom_push:
+                completion.check_size(answer)
+        return answer
+
+    def _tell_usage(self, completions: Sequence[Completion], context: Context) -> None:
+        usage = completion.usage(completions)
+        if usage is None:
+            return
+        self.log.info("It took %s tokens", usage.get("total_tokens", "an unknown number of"))
+        if self.do_xcom_push:
+            context["ti"].xcom_push(key="usage", value=usage)
+
+
+class CortexCompleteTableOperator(CortexTask):
+    """
+    Have a model answer every row of a table or query inside Snowflake, and put the answers into a table.
+
+    Snowflake's engine does the distributing: it is one statement, which runs by itself, into a table in between. Only
+    when it is good is the destination made or added to, by one statement, too; so it is as it was if this task
+    fails. What was paid for is not paid for again: a retry after trouble goes on from the table in between, and on
+    Airflow 3.3 from the statement that still runs. The role must be allowed to create tables in the destination's
+    schema, and the account must not cancel statements whose session is gone (``ABORT_DETACHED_QUERY``, off by default).
+
+    Returns ``{"rows": …, "errors": …, "query_id": …}``. The XCom ``query_id`` is there as soon as the statement runs.
+
+    :param model: a tuned model by the name that the sensor returned, or a base model. (templated)
+    :param source: a table's name, a query, or the path of a ``.sql`` file with one. Its columns go to *destination*,
+        too. (templated)
+    :param destination: the table for the answers. (templated)
+    :param prompt_column: the column of *source* that holds the prompts. (templated)
+    :param prompt_expression: instead, an SQL expression over its columns. (templated)
+    :param answer_column: the name of the column for the answers: text, or VARIANT with a *response_format*.
+    :param error_column: the name of the column for what went wrong with a row; NULL, if nothing did. A prompt
+        that is NULL has no answer, and counts as an error.
+    :param if_exists: what to do if *destination* is there: ``fail``, ``replace`` it, its grants kept, or ``append`` to it.
+    :param max_error_rate: the share of rows, from 0 to 1, that may have no answer.
+    :param deferrable: wait in the triggerer, without holding a worker. By default what Airflow's
+        ``[operators] default_deferrable`` says.
+    :param poke_interval: seconds (or a timedelta) between two looks at the statement.
+    :param contact_timeout: for how many seconds on end (or a timedelta) to bear trouble that may pass.
+    :param model_parameters: such as ``{"temperature": 0}``. (templated)
+    :param response_format: ``{"type": "json", "schema": {…}}``. (templated)
+    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.CortexTask` and ``BaseOperator``.
+    :raises ValueError: if an argument is of no use.
+    """
+
+    template_fields: Sequence[str] = (
+        "model",
+        "source",
+        "destination",
+        "prompt_column",
+        "prompt_expression",
+        "model_parameters",
+        "response_format",
+        *CortexTask.template_fields,
+    )
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers = {
+        "source": "sql",
+        "prompt_expression": "sql",
+        "model_parameters": "json",
+        "response_format": "json",
+    }
+    operator_extra_links = (SnowflakeQueryLink(),)
+    ui_color = "#d6f0fa"
+
+    def __init__(
+        self,
+        *,
+        model: str | XComArg,
+        source: str,
+        destination: str,
+        prompt_column: str | None = None,
+        prompt_expression: str | None = None,
+        answer_column: str = "answer",
+        error_column: str = "error",
+        if_exists: IfTableExists = "fail",
+        max_error_rate: float = 0.0,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poke_interval: float | timedelta = 30.0,
+        contact_timeout: float | timedelta = DEFAULT_CONTACT_TIMEOUT,
+        model_parameters: Mapping[str, Any] | None = None,
+        response_format: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if (prompt_column is None) == (prompt_expression is None):
+            raise ValueError("give either prompt_column or prompt_expression")
+        if if_exists not in IF_TABLE_EXISTS:
+            known = ", ".join(IF_TABLE_EXISTS)
+            raise ValueError(f"if_exists must be one of {known}, not {if_exists!r}")
+        if not 0 <= max_error_rate <= 1:
+            raise ValueError(f"max_error_rate must be from 0 to 1, not {max_error_rate!r}")
+        self.model = model
+        self.source = source
+        self.destination = destination
+        self.prompt_column = prompt_column
+        self.prompt_expression = prompt_expression
+        self.answer_column = answer_column
+        self.error_column = error_column
+        self.if_exists = if_exists
+        self.max_error_rate = max_error_rate
+        self.deferrable = deferrable
+        self.poke_interval = seconds(poke_interval)
+        self.contact_timeout = seconds(contact_timeout)
+        self.model_parameters = model_parameters
+        self.response_format = response_format
+        if not 0 < self.poke_interval < math.inf:
+            raise ValueError(f"poke_interval must be more than 0, not {poke_interval!r}")
+        self.remember_source("model")
+        self._asking: str | None = None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Have every row answered, and return the counts."""
+        with self.failing_rightly():
+            request = self._request(context)
+        with self._session(context) as hook:
+            hook.open()
+            answers = Answers(request, hook, self.log)
+            answers.check(self.if_exists)
+            store = Store(context, f"{QUERY} {request.staging}", self.log)
+            query_id = store.read()
+            if answers.are_there():
+                return self._finish(answers, query_id if isinstance(query_id, str) else None)
+            if not isinstance(query_id, str) or not answers.is_running(query_id):
+                query_id = answers.start()
+                store.write(query_id)
+            context["ti"].xcom_push(key=QUERY, value=query_id)
+            self._query_id = self._asking = query_id
+            if not self.deferrable:
+                return self._wait(answers, query_id, hook, context)
+        self._hand_over(query_id, context)
+
+    def execute_complete(self, context: Context, event: object = None) -> dict[str, Any]:
+        """Resume with the trigger's event: the statement is over, or nobody waits for it any more."""
+        with self.failing_rightly():
+            request = self._request(context)
+        with self._session(context) as hook:
+            answers = Answers(request, hook, self.log)
+            try:
+                execution = events.read_execution(event)
+            except (QueryTimeoutError, QueryLostError) as error:
+                answers.give_up(error.query_id)
+                raise
+            execution.check()
+            return self._finish(answers, execution.query_id)
+
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> Any:
+        """
+        Resume, also when Airflow gave the deferral up: the time is up, or the trigger crashed.
+
+        The statement runs on in both cases. It is cancelled in the first; in the second this worker waits on.
+        """
+        kwargs = next_kwargs or {}
+        if next_method == self.execute_complete.__name__:
+            return self.execute_complete(context, **kwargs)
+        ti = context["ti"]
+        query_id = ti.xcom_pull(task_ids=self.task_id, key=QUERY, map_indexes=ti.map_index)
+        reason = kwargs.get("error")
+        if not isinstance(query_id, str):
+            raise TriggerEventError(None, reason)
+        if reason in TIME_IS_UP:
+            waited = time.time() - self._started_at(context).timestamp()
+            return self.execute_complete(
+                context, events.stopped(QueryTimeoutError(query_id, waited))
+            )
+        self.log.error("The trigger crashed:\n%s", "".join(kwargs.get("traceback") or ()))
+        with self.failing_rightly():
+            request = self._request(context)
+        with self._session(context) as hook:
+            return self._wait(Answers(request, hook, self.log), query_id, hook, context)
+
+    def on_kill(self) -> None:
+        """Cancel the statement."""
+        if self._asking is not None:
+            fate.cancel_query(self._asking, self.cortex_session(), log=self.log)
+
+    def verdict(self, error: CortexError) -> BaseException:
+        """Return what *error* means to Airflow: as for every task, and for the end of the time."""
+        if isinstance(error, QueryTimeoutError):
+            return AirflowTaskTimeout(str(error))
+        return super().verdict(error)
+
+    def _request(self, context: Context) -> TableRequest:
+        ti = context["ti"]
+        request = TableRequest(
+            model=self.required("model"),
+            source=self.required("source"),
+            destination=self.required("destination"),
+            prompt_column=self.prompt_column and self.required("prompt_column"),
+            prompt_expression=self.prompt_expression and self.required("prompt_expression"),
+            answer_column=self.answer_column,
+            error_column=self.error_column,
+            model_parameters=self.model_parameters,
+            response_format=self.response_format,
+        )
+        return request.of_task(ti.dag_id, ti.task_id, ti.run_id, ti.map_index)
+
+    def _session(self, context: Context) -> AbstractContextManager[CortexHook]:
+        # A look at a statement that hangs is a look that failed. It does not limit a statement that takes long:
+        # Snowflake answers within a minute that it is not done.
+        return self.cortex(context, network_timeout=NETWORK_TIMEOUT)
+
+    def _finish(self, answers: Answers, query_id: str | None) -> dict[str, Any]:
+        self._query_id, self._asking = query_id, None
+        return answers.finish(
+            query_id, if_exists=self.if_exists, max_error_rate=self.max_error_rate
+        )
+
+    def _wait(
+        self, answers: Answers, query_id: str, hook: CortexHook, context: Context
+    ) -> dict[str, Any]:
+        """Look at the statement until it is over, and finish; it is cancelled if nobody waits any more."""
+        # On a worker it is Airflow that sees to execution_timeout.
+        poller = self._poller(query_id, context, limit=None)
+        self._query_id = self._asking = query_id
+        try:
+            delay: float | None = 0.0
+            while delay is not None:
+                time.sleep(delay)
+                try:
+                    execution = hook.execution(query_id)
+                    delay = poller.observe(execution)
+                except PASSING as error:
+                    delay = poller.miss(error)
+                    self.log.warning("%s; next look in %.0f s", error, delay)
+        except (CortexError, AirflowTaskTimeout):
+            answers.give_up(query_id)
+            raise
+        execution.check()
+        return self._finish(answers, query_id)
+
+    def _poller(self, query_id: str, context: Context, *, limit: timedelta | None) -> QueryPoller:
+        started_at = self._started_at(context).timestamp()
+        seconds = limit.total_seconds() if limit else 0.0
+        return QueryPoller(
+            query_id=query_id,
+            started_at=started_at,
+            deadline=started_at + seconds - min(LAST_WORDS, seconds / 10) if limit else None,
+            interval=self.poke_interval,
+            contact_timeout=self.contact_timeout,
+            clock=time.time,
+        )
+
+    @staticmethod
+    def _started_at(context: Context) -> datetime:
+        # Airflow 2's dag.test() runs tasks without a start date.
+        start_date: datetime | None = context["ti"].start_date
+        return start_date or datetime.now(tz=UTC)
+
+    def _hand_over(self, query_id: str, context: Context) -> NoReturn:
+        """Leave the worker: the triggerer waits on."""
+        poller = self._poller(query_id, context, limit=self.execution_timeout)
+        left = timedelta(seconds=max(0.0, (poller.deadline or 0.0) - time.time()))
+        self.defer(
+            trigger=CortexQueryTrigger(
+                query_id=query_id,
+                session=self.cortex_session(context).to_dict(),
+                started_at=poller.started_at,
+                deadline=poller.deadline,
+                poke_interval=self.poke_interval,
+                contact_timeout=self.contact_timeout,
+            ),
+            method_name=self.execute_complete.__name__,
+            timeout=None if poller.deadline is None else left + NET,
+        )
 
 
 def _starts_jobs(task: object) -> bool:
     """Return whether a task of a DAG, mapped or not, is a CortexFineTuneOperator."""
     kind = getattr(task, "operator_class", type(task))
     return isinstance(kind, type) and issubclass(kind, CortexFineTuneOperator)
-
-
-def said(refusal: RefusedError) -> str:
-    """Return what Snowflake said when it refused something."""
-    return excerpt(str(refusal.__cause__ or refusal))

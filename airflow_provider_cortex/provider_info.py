@@ -20,9 +20,9 @@ def get_provider_info() -> dict[str, Any]:
         "package-name": PACKAGE,
         "name": INTEGRATION,
         "description": (
-            "Fine-tune models with Snowflake Cortex (CortexFineTuneOperator), wait for them"
-            " (CortexFineTuneSensor, CortexFineTuneTrigger), use them (CortexCompleteOperator),"
-            " over ordinary Snowflake connections (CortexHook)."
+            "Fine-tune models with Snowflake Cortex (CortexFineTuneOperator, CortexCancelFineTuneOperator), wait"
+            " for them (CortexFineTuneSensor, CortexFineTuneTrigger), use them (CortexCompleteOperator,"
+            " CortexCompleteTableOperator, CortexQueryTrigger), over ordinary Snowflake connections (CortexHook)."
         ),
         "versions": [version(PACKAGE)],
         "integrations": [
@@ -48,6 +48,7 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         },
+        "extra-links": ["airflow_provider_cortex.links.SnowflakeQueryLink"],
         "hooks": _modules("hooks"),
         "operators": _modules("operators"),
         "sensors": _modules("sensors"),

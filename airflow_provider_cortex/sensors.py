@@ -19,9 +19,10 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_cortex import fate
+from airflow_provider_cortex import assets, fate, lineage
 from airflow_provider_cortex.client import NETWORK_TIMEOUT
 from airflow_provider_cortex.cortex import event as events
+from airflow_provider_cortex.cortex import gate as gates
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.polling import (
     DEFAULT_CONTACT_TIMEOUT,
@@ -29,36 +30,34 @@ from airflow_provider_cortex.cortex.polling import (
     SHORTEST,
     Poller,
     PollPolicy,
+    Standing,
 )
 from airflow_provider_cortex.cortex.progress import Narrator, duration, summary
 from airflow_provider_cortex.errors import (
+    ArgumentError,
     CortexError,
     FineTuneCancelledError,
     FineTuneFailedError,
+    FineTuneStalledError,
     FineTuneTimeoutError,
+    GateError,
     TriggerBrokeError,
 )
 from airflow_provider_cortex.history import previous_duration
-from airflow_provider_cortex.tasks import CortexTask
+from airflow_provider_cortex.notes import STANDING
+from airflow_provider_cortex.store import Store
+from airflow_provider_cortex.tasks import LAST_WORDS, NET, TIME_IS_UP, CortexTask, seconds
 from airflow_provider_cortex.triggers import FIRST_LOOK, CortexFineTuneTrigger
 from airflow_provider_cortex.watch import Watch
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
-
-LAST_WORDS = 30.0
-"""
-How many seconds before ``execution_timeout`` a deferred wait ends, so that the task can still say so. Airflow 2.11
-kills a task that resumes later than that without a word; 3.x never ends it at all.
-"""
-
-NET = timedelta(minutes=1)
-"""How long after its deadline Airflow ends a deferral by itself, should there be no triggerer."""
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
 PREVIOUS: Literal["previous"] = "previous"
 
-TIME_IS_UP = frozenset({"Trigger timeout", "Trigger/execution timeout"})
-"""Why Airflow gave a deferral up, if it did not crash: as Airflow 3 says it, and as Airflow 2 does."""
+GATES = ("fail", "skip")
+"""What a task may do whose model misses its gate."""
 
 # Airflow's own loop, without the guard that warns of a task that runs it when it resumes.
 _poke_loop = inspect.unwrap(BaseSensorOperator.execute)
@@ -70,6 +69,12 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
 
     XComs: ``return_value`` and ``model`` are the model's name as Cortex made it (it may differ from
     the one asked for); ``finetune_job`` is everything that Cortex told about the job.
+
+    With an ``AssetAlias`` among its ``outlets`` it emits an event for
+    ``snowflake://account/database/schema/model`` (on Airflow 2 a dataset's); with an ``Asset``, it emits that one's.
+    The event's extra tells *model*, *base_model*, *finetune_job_id*, *training_loss*, *validation_loss*,
+    *trained_tokens* and *duration*, in seconds. Where OpenLineage's provider is installed, it is told of the
+    tables that the job has read and of the model.
 
     The task fails for good when the job ended in ERROR or was cancelled, or when Snowflake refuses to
     describe it; it times out as every sensor does; it fails, and may be retried, when nothing
@@ -86,7 +91,19 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         run. There is next to no look before, however long that is. Only without *poke_interval*.
     :param contact_timeout: for how many seconds on end to bear trouble that may pass: the network, an
         overloaded Snowflake, an answer that nobody can read.
+    :param stall_timeout: for how many seconds (or a timedelta) the job may stand still, whatever its status: no
+        change of status or progress for that long ends the wait as ``timeout`` does. By default it may for
+        ever. Cortex may tell progress only in steps, one an epoch, and none while the job is PENDING:
+        so give it longer than either takes. A retry counts anew. In mode ``reschedule`` it takes Airflow 3.3.
     :param skip_on_cancelled: skip the task when the job was cancelled, rather than fail it.
+    :param max_validation_loss: the most that the model's validation loss may be, as Cortex reported it last;
+        a number, or a template that renders to one. This and the two that follow are a gate: a model
+        that misses it is not handed on. The ``finetune_job`` is there, the model's name is not. A figure that
+        Cortex did not report misses its limit, too. (templated)
+    :param max_training_loss: the same for the training loss. (templated)
+    :param max_trained_tokens: the same for the tokens that were trained, which are what a job costs. (templated)
+    :param gate: what becomes of the task when its model misses the gate: ``"fail"``, for good, since the job is
+        over; or ``"skip"``.
     :param cancel_on_kill: cancel the job when this task is killed, or ended by ``execution_timeout``. A
         sensor watches a job that it did not start, so by default it never does. While the task is
         deferred this takes Airflow 3.3.
@@ -95,7 +112,11 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
     :raises ValueError: if an argument is of no use.
     """
 
-    template_fields: Sequence[str] = ("finetune_job_id", *CortexTask.template_fields)
+    template_fields: Sequence[str] = (
+        "finetune_job_id",
+        *gates.FIGURES,
+        *CortexTask.template_fields,
+    )
     ui_color = "#d6f0fa"
 
     def __init__(
@@ -107,7 +128,12 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         max_poke_interval: float | timedelta = DEFAULT_LONGEST,
         expected_duration: float | timedelta | Literal["previous"] | None = None,
         contact_timeout: float | timedelta = DEFAULT_CONTACT_TIMEOUT,
+        stall_timeout: float | timedelta | None = None,
         skip_on_cancelled: bool = False,
+        max_validation_loss: float | str | XComArg | None = None,
+        max_training_loss: float | str | XComArg | None = None,
+        max_trained_tokens: float | str | XComArg | None = None,
+        gate: Literal["fail", "skip"] = "fail",
         cancel_on_kill: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -117,17 +143,26 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         self.finetune_job_id = finetune_job_id
         self.deferrable = deferrable
         self.adaptive = poke_interval is None
-        self.max_poke_interval = _seconds(max_poke_interval)
+        self.max_poke_interval = seconds(max_poke_interval)
         self.expected_duration = _expected(expected_duration)
-        self.contact_timeout = _seconds(contact_timeout)
+        self.contact_timeout = seconds(contact_timeout)
+        self.stall_timeout = None if stall_timeout is None else _stall(stall_timeout)
         self.skip_on_cancelled = skip_on_cancelled
+        self.max_validation_loss = max_validation_loss
+        self.max_training_loss = max_training_loss
+        self.max_trained_tokens = max_trained_tokens
+        self.gate = gate
         self.cancel_on_kill = cancel_on_kill
+        if gate not in GATES:
+            raise ValueError(f"gate must be one of {', '.join(GATES)}, and is {gate!r}.")
+        self._remember_limits()
         if not SHORTEST <= self.max_poke_interval < math.inf:
             raise ValueError(
                 f"max_poke_interval must be at least {SHORTEST:.0f} s, and is {max_poke_interval!r}:"
                 " for shorter intervals, give poke_interval."
             )
         self.remember_source("finetune_job_id")
+        self._job: FineTuneJob | None = None
         self._resumed_with: tuple[object] | None = None
         self._watch: Watch | None = None
         self._since: float | None = None
@@ -185,8 +220,18 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
                 raise
             raise AirflowTaskTimeout(self._fate(context)) from timeout
         if self.deferrable and self._watch is not None:
-            self._hand_over(context, self._watch.poller.policy)
+            self._hand_over(context, self._watch.poller)
         return False
+
+    def get_openlineage_facets_on_complete(
+        self, task_instance: Any
+    ) -> OperatorLineage[Any, Any] | None:
+        """
+        Return what the job has read and made, once it is over; OpenLineage's provider calls this.
+
+        Source: ``airflow.providers.openlineage.extractors.base.DefaultExtractor``.
+        """
+        return lineage.facets(self, self._job) if self._job else None
 
     def on_kill(self) -> None:
         """Cancel the job, if that was asked for."""
@@ -237,22 +282,32 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
             self._watch = self._new_watch(job_id, context)
         # Airflow keeps nothing of a task between two reschedules, not even since when there has been
         # trouble: so trouble is sat out here.
-        return self._watch.look(sit_out_trouble=self.reschedule and not self.deferrable)
+        job = self._watch.look(sit_out_trouble=self._is_rescheduled)
+        store, standing = self._store(context), self._watch.poller.standing
+        if job is None and store is not None and standing is not None:
+            store.write(standing.to_dict())
+        return job
 
     def _new_watch(self, job_id: str, context: Context) -> Watch:
+        self._limits()  # of no use at the end of a wait, if they are of no use
         self.log.info("Waiting for fine-tuning job %s", job_id)
         started_at = self._started_at(context)
+        poller = Poller(
+            job_id=job_id,
+            started_at=started_at,
+            deadline=self._deadline(context),
+            policy=self._policy(context),
+            contact_timeout=self.contact_timeout,
+            stall_timeout=self.stall_timeout,
+            clock=time.time,
+        )
+        store = self._store(context)
+        if store is not None:
+            poller.resume(Standing.read(store.read()))
         return Watch(
             job_id=job_id,
             hook=self.cortex_hook(context, network_timeout=NETWORK_TIMEOUT),
-            poller=Poller(
-                job_id=job_id,
-                started_at=started_at,
-                deadline=self._deadline(context),
-                policy=self._policy(context),
-                contact_timeout=self.contact_timeout,
-                clock=time.time,
-            ),
+            poller=poller,
             narrator=Narrator(started_at),
             log=self.log,
         )
@@ -267,9 +322,32 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         return PollPolicy(
             longest=self.max_poke_interval,
             expected_duration=self._expected_seconds(context),
-            # On the grid, unless it is another process that looks next: it does not know that it was due.
-            offset=None if self.reschedule and not self.deferrable else 0.0,
+            # On the grid, unless it is another process that looks next: that one does not know that it was due.
+            offset=None if self._is_rescheduled else 0.0,
         )
+
+    @property
+    def _is_rescheduled(self) -> bool:
+        """Whether it is another process of this task that looks next."""
+        return self.reschedule and not self.deferrable
+
+    def _store(self, context: Context) -> Store | None:
+        """
+        Return where to note for that process since when the job has stood still; None if nobody asks.
+
+        :raises ArgumentError: if this Airflow keeps nothing from one such process to the next.
+        """
+        if self.stall_timeout is None or not self._is_rescheduled:
+            return None
+        store = Store(context, STANDING, self.log)
+        if not store.is_there:
+            raise ArgumentError(
+                "stall_timeout",
+                self.stall_timeout,
+                "takes Airflow 3.3 or later in mode 'reschedule': earlier ones keep nothing of a task until it"
+                " looks again. Use deferrable=True or mode='poke'.",
+            )
+        return store
 
     def _expected_seconds(self, context: Context) -> float | None:
         """Return how many seconds the job will take, about: None if nobody knows."""
@@ -283,18 +361,51 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         return seconds
 
     def _hand_on(self, job: FineTuneJob, context: Context) -> str:
-        """Push what is known of the job, and return its model's name."""
+        """Push what is known of the job, and return its model's name, if the model passes the gate."""
+        self._job = job
         ti = context["ti"]
         if self.do_xcom_push:
             ti.xcom_push(key="finetune_job", value=job.to_dict())
         model = job.outcome()
+        self.log.info("%s", summary(job))
+        gates.check(job, model, self._limits())
         if self.do_xcom_push:
             ti.xcom_push(key="model", value=model)
-        self.log.info("%s", summary(job))
+        assets.emit(self, context, job, model)
         return model
 
-    def _hand_over(self, context: Context, policy: PollPolicy) -> None:
+    def _remember_limits(self) -> None:
+        """
+        Keep which limits are set, and check those that no template is to render.
+
+        :raises ValueError: if one is of no use.
+        """
+        for name in gates.FIGURES:
+            value = getattr(self, name)
+            if value is None:
+                continue
+            self.remember_source(name)
+            if isinstance(value, int | float) or (isinstance(value, str) and "{" not in value):
+                try:
+                    gates.limit(name, value)
+                except ArgumentError as error:
+                    raise ValueError(str(error)) from error
+
+    def _limits(self) -> dict[str, float]:
+        """
+        Return the limits that are set, once they are rendered.
+
+        :raises ArgumentError: if one is of no use: not least one that rendered to nothing.
+        """
+        return {
+            name: gates.limit(name, getattr(self, name))
+            for name in gates.FIGURES
+            if self.is_set(name)
+        }
+
+    def _hand_over(self, context: Context, poller: Poller) -> None:
         """Leave the worker: the triggerer waits on."""
+        policy, standing = poller.policy, poller.standing
         deadline = self._deadline(context)
         left = timedelta(seconds=max(0.0, deadline - time.time()))
         self.defer(
@@ -307,6 +418,8 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
                 max_poke_interval=policy.longest,
                 expected_duration=policy.expected_duration,
                 contact_timeout=self.contact_timeout,
+                stall_timeout=self.stall_timeout,
+                standing=standing.to_dict() if standing else None,
                 cancel_on_kill=self.cancel_on_kill,
             ),
             method_name=self.execute_complete.__name__,
@@ -319,11 +432,13 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         match error:
             case FineTuneCancelledError() if self.skip_on_cancelled:
                 return AirflowSkipException(str(error))
-            case FineTuneFailedError() | FineTuneCancelledError():
+            case GateError() if self.gate == "skip":
+                return AirflowSkipException(str(error))
+            case FineTuneFailedError() | FineTuneCancelledError() | GateError():
                 return AirflowFailException(str(error))
             case FineTuneTimeoutError() if self._limit is not None:
                 return AirflowTaskTimeout(str(error))
-            case FineTuneTimeoutError():
+            case FineTuneTimeoutError() | FineTuneStalledError():
                 return AirflowSensorTimeout(str(error))
             case _:
                 return super().verdict(error)
@@ -369,22 +484,27 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         return limit if limit <= self.timeout else None
 
 
-def _seconds(value: float | timedelta) -> float:
-    return value.total_seconds() if isinstance(value, timedelta) else float(value)
-
-
 def _expected(value: float | timedelta | str | None) -> float | Literal["previous"] | None:
     """Return what *expected_duration* says, a duration in seconds."""
     if value is None:
         return None
     if value == PREVIOUS:
         return PREVIOUS
-    if isinstance(value, str) or not 0 < _seconds(value) < math.inf:
+    if isinstance(value, str) or not 0 < seconds(value) < math.inf:
         raise ValueError(
             f"expected_duration must be seconds, more than 0, or a timedelta, or {PREVIOUS!r}, and is"
             f" {value!r}."
         )
-    return _seconds(value)
+    return seconds(value)
+
+
+def _stall(value: float | timedelta) -> float:
+    """Return what *stall_timeout* says, in seconds."""
+    if not 0 < seconds(value) < math.inf:
+        raise ValueError(
+            f"stall_timeout must be seconds, more than 0, or a timedelta, and is {value!r}."
+        )
+    return seconds(value)
 
 
 def _first_reschedule_date(ti: Any, context: Context) -> datetime | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
@@ -15,6 +16,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_cortex.cortex import statements
 from airflow_provider_cortex.cortex.session import Session, query_tag
 from airflow_provider_cortex.errors import (
+    AnswerTooLargeError,
     ArgumentError,
     CortexError,
     EmptyError,
@@ -22,6 +24,7 @@ from airflow_provider_cortex.errors import (
     FineTuneOverError,
     RefusedError,
 )
+from airflow_provider_cortex.links import QUERY_URL
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -29,7 +32,25 @@ if TYPE_CHECKING:
     from airflow_provider_cortex.hooks import CortexHook
 
 
-FOR_GOOD = (ArgumentError, RefusedError, FineTuneExistsError, FineTuneOverError)
+LAST_WORDS = 30.0
+"""
+How many seconds before ``execution_timeout`` a deferred wait ends, so that the task can still say so. Airflow 2.11
+kills a task that resumes later than that without a word; 3.x never ends it at all.
+"""
+
+NET = timedelta(minutes=1)
+"""How long after its deadline Airflow ends a deferral by itself, should there be no triggerer."""
+
+TIME_IS_UP = frozenset({"Trigger timeout", "Trigger/execution timeout"})
+"""Why Airflow gave a deferral up, if it did not crash: as Airflow 3 says it, and as Airflow 2 does."""
+
+FOR_GOOD = (
+    AnswerTooLargeError,
+    ArgumentError,
+    FineTuneExistsError,
+    FineTuneOverError,
+    RefusedError,
+)
 """What a retry would run into again."""
 
 
@@ -78,6 +99,8 @@ class CortexTask(BaseOperator):
         self.authenticator = authenticator
         self.session_parameters = session_parameters
         self._sources: dict[str, str] = {}
+        self.query_url: str | None = None
+        self._query_id: str | None = None
 
     def cortex_session(self, context: Context | None = None) -> Session:
         """Return the settings of this task's Snowflake session, tagged with who asks."""
@@ -105,14 +128,27 @@ class CortexTask(BaseOperator):
         return CortexHook.of(self.cortex_session(context), network_timeout=network_timeout)
 
     @contextmanager
-    def cortex(self, context: Context) -> Iterator[CortexHook]:
+    def cortex(
+        self, context: Context, *, network_timeout: int | None = None
+    ) -> Iterator[CortexHook]:
         """Open this task's session, and raise what goes wrong in it as Airflow should take it."""
         with self.failing_rightly():
-            hook = self.cortex_hook(context)
+            hook = self.cortex_hook(context, network_timeout=network_timeout)
             try:
                 yield hook
             finally:
+                self.link_query(hook, context)
                 self.leave(hook)
+
+    def link_query(self, hook: CortexHook, context: Context) -> None:
+        """Keep where Snowsight shows this task's statement, for the extra link. Nothing is raised."""
+        try:
+            self.query_url = hook.query_url(self._query_id)
+        except Exception as error:  # noqa: BLE001 - an Airflow in trouble raises what it likes; it is only a link
+            self.log.debug("No link to the query: %s", error)
+        ti = context["ti"]
+        if self.query_url and not hasattr(ti, "get_first_reschedule_date"):  # Airflow 2
+            ti.xcom_push(key=QUERY_URL, value=self.query_url)
 
     def leave(self, hook: CortexHook) -> None:
         """
@@ -152,8 +188,17 @@ class CortexTask(BaseOperator):
         """Keep how an argument stands in the DAG file: rendered to nothing, it no longer tells."""
         self._sources[argument] = str(getattr(self, argument))
 
+    def is_set(self, argument: str) -> bool:
+        """Return whether the DAG file sets an argument whose source is remembered, whatever it rendered to."""
+        return argument in self._sources
+
     def verdict(self, error: CortexError) -> BaseException:
         """Return what *error* means to Airflow: whether a retry can help is decided here."""
         if isinstance(error, FOR_GOOD):
             return AirflowFailException(str(error))
         return error
+
+
+def seconds(value: float | timedelta) -> float:
+    """Return a duration in seconds."""
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)

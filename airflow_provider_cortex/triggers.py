@@ -15,18 +15,22 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_cortex import fate
 from airflow_provider_cortex.client import CortexClient
-from airflow_provider_cortex.contact import Contact
 from airflow_provider_cortex.cortex import event
+from airflow_provider_cortex.cortex.execution import Execution, QueryPoller
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.polling import (
     DEFAULT_CONTACT_TIMEOUT,
     DEFAULT_LONGEST,
+    PASSING,
+    Outage,
     Poller,
     PollPolicy,
+    Standing,
 )
 from airflow_provider_cortex.cortex.progress import Narrator
 from airflow_provider_cortex.cortex.session import Session
 from airflow_provider_cortex.errors import CortexError
+from airflow_provider_cortex.notes import OUT_OF_CONTACT, STANDING, Note
 
 FIRST_LOOK = 10.0
 """
@@ -80,6 +84,9 @@ class CortexFineTuneTrigger(BaseTrigger):
     :param max_poke_interval: the most seconds between two looks, if it depends on the job.
     :param expected_duration: how many seconds the job will take from its creation, about.
     :param contact_timeout: for how many seconds on end trouble is borne.
+    :param stall_timeout: for how many seconds the job may stand still; None is for ever.
+    :param standing: where the worker saw it stand
+        (:meth:`~airflow_provider_cortex.cortex.polling.Standing.to_dict`).
     :param cancel_on_kill: cancel the job when the task is marked failed or success, or cleared,
         while it is deferred (Airflow 3.3 and later; earlier ones do not tell a trigger).
     """
@@ -95,6 +102,8 @@ class CortexFineTuneTrigger(BaseTrigger):
         max_poke_interval: float = DEFAULT_LONGEST,
         expected_duration: float | None = None,
         contact_timeout: float = DEFAULT_CONTACT_TIMEOUT,
+        stall_timeout: float | None = None,
+        standing: Mapping[str, Any] | None = None,
         cancel_on_kill: bool = False,
     ) -> None:
         super().__init__()
@@ -106,6 +115,8 @@ class CortexFineTuneTrigger(BaseTrigger):
         self.max_poke_interval = max_poke_interval
         self.expected_duration = expected_duration
         self.contact_timeout = contact_timeout
+        self.stall_timeout = stall_timeout
+        self.standing = standing
         self.cancel_on_kill = cancel_on_kill
         self.clock: Clock = _SystemClock()
         self._killing: asyncio.Task[None] | None = None
@@ -123,6 +134,8 @@ class CortexFineTuneTrigger(BaseTrigger):
                 "max_poke_interval": self.max_poke_interval,
                 "expected_duration": self.expected_duration,
                 "contact_timeout": self.contact_timeout,
+                "stall_timeout": self.stall_timeout,
+                "standing": self.standing,
                 "cancel_on_kill": self.cancel_on_kill,
             },
         )
@@ -165,10 +178,15 @@ class CortexFineTuneTrigger(BaseTrigger):
                 offset=offset(),
             ),
             contact_timeout=self.contact_timeout,
+            stall_timeout=self.stall_timeout,
             clock=self.clock.time,
         )
         narrator = Narrator(self.started_at)
-        contact = Contact(self.task_instance)
+        contact = Note(self.task_instance, OUT_OF_CONTACT)
+        stall = Note(self.task_instance, STANDING)
+        poller.resume(Standing.read(self.standing))
+        if self.stall_timeout is not None:
+            poller.resume(Standing.read(await stall.recall()))
         with CortexClient.shared(Session(**self.session)) as client:
             # The worker looked just before it deferred, so this one sleeps first.
             await self.clock.sleep(poller.first_delay(soonest=FIRST_LOOK))
@@ -177,16 +195,118 @@ class CortexFineTuneTrigger(BaseTrigger):
                     job = await client.describe(self.finetune_job_id)
                 except CortexError as error:
                     if poller.is_new:
-                        poller.take_over(await contact.recall())
+                        poller.take_over(Outage.read(await contact.recall()))
                     delay = poller.miss(error)
                     self.log.warning("%s; next look in %.0f s", error, delay)
                     if poller.misses > 1:  # one is a blip
-                        await contact.note(poller.outage)
+                        await contact.keep(poller.outage.to_dict() if poller.outage else None)
                 else:
+                    stood = poller.standing
                     next_look = poller.observe(job)
-                    await contact.note(None)
+                    await contact.keep(None)
                     if next_look is None:
                         return job
+                    if self.stall_timeout is not None and poller.standing not in {None, stood}:
+                        await stall.keep(poller.standing.to_dict())
                     delay = next_look
                     narrator.tell(job, delay=delay, now=self.clock.time(), log=self.log)
                 await self.clock.sleep(delay)
+
+
+class CortexQueryTrigger(BaseTrigger):
+    """
+    Look at a statement that runs by itself until it is over, and fire once: with that, or with what ended the wait.
+
+    As :class:`CortexFineTuneTrigger` it reads only, and goes on where another triggerer was.
+
+    :param query_id: Snowflake's id of the statement.
+    :param session: the settings of the Snowflake session
+        (:meth:`~airflow_provider_cortex.cortex.session.Session.to_dict`).
+    :param started_at: when the wait began, epoch seconds.
+    :param deadline: when it ends at the latest, epoch seconds; None if it does not.
+    :param poke_interval: seconds between two looks.
+    :param contact_timeout: for how many seconds on end trouble is borne.
+    """
+
+    def __init__(
+        self,
+        *,
+        query_id: str,
+        session: Mapping[str, Any],
+        started_at: float,
+        deadline: float | None,
+        poke_interval: float,
+        contact_timeout: float = DEFAULT_CONTACT_TIMEOUT,
+    ) -> None:
+        super().__init__()
+        self.query_id = query_id
+        self.session = session
+        self.started_at = started_at
+        self.deadline = deadline
+        self.poke_interval = poke_interval
+        self.contact_timeout = contact_timeout
+        self.clock: Clock = _SystemClock()
+        self._killing: asyncio.Task[None] | None = None
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the path of this class, and the arguments that make the same trigger."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "query_id": self.query_id,
+                "session": self.session,
+                "started_at": self.started_at,
+                "deadline": self.deadline,
+                "poke_interval": self.poke_interval,
+                "contact_timeout": self.contact_timeout,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Fire once, when there is nothing more to wait for."""
+        try:
+            payload = event.query_over(await self._wait())
+        except CortexError as error:
+            payload = event.stopped(error)
+        yield TriggerEvent(payload)
+
+    async def on_kill(self) -> None:
+        """Cancel the statement: Airflow 3.3 and later call this."""
+        session = Session(**self.session).shared()
+        self._killing = asyncio.create_task(  # as that of the other trigger
+            asyncio.to_thread(fate.cancel_query, self.query_id, session, log=self.log)
+        )
+        await asyncio.shield(self._killing)
+
+    async def cleanup(self) -> None:
+        """Wait until it has been told what became of the statement."""
+        while self._killing is not None and not self._killing.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(self._killing)
+
+    async def _wait(self) -> Execution:
+        """Return the statement when it is over; raises what ends the wait before that."""
+        poller = QueryPoller(
+            query_id=self.query_id,
+            started_at=self.started_at,
+            deadline=self.deadline,
+            interval=self.poke_interval,
+            contact_timeout=self.contact_timeout,
+            clock=self.clock.time,
+        )
+        contact = Note(self.task_instance, OUT_OF_CONTACT)
+        delay: float | None = FIRST_LOOK
+        self.log.info("Waiting for query %s", self.query_id)
+        with CortexClient.shared(Session(**self.session)) as client:
+            while delay is not None:
+                await self.clock.sleep(delay)
+                try:
+                    execution = await client.execution(self.query_id)
+                    delay = poller.observe(execution)
+                except PASSING as error:
+                    if poller.outage is None:
+                        poller.take_over(Outage.read(await contact.recall()))
+                    delay = poller.miss(error)
+                    self.log.warning("%s; next look in %.0f s", error, delay)
+                await contact.keep(poller.outage.to_dict() if poller.outage else None)
+        return execution

@@ -1,15 +1,37 @@
 """An Airflow of the tests' own, and a Cortex for it to talk to."""
 
+from __future__ import annotations
+
 import atexit
+import gc
+import json
+import logging
 import os
 import shutil
+import signal
 import tempfile
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+
+from tests.leftovers import OUTPUT, PASSWORD, XCOMS, Leftovers, leftovers, maskers
+from tests.xcoms import XComs
+
+# What takes seconds to load is for the tests to import: pytest-xdist's first process runs none, and the
+# others would wait for it.
+if TYPE_CHECKING:
+    from airflow_provider_cortex.emulator import Emulator
+    from tests.worker import Worker
 
 # Before anything imports Airflow, which reads its settings then.
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="cortex-tests-"))
 atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
-DAGS = Path(__file__).parents[1] / "example_dags"
+DAGS = AIRFLOW_HOME / "dags"
+for folder in Path(__file__).parents[1] / "example_dags", Path(__file__).parent / "dags":
+    shutil.copytree(folder, DAGS, dirs_exist_ok=True)
 os.environ |= {
     "AIRFLOW_HOME": str(AIRFLOW_HOME),
     "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
@@ -19,33 +41,39 @@ os.environ |= {
     "XDG_CACHE_HOME": str(AIRFLOW_HOME / "cache"),
     # At each login it asks the clouds' addresses where it runs.
     "SNOWFLAKE_DISABLE_PLATFORM_DETECTION": "true",
+    # Twice a request it looks through the whole environment for a proxy: an eighth of what a test takes.
+    "no_proxy": "127.0.0.1",
 }
 
-import json  # noqa: E402
-import logging  # noqa: E402
-import signal  # noqa: E402
-import subprocess  # noqa: E402
-import sys  # noqa: E402
-from collections.abc import Callable, Generator, Iterator  # noqa: E402
-from typing import Any  # noqa: E402
-
-import pytest  # noqa: E402
-import snowflake.connector  # noqa: E402 - loading it takes as long as some tests may wait
-from blockbuster import BlockBuster, blockbuster_ctx  # noqa: E402
-
-from airflow_provider_cortex.emulator import Emulator  # noqa: E402
-from tests.leftovers import OUTPUT, PASSWORD, XCOMS, Leftovers, leftovers, maskers  # noqa: E402
-from tests.worker import AIRFLOW_2, Worker  # noqa: E402
-from tests.xcoms import XComs  # noqa: E402
+gc.disable()  # until all is loaded, of which nothing is garbage: a fifth of the time it takes
 
 PRINTED = pytest.StashKey[str]()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: "test_example_dags" not in item.nodeid)
+
+
+def pytest_collection_finish() -> None:
+    """Have the driver loaded, too, which takes as long as some tests may wait."""
+    from snowflake.connector.connection import DEFAULT_CONFIGURATION
+
+    # At each login it would list all modules there are, for telemetry that is off here.
+    DEFAULT_CONFIGURATION["log_imported_packages_in_telemetry"] = (False, bool)
+    # What is loaded stays; a library or two would complain at the very end if it did even then.
+    gc.freeze()
+    atexit.register(gc.unfreeze)
+    gc.enable()
+
+
 @pytest.fixture(scope="session")
 def airflow_database() -> None:
-    """Make Airflow's database, once."""
-    command = [sys.executable, "-m", "airflow", "db", "migrate"]
-    subprocess.run(command, check=True, capture_output=True)
+    """Make as much of Airflow 2's database as its sensors look at, once."""
+    from airflow import settings
+    from airflow.models.taskreschedule import TaskReschedule
+
+    vars(TaskReschedule)["__table__"].create(settings.engine)
 
 
 @pytest.fixture
@@ -61,6 +89,8 @@ def connection(cortex_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> st
 @pytest.fixture
 def worker(request: pytest.FixtureRequest) -> Worker:
     """Run tasks as Airflow would, in no time."""
+    from tests.worker import AIRFLOW_2, Worker
+
     if AIRFLOW_2:  # whose sensors look up in its database when they were first rescheduled
         request.getfixturevalue("airflow_database")
     return Worker()
@@ -69,6 +99,8 @@ def worker(request: pytest.FixtureRequest) -> Worker:
 @pytest.fixture
 def time_is_up_at_the_end(connection: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a task's execution_timeout pass while the driver closes its session, and never else."""
+    import snowflake.connector
+
     close = snowflake.connector.SnowflakeConnection.close
 
     def struck(*arguments: Any, **options: Any) -> None:

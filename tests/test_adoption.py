@@ -32,6 +32,7 @@ def start(connection: str, cortex_emulator: Emulator, worker: Worker) -> Start:
     def run(changes: dict[str, Any] | None = None, **facts: Any) -> Result:
         arguments = REQUEST | (changes or {})
         if "again" not in facts:
+            facts.setdefault("store", None)  # which only Airflow 3.3 has
             facts.setdefault("dag_run", dag_run(datetime.now(tz=UTC) - timedelta(hours=1)))
         return worker.run(lambda: CortexFineTuneOperator(task_id="start", **arguments), **facts)
 

@@ -32,7 +32,9 @@ DESCRIBE = "FINETUNE('DESCRIBE'"
 
 def running(emulator: Emulator, jobs: int) -> list[str]:
     """Add jobs that go on for an hour, and return their ids."""
-    return [emulator.jobs.add(model="m", life=Life.by_time(3600)).id for _ in range(jobs)]
+    life = Life.by_time(3600)
+    # Names of their own: the emulator tries one suffix after the other for a name that is taken.
+    return [emulator.jobs.add(model=f"m{number}", life=life).id for number in range(jobs)]
 
 
 def batches(emulator: Emulator) -> list[int]:

@@ -41,6 +41,29 @@ def change(**extra: Any) -> None:
     os.environ["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"] = json.dumps(settings)
 
 
+@pytest.mark.parametrize(
+    ("extra", "account"),
+    [
+        ({"account": "org-acc"}, "org-acc"),
+        ({"account": "xy12345", "region": "eu-west-1"}, "xy12345.eu-west-1"),
+        ({"account": "xy12345.eu-west-1", "region": "eu-west-1"}, "xy12345.eu-west-1"),
+        ({"account": "", "region": "eu-west-1"}, None),
+    ],
+)
+def test_where_names_belong(
+    extra: dict[str, str], account: str | None, connection: str, cortex_emulator: Emulator
+) -> None:
+    """Account, database and schema are the connection's, or what the task has instead; nobody logs in for it."""
+    change(**extra)
+    place = CortexHook(connection).place()
+    assert (place.account, place.database, place.schema) == (account, "CORTEX_DB", "PUBLIC")
+    other = CortexHook(connection, database="D", schema="S").place()
+    assert (other.database, other.schema) == ("D", "S")
+    with pytest.raises(NoConnectionError):
+        CortexHook("nowhere").place()
+    assert cortex_emulator.logins == 0
+
+
 def test_a_jobs_life(hook: CortexHook, cortex_emulator: Emulator) -> None:
     """Create, describe, show, use: what Cortex made is found under the name Cortex gave it."""
     cortex_emulator.life = Life.by_looks(1)

@@ -217,7 +217,7 @@ def test_complete(received: Received, one_session: None, worker: Worker) -> None
         sql, (model, prompt, parameters, response_format) = received.one()
         assert sql == (
             "SELECT AI_COMPLETE(model => ?, prompt => ?, model_parameters => PARSE_JSON(?),"
-            " response_format => PARSE_JSON(?), return_error_details => TRUE)"
+            " response_format => PARSE_JSON(?), show_details => TRUE, return_error_details => TRUE)"
         )
         assert (model, prompt) == (text, text)
         assert json.loads(parameters) == {text: text}
@@ -331,8 +331,8 @@ def test_wrong_kind(received: Received, worker: Worker) -> None:
         ("options", {b"max_epochs": 3}),
     ):
         assert_refused(start(worker, **{argument: value}), argument, received)
-    with pytest.raises(UnsendableError, match=r"^prompt .* type list"):
-        CortexHook().complete("m", ["p"])  # type: ignore[arg-type]
+    with pytest.raises(UnsendableError, match=r"^prompt .*JSON"):
+        CortexHook().complete("m", [{"role": "user", "content": b"p"}])
 
 
 def test_text_of_other_classes(received: Received, one_session: None, worker: Worker) -> None:

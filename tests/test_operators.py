@@ -17,6 +17,7 @@ from tests.worker import Result, Worker
 
 QUERY = "SELECT prompt, completion FROM train"
 LITERAL = "SELECT 'red' AS prompt, 'stop' AS completion"
+LENGTHY = "SELECT 'red' AS prompt, REPEAT('stop ', 1000) AS completion"
 
 
 @pytest.fixture
@@ -264,7 +265,8 @@ def test_complete_returns_the_answer(
     """The answer is the task's XCom, and neither it nor the prompt is in the log."""
     start(worker)
     result = complete(worker, model="CORTEX_DB.PUBLIC.lights", prompt="green")
-    assert result.xcoms == {"return_value": "go"}
+    assert result.xcoms["return_value"] == "go"
+    assert result.xcoms["usage"]["total_tokens"] > 0
     assert not [line for line in log_lines() if "green" in line or "prompt" in line]
 
 
@@ -278,7 +280,7 @@ def test_complete_with_a_schema(training_data: None, worker: Worker) -> None:
         prompt="red",
         response_format={"type": "json", "schema": schema},
     )
-    assert result.xcoms == {"return_value": {"do": "stop"}}
+    assert result.xcoms["return_value"] == {"do": "stop"}
 
 
 def test_complete_without_an_answer(connection: str, worker: Worker) -> None:
@@ -298,10 +300,10 @@ def test_complete_needs_a_model(cortex_emulator: Emulator, connection: str, work
 
 def test_prompt_is_not_told(connection: str, worker: Worker) -> None:
     """A prompt that is no text is refused by name and type, and not shown."""
-    result = complete(worker, model="m", prompt=["secret question"])
+    result = complete(worker, model="m", prompt={"secret question": 1})
     assert result.state == "failed"
     assert "prompt must be text" in str(result.error)
-    assert "type list" in str(result.error)
+    assert "type dict" in str(result.error)
     assert "secret" not in str(result.error)
 
 
@@ -309,3 +311,53 @@ def test_functions() -> None:
     """A function that Cortex does not have is refused when the DAG is parsed."""
     with pytest.raises(ValueError, match=r"AI_COMPLETE, COMPLETE.*'GUESS'"):
         CortexCompleteOperator(task_id="ask", model="m", prompt="p", function="GUESS")  # type: ignore[arg-type]
+
+
+def test_complete_several(training_data: None, worker: Worker) -> None:
+    """A list of prompts is one statement, and the answers come in their order."""
+    start(worker)
+    result = complete(
+        worker, model="CORTEX_DB.PUBLIC.lights", prompt=["green", "red", "it's \u2028 red"]
+    )
+    assert result.xcoms["return_value"] == ["go", "stop", "stop"]
+    assert result.xcoms["usage"].keys() == {"prompt_tokens", "completion_tokens", "total_tokens"}
+
+
+@pytest.mark.parametrize("function", ["AI_COMPLETE", "COMPLETE"])
+def test_complete_a_conversation(function: Any, training_data: None, worker: Worker) -> None:
+    """In a conversation the last message is answered."""
+    start(worker)
+    talk = [{"role": "system", "content": "red"}, {"role": "user", "content": "green"}]
+    result = complete(worker, model="CORTEX_DB.PUBLIC.lights", prompt=talk, function=function)
+    assert result.xcoms["return_value"] == "go"
+    assert result.xcoms["usage"]["total_tokens"] > 0
+
+
+def test_complete_without_xcom(training_data: None, worker: Worker) -> None:
+    """With do_xcom_push=False nothing is pushed, and an answer may be of any size."""
+    start(worker, training_data=LENGTHY)
+    result = complete(
+        worker, model="CORTEX_DB.PUBLIC.lights", prompt=["red"] * 10, do_xcom_push=False
+    )
+    assert result.state == "success"
+    assert "usage" not in result.xcoms
+
+
+def test_complete_too_much(training_data: None, cortex_emulator: Emulator, worker: Worker) -> None:
+    """More than an XCom should carry fails for good, since a retry would pay again, and says what to use."""
+    start(worker, training_data=LENGTHY)
+    result = complete(worker, model="CORTEX_DB.PUBLIC.lights", prompt=["red"] * 10)
+    assert result.state == "failed"
+    assert "CortexCompleteTableOperator" in str(result.error)
+    assert "return_value" not in result.xcoms
+
+
+def test_complete_logs_on_request(
+    training_data: None, worker: Worker, log_lines: Callable[[], list[str]]
+) -> None:
+    """With log_answers=True prompt and answer are in the log."""
+    start(worker)
+    complete(worker, model="CORTEX_DB.PUBLIC.lights", prompt="green", log_answers=True)
+    lines = log_lines()
+    assert any("Asked: green" in line for line in lines)
+    assert any("Answered: ['go']" in line for line in lines)

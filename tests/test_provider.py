@@ -53,7 +53,7 @@ def test_entry_point() -> None:
     assert entry.load()() == get_provider_info()
 
 
-def test_airflow_lists_the_provider(airflow_database: None) -> None:
+def test_airflow_lists_the_provider() -> None:
     """``airflow providers get --full`` shows the package's modules and its classes."""
     command = [sys.executable, "-m", "airflow", "providers", "get", PACKAGE, "--full"]
     shown = subprocess.run(

@@ -26,7 +26,9 @@ from airflow_provider_cortex.errors import (
     CortexError,
     FineTuneCancelledError,
     FineTuneFailedError,
+    FineTuneStalledError,
     FineTuneTimeoutError,
+    GateError,
     MissingModelError,
     NoConnectionError,
     RefusedError,
@@ -37,7 +39,7 @@ from airflow_provider_cortex.operators import CortexFineTuneOperator
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
 from airflow_provider_cortex.triggers import FIRST_LOOK
 from tests.clock import wait_until
-from tests.worker import MODES, Instance, Worker, in_mode
+from tests.worker import AIRFLOW_2, MODES, Instance, Worker, in_mode
 
 
 def sensor(job_id: Any = "ft_1", **arguments: Any) -> CortexFineTuneSensor:
@@ -84,6 +86,142 @@ def test_no_xcom_where_none_is_wanted(
     """do_xcom_push=False leaves only what execute returns, which Airflow then drops."""
     job = cortex_emulator.jobs.add(model="m")
     assert worker.run(lambda: sensor(job.id, do_xcom_push=False)).xcoms.keys() == {"return_value"}
+
+
+def good(emulator: Emulator) -> str:
+    """Let a job succeed at the second look, with figures like Snowflake's, and return its id."""
+    job = emulator.jobs.add(model="DB.S.m", life=Life.by_time(3600))
+    figures = {"training_loss": 0.5, "validation_loss": 1.0125}
+    succeeded = {"status": "SUCCESS", "model": "DB.S.m_1", "training_result": figures}
+    emulator.faults.add("record", requests=1)
+    emulator.faults.add("record", set=succeeded)
+    return job.id
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("arguments", "state"),
+    [
+        ({}, "failed"),
+        ({"gate": "skip"}, "skipped"),
+        ({"soft_fail": True}, "skipped"),
+        ({"never_fail": True}, "skipped"),
+    ],
+)
+def test_a_model_that_misses_its_gate(
+    arguments: dict[str, Any],
+    state: str,
+    mode: str,
+    cortex_emulator: Emulator,
+    connection: str,
+    worker: Worker,
+) -> None:
+    """A model that is not good enough is told of, with its job, and not handed on: in every mode."""
+    job_id = good(cortex_emulator)
+    limits = {"max_validation_loss": 0.9, "max_training_loss": 0.6, "max_trained_tokens": 10}
+    result = worker.run(lambda: sensor(job_id, **limits, **arguments, **in_mode(mode)))
+    assert result.state == state
+    assert result.deferrals == (mode == "deferrable")
+    assert result.xcoms.keys() == {"finetune_job"}
+    assert result.xcoms["finetune_job"]["model"] == "DB.S.m_1"
+    error = result.error
+    while error is not None and not isinstance(error, GateError):
+        error = error.__cause__
+    assert "model DB.S.m_1" in str(error)
+    assert "validation_loss is 1.0125, above max_validation_loss, 0.9" in str(error)
+    assert "reported no trained_tokens" in str(error)
+    assert "training_loss is 0.5" not in str(error)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_model_that_passes_its_gate(
+    mode: str, cortex_emulator: Emulator, connection: str, worker: Worker
+) -> None:
+    """A model whose figures keep to their limits is handed on as ever; limits may be templates."""
+    job_id = good(cortex_emulator)
+
+    def make() -> CortexFineTuneSensor:
+        wait = sensor(job_id, max_validation_loss="{{ limit }}", gate="skip", **in_mode(mode))
+        values: Any = {"limit": 1.5}
+        wait.render_template_fields(values)
+        return wait
+
+    result = worker.run(make)
+    assert result.state == "success"
+    assert result.xcoms["return_value"] == result.xcoms["model"] == "DB.S.m_1"
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+@pytest.mark.parametrize("value", ["", "None", None, "low", "-1", "nan", True], ids=repr)
+def test_a_limit_that_rendered_to_nothing(
+    value: object, deferrable: bool, cortex_emulator: Emulator, connection: str
+) -> None:
+    """A gate that would let everything pass, or nothing, is refused before the wait for the job begins."""
+    wait = sensor(deferrable=deferrable, max_training_loss="{{ limit }}")
+    wait.max_training_loss = value  # type: ignore[assignment]  # as rendering does
+    with pytest.raises(AirflowFailException, match="max_training_loss must be a number"):
+        wait.execute(context(wait))
+    assert cortex_emulator.logins == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("flags", "state"), [({}, "failed"), ({"soft_fail": True}, "skipped")])
+def test_a_job_that_stands_still(
+    flags: dict[str, bool],
+    state: str,
+    mode: str,
+    cortex_emulator: Emulator,
+    connection: str,
+    worker: Worker,
+) -> None:
+    """A job in which nothing changes for stall_timeout ends the wait as a timeout does, in every mode."""
+    if AIRFLOW_2 and mode == "reschedule":
+        pytest.skip("Airflow 2 keeps nothing between two reschedules: refused, see below")
+    job = cortex_emulator.jobs.add(model="m")
+    cortex_emulator.jobs.stall(job.id, progress=0.4)
+    result = worker.run(
+        lambda: sensor(job.id, stall_timeout=0.5, timeout=3600, retries=3, **flags, **in_mode(mode))
+    )
+    assert result.state == state
+    error = result.error if state == "failed" else result.error and result.error.__cause__
+    assert isinstance(error, AirflowSensorTimeout)
+    assert f"{job.id} stands still" in str(error)
+    assert "IN_PROGRESS 40 %" in str(error)
+    assert result.deferrals == (mode == "deferrable")
+
+
+def test_a_stall_that_a_poking_sensor_waits_for(
+    cortex_emulator: Emulator, connection: str, no_sleep: None
+) -> None:
+    """The look that notices the stall comes when it is due, however long the interval."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
+    wait = sensor(job.id, deferrable=False, poke_interval=600, stall_timeout=90, timeout=3600)
+    with pytest.raises(SleepsError) as sleeps:
+        wait.execute(context(wait))
+    assert sleeps.value.seconds == pytest.approx(90, abs=1)
+
+
+def test_deferral_carries_where_the_job_stands(cortex_emulator: Emulator, connection: str) -> None:
+    """The trigger goes on counting from when the worker saw the job."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
+    wait = sensor(job.id, deferrable=True, stall_timeout=timedelta(hours=2))
+    began = time.time()
+    with pytest.raises(TaskDeferred) as deferred:
+        wait.execute(context(wait))
+    told = deferred.value.trigger.serialize()[1]
+    assert told["stall_timeout"] == 7200
+    assert (told["standing"]["status"], told["standing"]["progress"]) == ("PENDING", 0)
+    assert began <= told["standing"]["since"] <= time.time()
+
+
+def test_a_rescheduled_sensor_that_can_note_nothing(
+    cortex_emulator: Emulator, connection: str, worker: Worker
+) -> None:
+    """Where Airflow keeps nothing between two reschedules, stall_timeout is refused with the way out."""
+    wait = sensor(mode="reschedule", deferrable=False, stall_timeout=60)
+    with pytest.raises(AirflowFailException, match=r"stall_timeout .*Use deferrable=True or mode="):
+        wait.execute(context(wait))
+    assert cortex_emulator.logins == 0
 
 
 def test_id_with_white_space(cortex_emulator: Emulator, connection: str, worker: Worker) -> None:
@@ -343,10 +481,17 @@ def test_expected_duration(
         ({"expected_duration": 0}, "expected_duration must be seconds, more than 0"),
         ({"expected_duration": float("inf")}, "expected_duration"),
         ({"expected_duration": "last"}, "and is 'last'"),
+        ({"max_training_loss": -1}, "max_training_loss must be a number, at least 0"),
+        ({"max_validation_loss": float("nan")}, "max_validation_loss must be a number"),
+        ({"max_trained_tokens": "many"}, "max_trained_tokens must be a number.* and is 'many'"),
+        ({"stall_timeout": 0}, "stall_timeout must be seconds, more than 0"),
+        ({"stall_timeout": float("nan")}, "stall_timeout"),
+        ({"stall_timeout": float("inf")}, "stall_timeout"),
+        ({"gate": "warn"}, "gate must be one of fail, skip, and is 'warn'"),
     ],
 )
-def test_intervals_of_no_use(arguments: dict[str, Any], told: str) -> None:
-    """What cannot be an interval is refused by name when the DAG file is parsed."""
+def test_arguments_of_no_use(arguments: dict[str, Any], told: str) -> None:
+    """What cannot be meant is refused by name when the DAG file is parsed."""
     with pytest.raises(ValueError, match=told):
         sensor(**arguments)
 
@@ -679,6 +824,15 @@ def test_deferral_carries_what_was_asked_for(cortex_emulator: Emulator, connecti
             AirflowSensorTimeout,
             {"execution_timeout": timedelta(seconds=9), "deferrable": False},
         ),
+        (FineTuneStalledError("ft_1", 9, "noon", "PENDING"), AirflowSensorTimeout, {}),
+        (
+            FineTuneStalledError("ft_1", 9, "noon", "PENDING"),
+            AirflowSensorTimeout,
+            {"execution_timeout": timedelta(seconds=9), "deferrable": True},
+        ),
+        (GateError("ft_1", "m", {}), AirflowFailException, {"skip_on_cancelled": True}),
+        (GateError("ft_1", "m", {}), AirflowSkipException, {"gate": "skip"}),
+        (FineTuneFailedError("ft_1", "X", "y"), AirflowFailException, {"gate": "skip"}),
         (RefusedError("ft_1 is unknown"), AirflowFailException, {}),
         (ContactLostError("ft_1", 900, "503", "PENDING"), ContactLostError, {}),
         (MissingModelError("ft_1", "{}"), MissingModelError, {}),

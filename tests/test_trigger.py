@@ -43,6 +43,8 @@ def test_database_and_back() -> None:
         "max_poke_interval": 600.0,
         "expected_duration": 3600.0,
         "contact_timeout": 60.0,
+        "stall_timeout": 7200.0,
+        "standing": {"status": "PENDING", "progress": None, "since": 1.8e9},
         "cancel_on_kill": True,
     }
     made = CortexFineTuneTrigger(**given)  # type: ignore[arg-type]
@@ -56,6 +58,7 @@ def test_defaults() -> None:
     assert made.clock.time() == pytest.approx(time.time(), abs=10)
     assert made.serialize()[1]["cancel_on_kill"] is False
     assert made.serialize()[1]["contact_timeout"] == 900
+    assert made.serialize()[1]["stall_timeout"] is None
 
 
 def test_every_argument_is_stored() -> None:
@@ -219,6 +222,57 @@ def test_restart_keeps_the_contact_budget(
     # A triggerer's first look comes up to 70 s after it has begun: what is left may be less.
     assert 900 <= event["waited"] < 970
     assert clock.now - began < 1040
+
+
+def test_a_job_that_stands_still(cortex_emulator: Emulator, connection: str, xcoms: XComs) -> None:
+    """A trigger counts from when the worker saw the job come to a stand, and fires when that is long enough ago."""
+    job = cortex_emulator.jobs.add(model="m")
+    cortex_emulator.jobs.stall(job.id, progress=0.4)
+    clock = Clock()
+    stood: dict[str, Any] = {"status": "IN_PROGRESS", "progress": 0.4, "since": clock.now}
+    clock.now += 100
+    waiting = trigger(
+        job.id,
+        started_at=stood["since"],
+        deadline=clock.now + 9e6,
+        stall_timeout=7200.0,
+        standing=stood,
+    )
+    event: Any = fire(waiting, clock, XComs.of)
+    assert (event["kind"], event["last_seen"]) == ("stalled", "IN_PROGRESS 40 %")
+    assert event["waited"] == pytest.approx(7200)
+    assert clock.now == pytest.approx(stood["since"] + 7200)
+    assert xcoms == {}  # the trigger's arguments say it all
+
+
+def test_a_restart_keeps_the_stall(
+    cortex_emulator: Emulator, connection: str, xcoms: XComs
+) -> None:
+    """A triggerer that takes the trigger over counts from the change that the one before has seen."""
+    job = cortex_emulator.jobs.add(model="m")
+    cortex_emulator.jobs.stall(job.id, progress=0.4)
+    clock = Clock()
+    stood: dict[str, Any] = {"status": "PENDING", "progress": None, "since": clock.now}
+    waiting = trigger(
+        job.id, started_at=clock.now, deadline=clock.now + 9e6, stall_timeout=1800.0, standing=stood
+    )
+    dying = Clock(clock.now, dies_at=clock.now + 1200)
+    with pytest.raises(KilledError):
+        fire(waiting, dying, XComs.of)
+    assert xcoms["standing"]["progress"] == 0.4
+    assert stood["since"] < xcoms["standing"]["since"] < stood["since"] + 120
+    clock = Clock(dying.now + 30)
+    event: Any = fire(waiting, clock, XComs.of)
+    assert event["kind"] == "stalled"
+    assert clock.now == pytest.approx(xcoms["standing"]["since"] + 1800)
+
+
+def test_nothing_is_noted_unasked(cortex_emulator: Emulator, connection: str, xcoms: XComs) -> None:
+    """Without a stall_timeout nobody notes where a job stands."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(4))
+    event: Any = fire(trigger(job.id), Clock(), XComs.of)
+    assert event["kind"] == "finished"
+    assert xcoms == {}
 
 
 def test_contact_is_noted_only_if_it_is_lost(

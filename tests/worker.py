@@ -3,13 +3,14 @@ A worker, a scheduler and a triggerer, as far as a task can tell.
 
 It takes a task through what Airflow would: runs it, reschedules it, defers it, writes its trigger into
 the database and reads it again, wakes it with the event; but nobody waits. Real Airflow runs the same
-sensor in test_example_dag.py and in ``make demo``.
+sensor in test_example_dags.py and in ``make demo``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import json
 import math
 import uuid
@@ -17,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import airflow
 from airflow.exceptions import AirflowRescheduleException
@@ -30,7 +31,7 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
-from airflow_provider_cortex.triggers import CortexFineTuneTrigger
+from airflow_provider_cortex.triggers import CortexFineTuneTrigger, CortexQueryTrigger
 from tests.clock import Clock, KilledError
 from tests.leftovers import ERRORS, EVENTS, FIELDS, TRIGGERS, XCOMS, chain, leftovers
 
@@ -43,8 +44,14 @@ if AIRFLOW_2:
 else:
     from airflow.sdk.execution_time.timeout import timeout as alarm
 
+CONTEXT: Any = importlib.import_module(
+    "airflow.utils.context" if AIRFLOW_2 else "airflow.sdk.execution_time.context"
+)
+
 TAKE_OVER = 30.0
 """Seconds after which another triggerer takes the triggers of one that died."""
+
+Trigger = TypeVar("Trigger", CortexFineTuneTrigger, CortexQueryTrigger)
 
 MODES = ("poke", "reschedule", "deferrable")
 
@@ -69,9 +76,9 @@ def dag_run(began: datetime | None = None, **changes: Any) -> Any:
 
 
 class Store(dict[str, Any]):
-    """What a task instance keeps beyond its tries, as Airflow 3.3 does."""
+    """What Airflow 3.3 keeps for a task instance from one of its processes to the next, and beyond its tries."""
 
-    def set(self, key: str, value: Any) -> None:
+    def set(self, key: str, value: object) -> None:
         """Keep a value, in the JSON form in which Airflow would."""
         kept = json.dumps(value, allow_nan=False)
         leftovers.leave(XCOMS, kept)
@@ -96,7 +103,9 @@ class Instance:
     dag_run: Any = field(default_factory=dag_run)
     returned: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     """What other instances in the run have returned, by task id."""
-    store: Store | None = None
+    store: Store | None = field(default_factory=lambda: None if AIRFLOW_2 else Store())
+    outlet_events: Any = None
+    """What the last of its processes wants Airflow to tell of the task's outlets, should it succeed."""
 
     def __post_init__(self) -> None:
         if self.rescheduled_on:
@@ -134,7 +143,9 @@ class Instance:
             assert (key, map_indexes, run_id) == ("return_value", None, None)
             own = [self.xcoms[key]] if self.task_id in task_ids and key in self.xcoms else []
             return own + [value for task in task_ids for value in self.returned.get(task, ())]
-        assert (task_ids, key, map_indexes) == (self.task_id, "finetune_job", self.map_index)
+        assert (task_ids, map_indexes) == (self.task_id, self.map_index)
+        if key != "finetune_job":
+            return self.xcoms.get(key)
         assert include_prior_dates or run_id is not None
         if not self.earlier:
             return None
@@ -204,7 +215,7 @@ class Result:
     error: BaseException | None = None
     deferrals: int = 0
     clock: Clock = field(default_factory=Clock)
-    instance: Instance | None = None
+    instance: Instance = field(kw_only=True)
 
     def __str__(self) -> str:
         return f"{self.state}: {self.error!r}"
@@ -229,8 +240,7 @@ class Worker:
         :param facts: of the task instance.
         """
         clock = Clock()
-        earlier = again.instance if again else None
-        instance = earlier.again(make_task()) if earlier else Instance(make_task())
+        instance = again.instance.again(make_task()) if again else Instance(make_task())
         if facts:
             instance = replace(instance, **facts)
         resume: tuple[str, dict[str, Any]] | None = None
@@ -261,9 +271,9 @@ class Worker:
                     instance.xcom_push("return_value", value)
             assert_tellable(error)
             leftovers.leave(ERRORS, chain(error))
-            return Result(state, instance.xcoms, error, deferrals, clock, instance)
+            return Result(state, instance.xcoms, error, deferrals, clock, instance=instance)
 
-    def _fire(self, trigger: CortexFineTuneTrigger, clock: Clock) -> object:
+    def _fire(self, trigger: Trigger, clock: Clock) -> object:
         """Run a trigger in one triggerer after the other, each as the database has it."""
         for life in self.lives:
             clock.dies_after = len(clock.slept) + life
@@ -275,7 +285,13 @@ class Worker:
 
     def _run_once(self, instance: Instance, resume: tuple[str, dict[str, Any]] | None) -> object:
         task = instance.task
-        context: Any = {"ti": instance, "task": task, "dag_run": instance.dag_run}
+        instance.outlet_events = CONTEXT.OutletEventAccessors()
+        context: Any = {
+            "ti": instance,
+            "task": task,
+            "dag_run": instance.dag_run,
+            "outlet_events": instance.outlet_events,
+        }
         if instance.store is not None:
             context["task_state_store"] = instance.store
         limit = task.execution_timeout
@@ -300,16 +316,16 @@ def assert_tellable(error: BaseException | None) -> None:
         error = error.__cause__
 
 
-def stored(trigger: CortexFineTuneTrigger) -> CortexFineTuneTrigger:
+def stored(trigger: Trigger) -> Trigger:
     """Write a trigger into Airflow's database, and read it again in a triggerer."""
     path, arguments = trigger.serialize()
-    assert path == "airflow_provider_cortex.triggers.CortexFineTuneTrigger"
+    assert path == f"airflow_provider_cortex.triggers.{type(trigger).__name__}"
     kept = json.dumps(arguments, allow_nan=False)
     leftovers.leave(TRIGGERS, kept)
-    return CortexFineTuneTrigger(**json.loads(kept))
+    return type(trigger)(**json.loads(kept))
 
 
-def fire(trigger: CortexFineTuneTrigger, clock: Clock, ti: Any = None) -> object:
+def fire(trigger: Trigger, clock: Clock, ti: Any = None) -> object:
     """Run a trigger in a triggerer, for a task instance, and return the payload of its one event."""
     trigger = stored(trigger)
     trigger.clock = clock

@@ -1,5 +1,5 @@
 """
-The trigger's one event: written and read here and nowhere else.
+The triggers' one event: written and read here and nowhere else.
 
 It crosses a process boundary, Airflow's database and, after an upgrade, a version of this package;
 so it is JSON, and reading it fails closed.
@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_cortex.cortex.execution import Execution
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.errors import (
     ContactLostError,
     CortexError,
+    FineTuneStalledError,
     FineTuneTimeoutError,
+    QueryLostError,
+    QueryTimeoutError,
     RefusedError,
     TriggerEventError,
     UnreadableAnswerError,
@@ -31,9 +35,19 @@ class Payload(dict[str, Any]):
         return f"<{self['kind']}>"
 
 
+def query_over(execution: Execution) -> Payload:
+    """Say that a statement is over, one way or another."""
+    return Payload(
+        kind="query_over",
+        query_id=execution.query_id,
+        status=execution.status,
+        message=execution.message,
+    )
+
+
 def finished(job: FineTuneJob) -> Payload:
     """Say that the job is over, one way or another."""
-    return Payload(kind="finished", job=job.text)
+    return Payload(kind="finished", job=job.text, query_id=job.query_id)
 
 
 def stopped(error: CortexError) -> Payload:
@@ -41,12 +55,25 @@ def stopped(error: CortexError) -> Payload:
     match error:
         case FineTuneTimeoutError():
             return Payload(kind="timeout", waited=error.waited, last_seen=error.last_seen)
+        case FineTuneStalledError():
+            return Payload(
+                kind="stalled", waited=error.waited, since=error.since, last_seen=error.last_seen
+            )
         case ContactLostError():
             return Payload(
                 kind="contact_lost",
                 waited=error.waited,
                 reason=error.reason,
                 last_seen=error.last_seen,
+            )
+        case QueryTimeoutError():
+            return Payload(kind="query_timeout", query_id=error.query_id, waited=error.waited)
+        case QueryLostError():
+            return Payload(
+                kind="query_lost",
+                query_id=error.query_id,
+                waited=error.waited,
+                reason=error.reason,
             )
         case _:
             return Payload(kind="refused", reason=str(error))
@@ -59,7 +86,9 @@ def read(payload: object, *, job_id: str) -> FineTuneJob:
     :raises TriggerEventError: if this package did not write *payload*, or not about this job.
     """
     match payload:
-        case {"kind": "finished", "job": str(text)}:
+        case {"kind": "finished", "job": str(text), "query_id": str(query_id)}:
+            return _job_that_is_over(payload, text, job_id, query_id)
+        case {"kind": "finished", "job": str(text)}:  # of the first version, which knew of no query
             return _job_that_is_over(payload, text, job_id)
         case {
             "kind": "timeout",
@@ -67,6 +96,13 @@ def read(payload: object, *, job_id: str) -> FineTuneJob:
             "last_seen": str(last_seen),
         }:
             raise FineTuneTimeoutError(job_id, waited, last_seen)
+        case {
+            "kind": "stalled",
+            "waited": int(waited) | float(waited),
+            "since": str(since),
+            "last_seen": str(last_seen),
+        }:
+            raise FineTuneStalledError(job_id, waited, since, last_seen)
         case {
             "kind": "contact_lost",
             "waited": int(waited) | float(waited),
@@ -80,9 +116,45 @@ def read(payload: object, *, job_id: str) -> FineTuneJob:
             raise TriggerEventError(job_id, payload)
 
 
-def _job_that_is_over(payload: object, text: str, job_id: str) -> FineTuneJob:
+def read_execution(payload: object) -> Execution:
+    """
+    Return the statement that is over, or raise again what ended the wait for it.
+
+    :raises TriggerEventError: if this package did not write *payload*.
+    """
+    match payload:
+        case {
+            "kind": "query_over",
+            "query_id": str(query_id),
+            "status": str(status),
+            "message": str() | None as message,
+        }:
+            execution = Execution(query_id=query_id, status=status, message=message)
+            if execution.is_over:
+                return execution
+        case {
+            "kind": "query_timeout",
+            "query_id": str(query_id),
+            "waited": int(waited) | float(waited),
+        }:
+            raise QueryTimeoutError(query_id, waited)
+        case {
+            "kind": "query_lost",
+            "query_id": str(query_id),
+            "waited": int(waited) | float(waited),
+            "reason": str(reason),
+        }:
+            raise QueryLostError(query_id, waited, reason)
+        case {"kind": "refused", "reason": str(reason)}:
+            raise RefusedError(reason)
+    raise TriggerEventError(None, payload)
+
+
+def _job_that_is_over(
+    payload: object, text: str, job_id: str, query_id: str | None = None
+) -> FineTuneJob:
     try:
-        job = FineTuneJob.parse(text, job_id=job_id)
+        job = FineTuneJob.parse(text, job_id=job_id, query_id=query_id)
     except UnreadableAnswerError as error:
         raise TriggerEventError(job_id, payload) from error
     if not job.is_over:

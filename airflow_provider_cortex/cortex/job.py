@@ -85,14 +85,19 @@ class FineTuneJob:
     """Whatever else came."""
     text: str = field(repr=False, compare=False, default="")
     """The whole answer as JSON text, unknown fields and all: what travels in events and XComs."""
+    query_id: str | None = field(compare=False, default=None)
+    """The statement that brought the answer, by the id in Snowflake's query history."""
 
     @classmethod
-    def parse(cls, answer: object, *, job_id: str | None = None) -> FineTuneJob:
+    def parse(
+        cls, answer: object, *, job_id: str | None = None, query_id: str | None = None
+    ) -> FineTuneJob:
         """
         Read *answer*, in any of the forms in which the driver may deliver it.
 
         :param answer: JSON text, JSON text that was encoded twice, or an object already decoded.
         :param job_id: the job that was asked for, if one was.
+        :param query_id: the statement that asked, if that is known.
         :raises UnreadableAnswerError: if it is not JSON, not an object, has no id or status, or
             is about another job.
         """
@@ -122,6 +127,7 @@ class FineTuneJob:
             options=_mapping(record.get("options")),
             others={key: value for key, value in record.items() if key not in _FIELDS},
             text=json.dumps(record),
+            query_id=query_id,
         )
 
     @property
@@ -169,8 +175,9 @@ class FineTuneJob:
         return self.model
 
     def _last_result(self, key: str) -> float | None:
-        figures = (_number(result.get(key)) for result in reversed(self.training_result))
-        return next((figure for figure in figures if figure is not None), None)
+        # A last figure that is no number (training that diverged) is not that of the epoch before.
+        figures = (result[key] for result in reversed(self.training_result) if key in result)
+        return _number(next(figures, None))
 
 
 _FIELDS = frozenset(FineTuneJob.__dataclass_fields__)

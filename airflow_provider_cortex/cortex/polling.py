@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Self
 
 from airflow_provider_cortex.cortex import window
-from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
 from airflow_provider_cortex.cortex.progress import state
 from airflow_provider_cortex.cortex.window import UNKNOWN, UNSEEN, Step
 from airflow_provider_cortex.errors import (
     ContactLostError,
     CortexError,
+    FineTuneStalledError,
     FineTuneTimeoutError,
     RefusedError,
     UnreachableError,
@@ -218,6 +220,47 @@ class Outage:
         return {"since": self.since, "until": self.until}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """
+    Where a job stands.
+
+    :param status: as Cortex wrote it, if it is none that we know.
+    :param progress: from 0 to 1.
+    :param since: when it was seen there for the first time, epoch seconds.
+    """
+
+    status: str
+    progress: float | None
+    since: float
+
+    @classmethod
+    def of(cls, job: FineTuneJob, *, since: float) -> Self:
+        """Return where *job* stands."""
+        known = job.status is not JobStatus.UNKNOWN
+        return cls(
+            status=job.status.value if known else job.reported_status,
+            progress=job.progress,
+            since=since,
+        )
+
+    @classmethod
+    def read(cls, noted: object) -> Self | None:
+        """Return what :meth:`to_dict` has written, None for anything else."""
+        match noted:
+            case {
+                "status": str(status),
+                "progress": (int() | float() | None) as progress,
+                "since": int(since) | float(since),
+            }:
+                return cls(status=status, progress=progress, since=since)
+        return None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        return {"status": self.status, "progress": self.progress, "since": self.since}
+
+
 @dataclass(slots=True, kw_only=True)
 class Poller:
     """
@@ -228,6 +271,8 @@ class Poller:
     :param deadline: when it ends at the latest, epoch seconds.
     :param contact_timeout: for how many seconds on end trouble is borne, from the first look that
         went wrong: with a long interval, one blip must not be the end.
+    :param stall_timeout: for how many seconds the job may stand still; None is for ever. Trouble tells
+        nothing of the job: for as long as it goes on, only *contact_timeout* counts.
     :param clock: tells the time, epoch seconds.
     """
 
@@ -237,11 +282,14 @@ class Poller:
     policy: PollPolicy
     clock: Callable[[], float]
     contact_timeout: float = DEFAULT_CONTACT_TIMEOUT
+    stall_timeout: float | None = None
     last_seen: FineTuneJob | None = None
     outage: Outage | None = None
     """The looks that have gone wrong since the last good one."""
     misses: int = 0
     """How many they are, as far as this process has seen."""
+    standing: Standing | None = None
+    """Where the job stands, as far as anybody has seen."""
     _due: float = -math.inf
     _seen_at: float = -math.inf
     _step: Step = UNSEEN
@@ -261,6 +309,7 @@ class Poller:
         Take note of a good answer, and return the seconds to the next look: None if it is over.
 
         :raises FineTuneTimeoutError: if the deadline has passed.
+        :raises FineTuneStalledError: if the job has stood still for too long.
         """
         now = self.clock()
         at = self._looked_at(now)
@@ -268,9 +317,13 @@ class Poller:
             self._step = Step(after=self._seen_at, by=at)
         self.last_seen, self._seen_at = job, at
         self.outage, self.misses = None, 0
+        standing = Standing.of(job, since=now)
+        if self.standing is None or replace(self.standing, since=now) != standing:
+            self.standing = standing
         if job.is_over:
             return None
         self._check_deadline(now)
+        self._check_standing(now)
         moment = self.policy.next_look(job, at=at, started_at=self.started_at, step=self._step)
         return self._sleep(moment, now)
 
@@ -308,6 +361,12 @@ class Poller:
         if outage and outage.since <= now <= outage.until + self.policy.longest_pause + RESTART:
             self.outage = outage
 
+    def resume(self, standing: Standing | None) -> None:
+        """Go on from where an earlier process of this wait saw the job stand, if it saw more than is known here."""
+        known = self.standing.since if self.standing else -math.inf
+        if standing and max(known, self.started_at) <= standing.since <= self.clock():
+            self.standing = standing
+
     def _final(self, error: CortexError) -> CortexError:
         """Return what ends the wait, with what was known of the job until then."""
         if self.last_seen is None or not isinstance(error, RefusedError):
@@ -327,18 +386,40 @@ class Poller:
         return self._due if on_time and self.policy.offset is not None else now
 
     def _sleep(self, moment: float, now: float) -> float:
-        """Return the seconds to *moment*, cut so that the last look comes at the deadline."""
-        self._due = min(moment, self.deadline)
+        """Return the seconds to *moment*, cut so that the last look comes when the wait may end."""
+        self._due = min(moment, self._end)
         return max(0.0, self._due - now)
 
     def _check_deadline(self, now: float) -> None:
         if now >= self.deadline:
             raise FineTuneTimeoutError(self.job_id, now - self.started_at, self.last_state)
 
+    def _check_standing(self, now: float) -> None:
+        standing = self.standing
+        if standing and now >= self._stalled_at:
+            raise FineTuneStalledError(
+                self.job_id,
+                now - standing.since,
+                datetime.fromtimestamp(standing.since, tz=UTC).isoformat(timespec="seconds"),
+                self.last_state,
+            )
+
+    @property
+    def _stalled_at(self) -> float:
+        """When the job will have stood still for too long, epoch seconds."""
+        if self.standing is None or self.stall_timeout is None:
+            return math.inf
+        return self.standing.since + self.stall_timeout
+
+    @property
+    def _end(self) -> float:
+        """When the wait ends if nothing changes, epoch seconds."""
+        return self.deadline if self.misses else min(self.deadline, self._stalled_at)
+
     @property
     def left(self) -> float:
-        """Seconds to the deadline."""
-        return max(0.0, self.deadline - self.clock())
+        """Seconds to the end of the wait, if nothing changes."""
+        return max(0.0, self._end - self.clock())
 
     @property
     def last_state(self) -> str:

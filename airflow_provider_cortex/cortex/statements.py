@@ -1,4 +1,4 @@
-"""The SQL of each call of Cortex: what to call, and the values for the driver to bind."""
+"""The SQL of each call of FINETUNE: what to call, and the values for the driver to bind."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 from airflow_provider_cortex.cortex import query
 from airflow_provider_cortex.errors import UnsendableError
-
-CompletionFunction = Literal["AI_COMPLETE", "COMPLETE"]
-COMPLETION_FUNCTIONS: tuple[str, ...] = get_args(CompletionFunction)
 
 _NUL_OR_SURROGATE = re.compile("[\0\ud800-\udfff]")
 # A NUL stands escaped in JSON, behind an odd number of backslashes.
@@ -60,12 +57,22 @@ def json_text(argument: str, value: object) -> str:
     if not isinstance(value, Mapping):
         kind = type(value).__name__
         raise UnsendableError(argument, value, f"it is no mapping, but of type {kind}")
+    return written(argument, value)
+
+
+def written(argument: str, value: object) -> str:
+    """
+    Return a value as JSON text.
+
+    :raises UnsendableError: if it cannot be sent as it is.
+    """
+    plain = dict(value) if isinstance(value, Mapping) else value
     try:
-        written = json.dumps(dict(value), ensure_ascii=False, allow_nan=False)
+        said = json.dumps(plain, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise UnsendableError(argument, value, f"it is nothing that JSON has: {error}") from error
-    _refuse(argument, value, _NUL_OR_SURROGATE_IN_JSON.search(written))
-    return written
+    _refuse(argument, value, _NUL_OR_SURROGATE_IN_JSON.search(said))
+    return said
 
 
 def _refuse(argument: str, value: object, found: re.Match[str] | None) -> None:
@@ -124,6 +131,11 @@ def create(
     return _finetune("CREATE", *values)
 
 
+def cancel_query(query_id: str) -> Call:
+    """https://docs.snowflake.com/sql-reference/functions/system_cancel_query."""
+    return Call("SELECT SYSTEM$CANCEL_QUERY(%s)", (text("query_id", query_id),))
+
+
 def columns(argument: str, data: str, *names: str) -> Call:
     """
     Have Snowflake compile a query, without running it, for these columns of it; without any, for all.
@@ -133,53 +145,6 @@ def columns(argument: str, data: str, *names: str) -> Call:
     what = ", ".join(f'"{name}"' for name in names) or "*"
     sql = f"SELECT {what} FROM ({_query(argument, data)}) LIMIT 0"  # noqa: S608 - see above
     return Call(sql, (), only_reads=True)
-
-
-def complete(
-    model: str,
-    prompt: str,
-    *,
-    model_parameters: Mapping[str, Any] | None = None,
-    response_format: Mapping[str, Any] | None = None,
-    function: CompletionFunction = "AI_COMPLETE",
-) -> Call:
-    """
-    Ask *model* to answer *prompt*.
-
-    https://docs.snowflake.com/sql-reference/functions/ai_complete and, for the function that
-    Snowflake is retiring, https://docs.snowflake.com/sql-reference/functions/complete-snowflake-cortex
-    """
-    model, prompt = text("model", model), text("prompt", prompt)
-    mappings = {"model_parameters": model_parameters, "response_format": response_format}
-    objects = {name: json_text(name, value) for name, value in mappings.items() if value}
-    if function == "COMPLETE":
-        return _legacy_complete(model, prompt, model_parameters, response_format)
-    # That an object may come from PARSE_JSON is seen in use for response_format; for
-    # model_parameters it is a guess.
-    arguments = ["model => %s", "prompt => %s"]
-    arguments += [f"{name} => PARSE_JSON(%s)" for name in objects]
-    # Without this an error is a bare NULL, and its message is lost.
-    arguments.append("return_error_details => TRUE")
-    return Call(f"SELECT AI_COMPLETE({', '.join(arguments)})", (model, prompt, *objects.values()))
-
-
-def _legacy_complete(
-    model: str,
-    prompt: str,
-    model_parameters: Mapping[str, Any] | None,
-    response_format: Mapping[str, Any] | None,
-) -> Call:
-    options = dict(model_parameters or {})
-    if response_format:
-        options["response_format"] = response_format
-    if not options:
-        return Call("SELECT SNOWFLAKE.CORTEX.COMPLETE(%s, %s)", (model, prompt))
-    # With options, COMPLETE takes the prompt as an array of messages, and answers an object.
-    messages = json.dumps([{"role": "user", "content": prompt}])
-    return Call(
-        "SELECT SNOWFLAKE.CORTEX.COMPLETE(%s, PARSE_JSON(%s), PARSE_JSON(%s))",
-        (model, messages, json.dumps(options)),
-    )
 
 
 def _finetune(action: str, *values: str | None) -> Call:

@@ -9,6 +9,7 @@ from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.errors import (
     ContactLostError,
     CortexError,
+    FineTuneStalledError,
     FineTuneTimeoutError,
     RefusedError,
     TriggerEventError,
@@ -30,6 +31,16 @@ def test_finished_job() -> None:
     assert job.to_dict() == JOB.to_dict()
 
 
+def test_the_query_travels_with_the_job() -> None:
+    """The worker knows which statement found the job over; an event of the first version says nothing of it."""
+    job = FineTuneJob.parse(JOB.text, query_id="01b7")
+    assert event.read(crossed(event.finished(job)), job_id="ft_1").query_id == "01b7"
+    assert event.read(crossed(event.finished(JOB)), job_id="ft_1").query_id is None
+    assert event.read({"kind": "finished", "job": JOB.text}, job_id="ft_1").query_id is None
+    odd = {"kind": "finished", "job": JOB.text, "query_id": 7}
+    assert event.read(odd, job_id="ft_1").query_id is None
+
+
 def test_event_in_the_log() -> None:
     """Airflow logs the event: that line does not show what the job was trained on."""
     job = FineTuneJob.parse({"id": "ft_1", "status": "SUCCESS", "training_data": "SELECT secret"})
@@ -41,6 +52,8 @@ def test_event_in_the_log() -> None:
     [
         FineTuneTimeoutError("ft_1", 3600.0, "IN_PROGRESS 40 %"),
         FineTuneTimeoutError("ft_1", 3600, "IN_PROGRESS 40 %"),
+        FineTuneStalledError("ft_1", 3600.0, "2026-01-01T00:00:00+00:00", "PENDING"),
+        FineTuneStalledError("ft_1", 3600, "2026-01-01T00:00:00+00:00", "PENDING"),
         ContactLostError("ft_1", 900.0, "503", "never seen"),
         RefusedError("unknown job"),
     ],
@@ -67,6 +80,8 @@ def test_what_ended_the_wait(error: CortexError) -> None:
         {"kind": "finished", "job": '{"id": "ft_1", "status": "IN_PROGRESS", "model": "m"}'},
         {"kind": "finished", "job": '{"id": "ft_1", "status": "PAUSED", "model": "m"}'},
         {"kind": "timeout", "waited": "long", "last_seen": ""},
+        {"kind": "stalled", "waited": 9, "since": 9, "last_seen": ""},
+        {"kind": "stalled", "waited": "long", "since": "", "last_seen": ""},
         {"kind": "done"},
         {"error": "Trigger failure"},
     ],

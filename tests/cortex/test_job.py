@@ -157,6 +157,13 @@ def test_training_result_as_a_list() -> None:
     assert len(job.training_result) == 3
 
 
+@pytest.mark.parametrize("last", [float("nan"), "NaN", None])
+def test_training_that_diverged(last: object) -> None:
+    """A last figure that is no number does not leave the one of the epoch before as the last."""
+    job = parse(training_result=[{"training_loss": 1.5}, {"training_loss": last}, {"step": 9}])
+    assert job.training_loss is None
+
+
 @pytest.mark.parametrize("progress", [None, "", "half", -0.1, 1.1, float("inf"), True, [], "NaN"])
 def test_progress_that_makes_no_sense(progress: object) -> None:
     """Progress outside of 0 to 1 is no progress; it does not end a wait."""

@@ -16,10 +16,12 @@ from airflow_provider_cortex.cortex.polling import (
     Outage,
     Poller,
     PollPolicy,
+    Standing,
 )
 from airflow_provider_cortex.cortex.window import SPREAD, Step
 from airflow_provider_cortex.errors import (
     ContactLostError,
+    FineTuneStalledError,
     FineTuneTimeoutError,
     RefusedError,
     UnreachableError,
@@ -254,6 +256,147 @@ def test_trouble_at_the_deadline(poller: Poller, clock: Clock) -> None:
     clock.now = 4601.0
     with pytest.raises(FineTuneTimeoutError):
         poller.miss(TROUBLE)
+
+
+def test_a_job_that_stands_still(clock: Clock) -> None:
+    """No change for stall_timeout ends the wait, telling since when, how long, and where the job stands."""
+    poller = waiting(clock, PollPolicy(interval=60.0), stall_timeout=150.0)
+    poller.observe(job(progress=0.3))
+    clock.now += 100.0
+    poller.observe(job(progress=0.4))
+    clock.now += 149.0
+    poller.observe(job(progress=0.4))
+    clock.now += 1.0
+    with pytest.raises(FineTuneStalledError, match="Fine-tuning job ft_1 ") as error:
+        poller.observe(job(progress=0.4))
+    assert error.value.waited == 150.0
+    assert error.value.since == "1970-01-01T00:18:20+00:00"
+    assert error.value.last_seen == "IN_PROGRESS 40 %"
+    assert "may still be running" in str(error.value)
+    assert "FINETUNE('CANCEL', 'ft_1')" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"status": "PENDING", "progress": None}, {"status": "IN_PROGRESS", "progress": None}),
+        ({"progress": None}, {"progress": 0.0}),
+        ({"progress": 0.333}, {"progress": 0.3331}),
+        ({"progress": 0.9}, {"progress": 0.1}),
+        ({"status": "PAUSED"}, {"status": "QUEUED"}),
+    ],
+)
+def test_what_is_a_change(before: dict[str, Any], after: dict[str, Any], clock: Clock) -> None:
+    """Another status, also of those that we do not know, and any other progress begin the time anew."""
+    poller = waiting(clock, PollPolicy(interval=60.0), stall_timeout=100.0)
+    poller.observe(job(**before))
+    clock.now += 100.0
+    assert poller.observe(job(**after)) == 60.0
+    clock.now += 100.0
+    with pytest.raises(FineTuneStalledError):
+        poller.observe(job(**after))
+
+
+@pytest.mark.parametrize("status", ["PENDING", "in_progress", "PAUSED"])
+def test_what_is_no_change(status: str, clock: Clock) -> None:
+    """A job that waits its turn stands still, too, and so does one with a status in other letters."""
+    poller = waiting(clock, PollPolicy(interval=60.0), stall_timeout=100.0)
+    poller.observe(job(status=status.upper(), progress=None))
+    clock.now += 100.0
+    with pytest.raises(FineTuneStalledError):
+        poller.observe(job(status=status, progress=None))
+
+
+@pytest.mark.parametrize("policy", [FREE, GRID, PollPolicy(interval=900.0, offset=3.0)])
+def test_the_last_look_is_when_the_job_has_stood_still(policy: PollPolicy, clock: Clock) -> None:
+    """The last sleep ends when stall_timeout does, however long the interval; and a deadline comes first."""
+    poller = waiting(clock, policy, stall_timeout=130.0)
+    delay = poller.observe(job())
+    while clock.now < 1130.0:
+        assert delay is not None
+        assert poller.left == 1130.0 - clock.now >= delay
+        clock.now += delay
+        if clock.now < 1130.0:
+            delay = poller.observe(job())
+    assert clock.now == 1130.0
+    with pytest.raises(FineTuneStalledError):
+        poller.observe(job())
+    poller.deadline = 1130.0
+    with pytest.raises(FineTuneTimeoutError):
+        poller.observe(job())
+
+
+def test_a_job_that_is_over_does_not_stand_still(clock: Clock) -> None:
+    """The end of a job is its end, however long nothing had changed before."""
+    poller = waiting(clock, FREE, stall_timeout=100.0)
+    poller.observe(job())
+    clock.now += 900.0
+    assert poller.observe(job(status="SUCCESS", progress=0.5)) is None
+
+
+def test_trouble_tells_nothing_of_a_stall(clock: Clock) -> None:
+    """Who cannot see the job does not say that it stands still, and does not look more often for it."""
+    poller = waiting(clock, PollPolicy(interval=60.0), stall_timeout=100.0)
+    poller.observe(job())
+    clock.now += 60.0
+    assert poller.miss(TROUBLE) == 60.0
+    assert poller.left == math.inf
+    clock.now += 60.0
+    assert poller.miss(TROUBLE) == 120.0
+    clock.now += 120.0
+    with pytest.raises(FineTuneStalledError) as error:  # at both ends of the trouble it stood there
+        poller.observe(job())
+    assert error.value.waited == 240.0
+
+
+def test_a_restart_does_not_renew_the_stall(clock: Clock) -> None:
+    """Where an earlier process saw the job stand counts from when it did."""
+    first = waiting(clock, FREE, stall_timeout=500.0)
+    first.observe(job())
+    assert first.standing is not None
+    noted = json.loads(json.dumps(first.standing.to_dict()))
+    clock.now += 450.0
+    second = Poller(
+        job_id="ft_1",
+        started_at=1000.0,
+        deadline=math.inf,
+        policy=FREE,
+        clock=clock.time,
+        stall_timeout=500.0,
+    )
+    second.resume(Standing.read(noted))
+    assert second.first_delay() == 50.0
+    clock.now += 50.0
+    with pytest.raises(FineTuneStalledError) as error:
+        second.observe(job())
+    assert error.value.waited == 500.0
+
+
+def test_the_newest_note_counts(clock: Clock) -> None:
+    """A note of an earlier try, of another clock, or older than what is known, is left alone."""
+    poller = waiting(clock, FREE, stall_timeout=500.0)
+    clock.now += 100.0
+    for since in (1000.0, 1050.0, 1020.0, 999.0, 1101.0, math.nan):
+        poller.resume(Standing(status="PENDING", progress=None, since=since))
+    poller.resume(None)
+    assert poller.standing == Standing(status="PENDING", progress=None, since=1050.0)
+
+
+@pytest.mark.parametrize(
+    "noted",
+    [
+        None,
+        {},
+        "PENDING",
+        {"status": "PENDING", "since": 1.0},
+        {"status": "PENDING", "progress": "half", "since": 1.0},
+        {"status": None, "progress": None, "since": 1.0},
+        {"status": "PENDING", "progress": None, "since": "1"},
+    ],
+)
+def test_a_standing_of_somebody_else(noted: object) -> None:
+    """What this package did not write says nothing of where a job stands."""
+    assert Standing.read(noted) is None
 
 
 def test_refusal_is_not_borne(poller: Poller) -> None:

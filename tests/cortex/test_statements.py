@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_cortex.cortex import statements
+from airflow_provider_cortex.cortex.completion import Question
 from airflow_provider_cortex.errors import UnsendableError
 
 FINETUNE = "SNOWFLAKE.CORTEX.FINETUNE"
@@ -62,47 +63,8 @@ def test_what_may_be_sent_twice() -> None:
     assert statements.show().only_reads
     assert not statements.create("m", "b", "q").only_reads
     assert not statements.cancel("ft_1").only_reads
-    assert not statements.complete("m", "p").only_reads
-
-
-def test_ai_complete_asks_for_error_details() -> None:
-    """AI_COMPLETE gives a bare NULL for an error, unless it is asked for details."""
-    call = statements.complete("m", "p", model_parameters={"temperature": 0})
-    assert call.sql == (
-        "SELECT AI_COMPLETE(model => %s, prompt => %s, model_parameters => PARSE_JSON(%s),"
-        " return_error_details => TRUE)"
-    )
-    assert call.values == ("m", "p", '{"temperature": 0}')
-
-
-def test_ai_complete_with_a_response_format() -> None:
-    """A response format is an object of its own, bound as JSON text."""
-    call = statements.complete("m", "p", response_format={"type": "json"})
-    assert call.sql == (
-        "SELECT AI_COMPLETE(model => %s, prompt => %s, response_format => PARSE_JSON(%s),"
-        " return_error_details => TRUE)"
-    )
-    assert call.values == ("m", "p", '{"type": "json"}')
-
-
-def test_complete_with_options_takes_messages() -> None:
-    """COMPLETE takes plain text alone, and an array of messages beside options."""
-    call = statements.complete("m", "p", function="COMPLETE")
-    assert call.sql == "SELECT SNOWFLAKE.CORTEX.COMPLETE(%s, %s)"
-    assert call.values == ("m", "p")
-    call = statements.complete(
-        "m",
-        "p",
-        model_parameters={"temperature": 0},
-        response_format={"type": "json"},
-        function="COMPLETE",
-    )
-    assert call.sql == "SELECT SNOWFLAKE.CORTEX.COMPLETE(%s, PARSE_JSON(%s), PARSE_JSON(%s))"
-    assert call.values == (
-        "m",
-        '[{"role": "user", "content": "p"}]',
-        '{"temperature": 0, "response_format": {"type": "json"}}',
-    )
+    assert not complete().only_reads
+    assert statements.columns("q", "SELECT 1").only_reads
 
 
 def describe(*, finetune_job_id: str) -> object:
@@ -122,9 +84,9 @@ def create(**arguments: Any) -> object:
     )
 
 
-def complete(**arguments: Any) -> object:
+def complete(**arguments: Any) -> statements.Call:
     """Ask a model, with *arguments* for those that will do."""
-    return statements.complete(**({"model": "m", "prompt": "p"} | arguments))
+    return Question(**({"model": "m", "prompt": "p"} | arguments)).call
 
 
 @pytest.mark.parametrize(
@@ -139,6 +101,7 @@ def complete(**arguments: Any) -> object:
         (create, "options", {"a": "\0"}),
         (complete, "model", "\0"),
         (complete, "prompt", "\0"),
+        (complete, "prompt", ["p", "\0"]),
         (complete, "model_parameters", {"a": "\0"}),
         (complete, "response_format", {"a": "\0"}),
     ],

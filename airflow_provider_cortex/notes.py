@@ -1,9 +1,10 @@
 """
-Since when a triggerer has been out of contact with Cortex: kept where the next triggerer finds it.
+What a triggerer knows of a wait, kept where the next triggerer finds it.
 
 A trigger's arguments are what they were when the task was deferred, and a triggerer that takes it over knows
-nothing else. So trouble that goes on is noted in an XCom of the task, with each look that fails; the contact
-budget then does not start anew because a triggerer was restarted in the middle of it.
+nothing else. So what a limit of time counts from is noted in XComs of the task: since when there has been trouble,
+with each look that fails; and, if the wait has a ``stall_timeout``, since when the job has been where it is. Neither then
+starts anew because a triggerer was restarted in the middle of it.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from asgiref.sync import sync_to_async
 
-from airflow_provider_cortex.cortex.polling import Outage
-
 log = logging.getLogger(__name__)
 
-KEY = "out_of_contact"
-"""The XCom: since when, and until which look at least, epoch seconds; null once contact is back."""
+OUT_OF_CONTACT = "out_of_contact"
+"""The XCom about trouble: since when, and until which look at least, epoch seconds; null once contact is back."""
+
+STANDING = "standing"
+"""The XCom about a job that stands still: its status, its progress, and since when, epoch seconds."""
 
 PATIENCE = 60.0
 """
@@ -30,35 +32,36 @@ note of a triggerer may take ten: that is when Airflow 3.3 makes what answers it
 """
 
 
-class Contact:
+class Note:
     """
-    The notes of one wait.
+    A note of one wait.
 
-    They are a help and no more: whatever goes wrong with them is logged for who looks for it, and the wait
+    It is a help and no more: whatever goes wrong with it is logged for who looks for it, and the wait
     goes on.
 
-    :param ti: the task instance that is deferred; without one (a trigger that no triggerer runs) there are
-        no notes.
+    :param ti: the task instance that is deferred; without one (a trigger that no triggerer runs) there is
+        no note.
+    :param key: the XCom's key.
     """
 
-    def __init__(self, ti: Any) -> None:
+    def __init__(self, ti: Any, key: str) -> None:
         self._ti = ti
+        self._key = key
         self._noted = False
         self._work: asyncio.Task[Any] | None = None
 
-    async def recall(self) -> Outage | None:
-        """Return the trouble that an earlier triggerer has noted."""
-        noted = await self._aside(lambda xcom: xcom.get_one(key=KEY, **self._which()))
+    async def recall(self) -> object:
+        """Return what an earlier triggerer has noted, None if nothing."""
+        noted = await self._aside(lambda xcom: xcom.get_one(key=self._key, **self._which()))
         self._noted = noted is not None
-        return Outage.read(noted)
+        return noted
 
-    async def note(self, outage: Outage | None) -> None:
-        """Keep what is known of the trouble; None is none, and takes away what was noted."""
-        if outage is None and not self._noted:
+    async def keep(self, value: Mapping[str, Any] | None) -> None:
+        """Keep what is known now; None is nothing, and takes away what was noted."""
+        if value is None and not self._noted:
             return
-        self._noted = outage is not None
-        value = outage.to_dict() if outage else None
-        await self._aside(lambda xcom: xcom.set(key=KEY, value=value, **self._which()))
+        self._noted = value is not None
+        await self._aside(lambda xcom: xcom.set(key=self._key, value=value, **self._which()))
 
     def _which(self) -> dict[str, Any]:
         ti = self._ti
@@ -95,5 +98,5 @@ async def _quietly(call: Callable[[Any], Any]) -> Any:
         # Through asgiref, as all that asks Airflow from a thread of the triggerer (see client.py).
         return await sync_to_async(ask, thread_sensitive=False)()
     except Exception:  # of whatever kind: it was only a note
-        log.debug("No note was taken of the contact with Cortex", exc_info=True)
+        log.debug("No note was taken of the wait", exc_info=True)
         return None

@@ -1,0 +1,102 @@
+"""What a gate lets pass."""
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_cortex.cortex import gate
+from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.errors import ArgumentError, GateError
+
+
+def job(**fields: Any) -> FineTuneJob:
+    """Return a job that succeeded."""
+    figures = {"validation_loss": 1.0125, "training_loss": 0.5}
+    told = {"id": "ft_1", "status": "SUCCESS", "model": "m", "trained_tokens": 2670734}
+    return FineTuneJob.parse(told | {"training_result": figures} | fields)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {},
+        {"max_validation_loss": 1.0125},
+        {"max_training_loss": 0.6, "max_trained_tokens": 2670734.0},
+    ],
+)
+def test_a_model_that_keeps_to_its_limits(limits: dict[str, float]) -> None:
+    """A figure may be what its limit is, and figures without a limit do not matter."""
+    gate.check(job(), "m", limits)
+
+
+@pytest.mark.parametrize(
+    ("fields", "limits", "told"),
+    [
+        (
+            {},
+            {"max_validation_loss": 0.9},
+            "validation_loss is 1.0125, above max_validation_loss, 0.9",
+        ),
+        ({}, {"max_training_loss": 0.0}, "training_loss is 0.5, above max_training_loss, 0."),
+        (
+            {},
+            {"max_trained_tokens": 2e6},
+            "trained_tokens is 2670734, above max_trained_tokens, 2000000.",
+        ),
+        (
+            {"trained_tokens": None},
+            {"max_trained_tokens": 2e6},
+            "Cortex reported no trained_tokens, which max_trained_tokens limits to 2000000",
+        ),
+        (
+            {"training_result": {"validation_loss": "NaN"}},
+            {"max_validation_loss": 9.0},
+            "Cortex reported no validation_loss",
+        ),
+        (
+            {"training_result": [{"training_loss": 1.0}, {"training_loss": float("nan")}]},
+            {"max_training_loss": 9.0},
+            "Cortex reported no training_loss",
+        ),
+    ],
+)
+def test_a_model_that_misses_its_gate(
+    fields: dict[str, Any], limits: dict[str, float], told: str
+) -> None:
+    """A figure above its limit, or that nobody knows, is told with the limit, the job and the model."""
+    with pytest.raises(GateError) as error:
+        gate.check(job(**fields), "DB.S.m", limits)
+    assert told in str(error.value)
+    assert "ft_1 made model DB.S.m, which is not handed on" in str(error.value)
+
+
+def test_all_that_is_missed_is_told_at_once() -> None:
+    """Who mends one figure does not find out about the next after another training."""
+    limits = {"max_validation_loss": 1.0, "max_training_loss": 0.5, "max_trained_tokens": 5.0}
+    with pytest.raises(GateError) as error:
+        gate.check(job(), "m", limits)
+    assert (error.value.job_id, error.value.model) == ("ft_1", "m")
+    assert error.value.missed == {
+        "max_validation_loss": ("validation_loss", 1.0125, 1.0),
+        "max_trained_tokens": ("trained_tokens", 2670734, 5.0),
+    }
+    assert "above max_validation_loss, 1; trained_tokens is" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"), [(0, 0.0), (1.5, 1.5), ("0.9", 0.9), (" 2e6\n", 2e6), (10**6, 1e6)]
+)
+def test_limits(value: object, number: float) -> None:
+    """A limit is a number, or text that a template made of one."""
+    assert gate.limit("max_training_loss", value) == number
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "None", "low", "nan", "inf", -0.1, float("nan"), 10**400, True, None, [1]],
+    ids=repr,
+)
+def test_limits_of_no_use(value: object) -> None:
+    """What is no number, no finite one, or less than any figure can be, is refused by the argument's name."""
+    with pytest.raises(ArgumentError, match=r"max_training_loss must be a number, at least 0"):
+        gate.limit("max_training_loss", value)

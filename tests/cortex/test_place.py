@@ -1,0 +1,50 @@
+"""Where a name belongs."""
+
+import pytest
+
+from airflow_provider_cortex.cortex.place import Place
+from airflow_provider_cortex.errors import UnplacedError
+
+HOME = Place(account="org-acc", database="db", schema="Public")
+
+
+@pytest.mark.parametrize(
+    ("name", "uri", "folded"),
+    [
+        ("m", "org-acc/db/Public/m", ["DB", "PUBLIC", "M"]),
+        ("s.M", "org-acc/db/s/M", ["DB", "S", "M"]),
+        ("my.s.m_1", "org-acc/my/s/m_1", ["MY", "S", "M_1"]),
+        ('"my db"."a/b"."c?""d"', "org-acc/my%20db/a%2Fb/c%3F%22d", ["my db", "a/b", 'c?"d']),
+        ('d.s."é"', "org-acc/d/s/%C3%A9", ["D", "S", "é"]),
+    ],
+)
+def test_names(name: str, uri: str, folded: list[str]) -> None:
+    """A name is completed from the session; its address has its own letters, lineage those that Snowflake keeps."""
+    assert HOME.uri(name) == f"snowflake://{uri}"
+    assert [part.folded for part in HOME.full_name(name)] == folded
+
+
+def test_a_session_with_quoted_names() -> None:
+    """What a connection says may be quoted, or need quotes and have none, as the driver has it."""
+    place = Place(account="xy12345.eu-west-1", database='"my db"', schema=" my-schema ")
+    assert place.uri("m") == "snowflake://xy12345.eu-west-1/my%20db/my-schema/m"
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "reason"),
+    [
+        (HOME, "it's mine", "no name in Snowflake"),
+        (HOME, "a.b.c.d", "no name in Snowflake"),
+        (Place(account="a", schema="s"), "m", "names a database"),
+        (Place(account="a", database="d"), "m", "names a schema"),
+        (Place(account="a", database=" ", schema="s"), "t.m", "names a database"),
+        (Place(database="d", schema="s"), "d.s.m", "connection has no account"),
+    ],
+)
+def test_what_nobody_can_tell(place: Place, name: str, reason: str) -> None:
+    """A name that nobody can place is told with what is missing."""
+    with pytest.raises(UnplacedError, match=reason) as error:
+        place.uri(name)
+    assert error.value.name == name
+    assert reason in error.value.reason
+    assert repr(name) in str(error.value)
