@@ -40,8 +40,10 @@ lint: $(ENVIRONMENT) ## check style, types and who imports whom
 
 compat: test $(COMPAT:.compat/%=compat-%) ## run the tests also on older Airflows, and Snowflake's own client
 
-# What Airflow 2.11.0 itself is made of is deprecated in the eyes of the rest. What knows no Airflow is no older here.
-compat-lowest: PYTEST += --pythonwarnings=ignore::DeprecationWarning tests/test_*.py
+# What knows no Airflow is no older here.
+compat-2.11 compat-lowest: PYTEST += tests/test_*.py
+# What Airflow 2.11.0 itself is made of is deprecated in the eyes of the rest.
+compat-lowest: PYTEST += --pythonwarnings=ignore::DeprecationWarning
 compat-2.11 compat-lowest: compat-%: .compat/%/made
 	@echo '== Tests with constraints-$*.txt'
 	@.compat/$*/bin/python $(PYTEST)

@@ -9,6 +9,7 @@ from cluster.chaos import Chaos
 from cluster.deployment import PLACE, Cluster
 from cluster.fates import CASES, Fates, fate_table
 from cluster.fleet import JOBS, STARTED, Fleet
+from cluster.landing import CONSUMER, PRODUCER, Landing
 from cluster.once import Once, once_table
 from cluster.report import wait_table
 from cluster.waits import Waits
@@ -44,7 +45,9 @@ class Storm:
         self._start()
         cluster = self._cluster
         once = Once(cluster.emulator, cluster.api)
+        landing = Landing(cluster.api)
         once.start()
+        landing.start()
         fates = Fates(cluster.emulator, cluster.api)
         fates.start()
         self._tell(f"{len(CASES)} deferred waits are to be ended by hand, or by their time")
@@ -54,9 +57,9 @@ class Storm:
         waits = Waits(fleet, cluster.api.start_run("tuning", "cluster", conf=conf))
         self._tell(f"{JOBS} jobs run and {STARTED} are to be started: tasks begin to wait for them")
         chaos = Chaos(cluster)
-        cluster.wait_for("the waits to end", lambda: self._step(once, fates, waits, chaos))
+        cluster.wait_for("the waits to end", lambda: self._step(once, landing, fates, waits, chaos))
         self._tell("All waits are over; reading what they tell")
-        self._judge(once, fates, waits)
+        self._judge(once, landing, fates, waits)
 
     def _start(self) -> None:
         cluster = self._cluster
@@ -65,11 +68,15 @@ class Storm:
         cluster.start()
         cluster.wait_for("Airflow's api-server", lambda: cluster.api.get("/version"))
         self._tell(f"Airflow is up on {cluster.url}")
-        for dag_id in "once", "fates", "tuning":
+        for dag_id in "once", "fates", "tuning", PRODUCER, CONSUMER:
             path = f"/dags/{dag_id}"
             cluster.wait_for(f"the DAG {dag_id}", partial(cluster.api.get, path))
+            if dag_id not in {PRODUCER, CONSUMER}:
+                cluster.api.patch(path, {"is_paused": False})
 
-    def _step(self, once: Once, fates: Fates, waits: Waits, chaos: Chaos) -> bool | None:
+    def _step(
+        self, once: Once, landing: Landing, fates: Fates, waits: Waits, chaos: Chaos
+    ) -> bool | None:
         """Do and look at what is due; return True when all is over."""
         waits.fleet.steer()
         for deed in chaos.strike(waits.fleet.elapsed):
@@ -85,23 +92,25 @@ class Storm:
         if now - self._told > LINE:
             self._told = now
             self._tell(", ".join(f"{states[state]} {state}" for state in sorted(states)))
-        if waits.have_begun and fates.are_over() and not waits.fleet.elapsed:
+        quiet = once.is_over() and landing.is_over() and fates.are_over()
+        if waits.have_begun and quiet and not waits.fleet.elapsed:
             self._tell("Every job is waited for: the jobs begin to end, and trouble begins")
             waits.fleet.begin()
-        return (state in OVER and fates.are_over() and once.is_over()) or None
+        return (state in OVER and quiet) or None
 
-    def _judge(self, once: Once, fates: Fates, waits: Waits) -> None:
+    def _judge(self, once: Once, landing: Landing, fates: Fates, waits: Waits) -> None:
         ended = list(waits.at_end())
         fated = list(fates.rows(TaskLogs(PLACE.task_logs)))
         died = list(once.rows(TaskLogs(PLACE.task_logs)))
         waited = wait_table(ended, waits, self._cluster.emulator)
         tables = [waited, fate_table(fated), once_table(died)]
         RESULTS.write_text("\n\n".join(tables) + "\n", encoding="utf-8")
-        for text in tables:
+        for text in *tables, landing.story():
             say(f"\n{text}")
         say(f"\nWritten to {RESULTS}. All of it took {self._cluster.elapsed:.0f} s.")
         wrong = [f"{wait.kind} [{wait.map_index}]: {wait.lie}" for wait in ended if wait.lie]
         wrong += [f"{row.case.task_id}: not as it should be" for row in fated if not row.is_right]
+        wrong += [] if landing.is_right else [landing.story()]
         wrong += [f"{row.death}: not as it should be" for row in died if not row.is_right]
         wrong += [f"{job_id}: it ran while nobody waited" for job_id in waits.all_abandoned()]
         if waits.fleet.surplus:

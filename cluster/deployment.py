@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
+from typing import Any
 
 from airflow_provider_cortex.emulator import Emulator
 from cluster.services import Broker, Database
@@ -14,6 +15,7 @@ from demo.place import HOST, Place
 
 PLACE = Place(CHECKOUT / ".cluster", users="make cluster")
 DAGS = Path(__file__).parent / "dags"
+EXAMPLES = CHECKOUT / "example_dags"
 
 LIMIT = 720.0
 """Seconds after which a run that is not over has failed."""
@@ -98,7 +100,12 @@ def _settings(database: str, broker: str) -> dict[str, str]:
     the whole run takes five minutes.
     """
     return {
-        "CORE__DAGS_FOLDER": str(DAGS),
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
+        "DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
+            [_bundle("cluster", DAGS), _bundle("examples", EXAMPLES)]
+        ),
+        # Assets have DAGs run, too.
+        "SCHEDULER__USE_JOB_SCHEDULE": "True",
         "CORE__EXECUTOR": "CeleryExecutor",
         # Two tasks for each slot, so that no slot waits for the scheduler's next round; and no more, so
         # that none is long in the queue: one that is was lost.
@@ -126,6 +133,15 @@ def _settings(database: str, broker: str) -> dict[str, str]:
         # After so many seconds another triggerer takes over what a dead one had: 30 by default.
         "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "15",
         "TRIGGERER__JOB_HEARTBEAT_SEC": "3",
+    }
+
+
+def _bundle(name: str, folder: Path) -> dict[str, Any]:
+    """Return a DAG folder as Airflow's configuration has it."""
+    return {
+        "name": name,
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        "kwargs": {"path": str(folder)},
     }
 
 

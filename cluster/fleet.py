@@ -17,7 +17,7 @@ NAME = "started_"
 """How the names of their models begin."""
 
 FIRST_END = 30.0
-LAST_END = 240.0
+LAST_END = 215.0
 """Seconds after the beginning."""
 
 ENDS = (Status.SUCCESS, Status.ERROR, Status.SUCCESS, Status.CANCELLED, Status.SUCCESS)

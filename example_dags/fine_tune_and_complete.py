@@ -7,38 +7,13 @@ It runs unchanged on Airflow 2.11 and 3, against a Snowflake account or against 
 
 from __future__ import annotations
 
-import csv
-import json
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
-from airflow.providers.common.compat.sdk import DAG, task
+from airflow.providers.common.compat.sdk import DAG
+from tickets import load_tickets, new_tickets
 
 from airflow_provider_cortex.operators import CortexCompleteOperator, CortexFineTuneOperator
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
-
-DATA = Path(__file__).parent / "data"
-
-
-@task
-def load_tickets() -> None:
-    """Put the labelled tickets into a table; in your account they are there already."""
-    from airflow_provider_cortex.hooks import CortexHook  # when it runs, not when it is parsed
-
-    with (DATA / "support_tickets.csv").open(encoding="utf-8", newline="") as file:
-        tickets = [(row["prompt"], row["completion"]) for row in csv.DictReader(file)]
-    hook = CortexHook()
-    hook.run("CREATE OR REPLACE TABLE support_tickets (id INT, prompt TEXT, completion TEXT)")
-    rows = [(number, *ticket) for number, ticket in enumerate(tickets)]
-    hook.insert_rows("support_tickets", rows, executemany=True)
-
-
-@task
-def new_tickets() -> list[str]:
-    """Return this week's tickets, which nobody has labelled yet."""
-    tickets: list[str] = json.loads((DATA / "new_tickets.json").read_text(encoding="utf-8"))
-    return tickets
-
 
 with DAG(
     dag_id="fine_tune_and_complete",
@@ -55,7 +30,6 @@ with DAG(
         training_data="SELECT prompt, completion FROM support_tickets WHERE id % 10 <> 0",
         validation_data="SELECT prompt, completion FROM support_tickets WHERE id % 10 = 0",
         options={"max_epochs": 3},
-        retries=0,  # every try would start, and pay for, another job
     )
     wait = CortexFineTuneSensor(
         task_id="wait",

@@ -1,0 +1,52 @@
+"""Tune several models on the same tickets, side by side, and keep the best of them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow.providers.common.compat.sdk import DAG, task
+from tickets import load_tickets
+
+from airflow_provider_cortex.operators import CortexFineTuneOperator
+from airflow_provider_cortex.sensors import CortexFineTuneSensor
+
+CANDIDATES = [
+    {"model": "triage_llama", "base_model": "llama3.1-8b", "options": {"max_epochs": 3}},
+    {"model": "triage_mistral", "base_model": "mistral-7b", "options": {"max_epochs": 3}},
+    {"model": "triage_patient", "base_model": "llama3.1-8b", "options": {"max_epochs": 10}},
+]
+
+
+@task
+def best(**context: Any) -> str:
+    """Return the model with the least validation loss."""
+    jobs = list(context["ti"].xcom_pull(task_ids="wait", key="finetune_job"))
+    best_job = min(jobs, key=lambda job: job["training_result"]["validation_loss"])
+    model: str = best_job["model"]
+    return model
+
+
+with DAG(
+    dag_id="models_side_by_side",
+    description="Tune several models side by side, and keep the best",
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),  # noqa: UP017 - as DAG authors write it
+    tags=["cortex"],
+) as dag:
+    start = CortexFineTuneOperator.partial(
+        task_id="start",
+        training_data="sql/training_tickets.sql",
+        validation_data="sql/validation_tickets.sql",
+        retries=2,
+    ).expand_kwargs(CANDIDATES)
+    wait = CortexFineTuneSensor.partial(
+        task_id="wait",
+        deferrable=True,
+        timeout=timedelta(hours=6),
+    ).expand(finetune_job_id=start.output)
+    load_tickets() >> start
+    wait >> best()
+
+if __name__ == "__main__":
+    dag.test()

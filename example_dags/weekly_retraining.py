@@ -1,0 +1,79 @@
+"""
+Retrain a model every week, and go over to the new one only if it is good enough.
+
+A model that is not skips the sensor, and a branch keeps the one there is. One that is goes out as an asset, too:
+answers_on_new_model.py runs on it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from airflow.providers.common.compat.sdk import DAG, AssetAlias, Variable, task
+from tickets import load_tickets
+
+from airflow_provider_cortex.operators import CortexFineTuneOperator
+from airflow_provider_cortex.sensors import CortexFineTuneSensor
+
+IN_USE = "ticket_model"
+"""The Airflow variable that names the model in use."""
+
+
+@task.branch(trigger_rule="none_failed")  # the sensor may have been skipped
+def choose(**context: Any) -> str:
+    """Return what to do next: the sensor has handed on only a model that is good enough."""
+    model = context["ti"].xcom_pull(task_ids="wait", key="model")
+    return "use_new_model" if model else "keep_old_model"
+
+
+@task
+def use_new_model(model: str) -> str:
+    """From now on the new model answers."""
+    Variable.set(IN_USE, model)
+    return model
+
+
+@task
+def keep_old_model() -> str:
+    """Nothing changes: return the model in use."""
+    model: str = Variable.get(IN_USE, "none yet")
+    return model
+
+
+with DAG(
+    dag_id="weekly_retraining",
+    description="Retrain a model every week, and use it if it is good enough",
+    schedule="@weekly",
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),  # noqa: UP017 - as DAG authors write it
+    catchup=False,
+    max_active_runs=1,
+    params={"max_validation_loss": 1.0},
+    tags=["cortex"],
+) as dag:
+    start = CortexFineTuneOperator(
+        task_id="start",
+        model="ticket_triage",
+        base_model="llama3.1-8b",
+        training_data="sql/training_tickets.sql",
+        validation_data="sql/validation_tickets.sql",
+        options={"max_epochs": 3},
+        retries=2,  # a job that is there is adopted, not paid for again
+    )
+    wait = CortexFineTuneSensor(
+        task_id="wait",
+        finetune_job_id=start.output,
+        deferrable=True,
+        expected_duration="previous",
+        timeout=timedelta(hours=6),
+        stall_timeout=timedelta(hours=1),
+        max_validation_loss="{{ params.max_validation_loss }}",
+        gate="skip",
+        outlets=[AssetAlias("ticket_triage")],
+    )
+    judged = choose()
+    load_tickets() >> start
+    wait >> judged >> [use_new_model(wait.output), keep_old_model()]  # type: ignore[arg-type]
+
+if __name__ == "__main__":
+    dag.test()
