@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from airflow_provider_cortex.cortex.polling import PASSING
 from airflow_provider_cortex.cortex.progress import Log
 from airflow_provider_cortex.cortex.table import TableRequest
 from airflow_provider_cortex.errors import (
@@ -67,17 +68,13 @@ class Answers:
         self._log.info("Query %s asks model %s for every row", query_id, self._request.model)
         return query_id
 
-    def is_running(self, query_id: str) -> bool:
-        """Return whether a query of an earlier try still runs, or has just succeeded."""
+    def are_coming(self, query_id: str) -> bool:
+        """Return whether a query still runs, as far as can be told: one that failed is nothing to wait for."""
         try:
-            execution = self._hook.execution(query_id)
-            execution.check()
+            return not self._hook.execution(query_id).is_over
         except CortexError as error:
-            self._log.info("Not gone on with: %s", error)
-            return False
-        if not execution.is_over:
-            self._log.info("Query %s of an earlier try of this task still runs", query_id)
-        return not execution.is_over
+            self._log.info("%s", error)
+            return isinstance(error, PASSING)
 
     def finish(
         self, query_id: str | None, *, if_exists: IfTableExists, max_error_rate: float
@@ -89,7 +86,7 @@ class Answers:
         """
         request = self._request
         rows, errors, commonest = self._count()
-        self._log.info("%d rows, %d of them without an answer: %s", rows, errors, commonest or "-")
+        self._log.info("%d rows, %d of them without an answer", rows, errors)
         if errors > max_error_rate * rows:
             self._drop()
             raise TooManyErrorsError(query_id, rows, errors, commonest, max_error_rate)
@@ -107,8 +104,10 @@ class Answers:
         self._drop()
         return {"rows": rows, "errors": errors, "query_id": query_id}
 
-    def give_up(self, query_id: str) -> None:
+    def give_up(self, query_id: str | None) -> None:
         """Cancel the query, whatever its state; nothing is raised."""
+        if query_id is None:
+            return
         try:
             self._log.info("%s", self._hook.cancel_query(query_id))
         except CortexError as error:

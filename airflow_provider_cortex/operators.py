@@ -61,7 +61,7 @@ REQUEST = "finetune_request"
 """What the task state store has of a job: see :class:`~airflow_provider_cortex.adoption.Intent`."""
 
 QUERY = "query_id"
-"""The XCom, and the beginning of the store's key, that has a statement which runs by itself."""
+"""The XCom, and the same in the task state store, that has a statement which runs by itself."""
 
 LOOKS = 5
 """How many times to look at the most, until a cancel has taken effect."""
@@ -375,7 +375,8 @@ class CortexCompleteTableOperator(CortexTask):
     Snowflake's engine does the distributing: it is one statement, which runs by itself, into a table in between. Only
     when it is good is the destination made or added to, by one statement, too; so it is as it was if this task
     fails. What was paid for is not paid for again: a retry after trouble goes on from the table in between, and on
-    Airflow 3.3 from the statement that still runs. The role must be allowed to create tables in the destination's
+    Airflow 3.3 from the statement that still runs. (Only a worker that dies in the moment after the last statement leaves
+    a retry that appends the same rows again, or finds the destination there.) The role must be allowed to create tables in the destination's
     schema, and the account must not cancel statements whose session is gone (``ABORT_DETACHED_QUERY``, off by default).
 
     Returns ``{"rows": …, "errors": …, "query_id": …}``. The XCom ``query_id`` is there as soon as the statement runs.
@@ -475,16 +476,17 @@ class CortexCompleteTableOperator(CortexTask):
             hook.open()
             answers = Answers(request, hook, self.log)
             answers.check(self.if_exists)
-            store = Store(context, f"{QUERY} {request.staging}", self.log)
-            query_id = store.read()
+            store = Store(context, QUERY, self.log)
+            query_id = request.own_query(store.read())
             if answers.are_there():
-                return self._finish(answers, query_id if isinstance(query_id, str) else None)
-            if not isinstance(query_id, str) or not answers.is_running(query_id):
+                return self._finish(answers, query_id)
+            if query_id is None or not answers.are_coming(query_id):
                 query_id = answers.start()
-                store.write(query_id)
+                store.write(request.note(query_id))
             context["ti"].xcom_push(key=QUERY, value=query_id)
             self._query_id = self._asking = query_id
-            if not self.deferrable:
+            # As for a job: what is over at once never defers.
+            if not self.deferrable or not answers.are_coming(query_id):
                 return self._wait(answers, query_id, hook, context)
         self._hand_over(query_id, context)
 
@@ -496,8 +498,8 @@ class CortexCompleteTableOperator(CortexTask):
             answers = Answers(request, hook, self.log)
             try:
                 execution = events.read_execution(event)
-            except (QueryTimeoutError, QueryLostError) as error:
-                answers.give_up(error.query_id)
+            except (QueryTimeoutError, QueryLostError, RefusedError):
+                answers.give_up(self._noted(context))
                 raise
             execution.check()
             return self._finish(answers, execution.query_id)
@@ -513,10 +515,8 @@ class CortexCompleteTableOperator(CortexTask):
         kwargs = next_kwargs or {}
         if next_method == self.execute_complete.__name__:
             return self.execute_complete(context, **kwargs)
-        ti = context["ti"]
-        query_id = ti.xcom_pull(task_ids=self.task_id, key=QUERY, map_indexes=ti.map_index)
-        reason = kwargs.get("error")
-        if not isinstance(query_id, str):
+        query_id, reason = self._noted(context), kwargs.get("error")
+        if query_id is None:
             raise TriggerEventError(None, reason)
         if reason in TIME_IS_UP:
             waited = time.time() - self._started_at(context).timestamp()
@@ -560,6 +560,12 @@ class CortexCompleteTableOperator(CortexTask):
         # Snowflake answers within a minute that it is not done.
         return self.cortex(context, network_timeout=NETWORK_TIMEOUT)
 
+    def _noted(self, context: Context) -> str | None:
+        """Return the statement that this task waited for before it was deferred."""
+        ti = context["ti"]
+        query_id = ti.xcom_pull(task_ids=self.task_id, key=QUERY, map_indexes=ti.map_index)
+        return query_id if isinstance(query_id, str) else None
+
     def _finish(self, answers: Answers, query_id: str | None) -> dict[str, Any]:
         self._query_id, self._asking = query_id, None
         return answers.finish(
@@ -584,6 +590,7 @@ class CortexCompleteTableOperator(CortexTask):
                     delay = poller.miss(error)
                     self.log.warning("%s; next look in %.0f s", error, delay)
         except (CortexError, AirflowTaskTimeout):
+            self._asking = None  # Airflow calls on_kill after a timeout, too
             answers.give_up(query_id)
             raise
         execution.check()

@@ -61,10 +61,17 @@ IN_BOTH_WAYS = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def answer(request: Any, lights: None, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> Answer:
+def answer(
+    request: Any,
+    lights: None,
+    cortex_emulator: Emulator,
+    worker: Worker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Answer:
     """Run the operator that answers a table: by default on the worker alone."""
     deferrable = getattr(request, "param", False)
     monkeypatch.setattr("airflow_provider_cortex.operators.time.sleep", lambda _: None)
+    cortex_emulator.query_life = Life.by_looks(1)
 
     def run(facts: dict[str, Any] | None = None, **changes: Any) -> Result:
         arguments: dict[str, Any] = {
@@ -107,6 +114,14 @@ def test_table(answer: Answer, rows: Rows, hook: CortexHook, cortex_emulator: Em
         (3, "it's 100% red", "stop", None),
     ]
     assert tables(hook) == {"SIGNALS", "ANSWERS"}
+
+
+def test_short_statement(answer: Answer, cortex_emulator: Emulator) -> None:
+    """What is over when the worker looks never defers."""
+    cortex_emulator.query_life = Life.at_once()
+    result = answer(deferrable=True)
+    assert result.state == "success"
+    assert result.deferrals == 0
 
 
 def test_query_and_expression(answer: Answer, rows: Rows) -> None:

@@ -69,6 +69,17 @@ class TableRequest:
         digest = hashlib.sha256(repr((who, self)).encode()).hexdigest()[:16].upper()
         return replace(self, staging=f"{parts[-1].folded[:200]}_CORTEX_{digest}")
 
+    def note(self, query_id: str) -> dict[str, str]:
+        """Return what a later try should know of the query that asks for this."""
+        return {"query_id": query_id, "staging": self.staging}
+
+    def own_query(self, noted: object) -> str | None:
+        """Return the query of :meth:`note`, None if it is about something else."""
+        match noted:
+            case {"query_id": str(query_id), "staging": self.staging}:
+                return query_id
+        return None
+
     @property
     def answer(self) -> Identifier:
         return identifier.column(self.answer_column)
