@@ -59,6 +59,9 @@ def pytest_collection_finish() -> None:
     """Have the driver loaded, too, which takes as long as some tests may wait."""
     from snowflake.connector.connection import DEFAULT_CONFIGURATION
 
+    from tests import databases
+
+    databases.recycle()
     # At each login it would list all modules there are, for telemetry that is off here.
     DEFAULT_CONFIGURATION["log_imported_packages_in_telemetry"] = (False, bool)
     # What is loaded stays; a library or two would complain at the very end if it did even then.
@@ -73,7 +76,7 @@ def airflow_database() -> None:
     from airflow import settings
     from airflow.models.taskreschedule import TaskReschedule
 
-    vars(TaskReschedule)["__table__"].create(settings.engine)
+    vars(TaskReschedule)["__table__"].create(settings.engine, checkfirst=True)
 
 
 @pytest.fixture

@@ -86,9 +86,10 @@ class Examples:
 
 
 @contextmanager
-def running(emulator: Emulator) -> Iterator[Examples]:
+def running(emulator: Emulator, home: Path) -> Iterator[Examples]:
     """Have an Airflow that runs DAGs, and end it."""
     environment = os.environ | {
+        "AIRFLOW_HOME": str(home),
         "AIRFLOW_CONN_SNOWFLAKE_DEFAULT": emulator.airflow_connection,
         "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
     }
@@ -185,13 +186,13 @@ def check_answer_table(examples: Examples) -> None:
 NO_XCOMS = {"return_value": None, "model": None, "finetune_job": None}
 
 
-def test_every_example() -> None:
+def test_every_example(tmp_path: Path) -> None:
     """
     Each example DAG does what it says, and a DAG of the first release still runs.
 
     It is one test, so that one Airflow is enough.
     """
-    with Emulator() as emulator, running(emulator) as examples:
+    with Emulator() as emulator, running(emulator, tmp_path) as examples:
         check_fine_tune_and_complete(examples)
         check_first_release(examples)
         check_weekly_retraining(examples)
