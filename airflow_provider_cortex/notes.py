@@ -4,7 +4,8 @@ What a triggerer knows of a wait, kept where the next triggerer finds it.
 A trigger's arguments are what they were when the task was deferred, and a triggerer that takes it over knows
 nothing else. So what a limit of time counts from is noted in XComs of the task: since when there has been trouble,
 with each look that fails; and, if the wait has a ``stall_timeout``, since when the job has been where it is. Neither then
-starts anew because a triggerer was restarted in the middle of it.
+starts anew because a triggerer was restarted in the middle of it. Where a triggerer may be told to cancel something,
+the wait itself is noted, too (see wait.py).
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ OUT_OF_CONTACT = "out_of_contact"
 
 STANDING = "standing"
 """The XCom about a job that stands still: its status, its progress, and since when, epoch seconds."""
+
+WAIT = "wait"
+"""The XCom about the wait itself: when it began, and when it was over unless it was killed, epoch seconds."""
 
 PATIENCE = 60.0
 """
@@ -81,22 +85,34 @@ class Note:
         """
         if self._ti is None or (self._work is not None and not self._work.done()):
             return None
-        self._work = asyncio.get_running_loop().create_task(
-            _quietly(call), context=contextvars.Context()
-        )
-        done, _ = await asyncio.wait({self._work}, timeout=PATIENCE)
-        return self._work.result() if done else None
+        self._work = _begin(lambda: call(_xcom()))
+        return await _answer(self._work)
 
 
-async def _quietly(call: Callable[[Any], Any]) -> Any:
-    def ask() -> Any:
-        from airflow.providers.common.compat.sdk import XCom
+async def ask(call: Callable[[], Any]) -> Any:
+    """Return what a call returns that asks Airflow; None if it fails, or takes longer than a wait stops for it."""
+    return await _answer(_begin(call))
 
-        return call(XCom)
 
+def _begin(call: Callable[[], Any]) -> asyncio.Task[Any]:
+    return asyncio.get_running_loop().create_task(_quietly(call), context=contextvars.Context())
+
+
+async def _answer(work: asyncio.Task[Any]) -> Any:
+    done, _ = await asyncio.wait({work}, timeout=PATIENCE)
+    return work.result() if done else None
+
+
+def _xcom() -> Any:
+    from airflow.providers.common.compat.sdk import XCom
+
+    return XCom
+
+
+async def _quietly(call: Callable[[], Any]) -> Any:
     try:
         # Through asgiref, as all that asks Airflow from a thread of the triggerer (see client.py).
-        return await sync_to_async(ask, thread_sensitive=False)()
-    except Exception:  # of whatever kind: it was only a note
-        log.debug("No note was taken of the wait", exc_info=True)
+        return await sync_to_async(call, thread_sensitive=False)()
+    except Exception:  # of whatever kind: a wait goes on without
+        log.debug("Airflow did not answer", exc_info=True)
         return None

@@ -48,6 +48,7 @@ from airflow_provider_cortex.links import SnowflakeQueryLink
 from airflow_provider_cortex.store import Store
 from airflow_provider_cortex.tasks import LAST_WORDS, NET, TIME_IS_UP, CortexTask, seconds
 from airflow_provider_cortex.triggers import CortexQueryTrigger
+from airflow_provider_cortex.wait import Wait
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
@@ -618,6 +619,7 @@ class CortexCompleteTableOperator(CortexTask):
         """Leave the worker: the triggerer waits on."""
         poller = self._poller(query_id, context, limit=self.execution_timeout)
         left = timedelta(seconds=max(0.0, (poller.deadline or 0.0) - time.time()))
+        Wait(context["ti"], poller.started_at).begin()
         self.defer(
             trigger=CortexQueryTrigger(
                 query_id=query_id,

@@ -48,6 +48,7 @@ from airflow_provider_cortex.notes import STANDING
 from airflow_provider_cortex.store import Store
 from airflow_provider_cortex.tasks import LAST_WORDS, NET, TIME_IS_UP, CortexTask, seconds
 from airflow_provider_cortex.triggers import FIRST_LOOK, CortexFineTuneTrigger
+from airflow_provider_cortex.wait import Wait
 from airflow_provider_cortex.watch import Watch
 
 if TYPE_CHECKING:
@@ -408,6 +409,8 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         policy, standing = poller.policy, poller.standing
         deadline = self._deadline(context)
         left = timedelta(seconds=max(0.0, deadline - time.time()))
+        if self.cancel_on_kill:
+            Wait(context["ti"], self._started_at(context)).begin()
         self.defer(
             trigger=CortexFineTuneTrigger(
                 finetune_job_id=self._job_id(),

@@ -31,6 +31,7 @@ from airflow_provider_cortex.cortex.progress import Narrator
 from airflow_provider_cortex.cortex.session import Session
 from airflow_provider_cortex.errors import CortexError
 from airflow_provider_cortex.notes import OUT_OF_CONTACT, STANDING, Note
+from airflow_provider_cortex.wait import Wait
 
 FIRST_LOOK = 10.0
 """
@@ -67,7 +68,55 @@ class _SystemClock:
     sleep = staticmethod(asyncio.sleep)
 
 
-class CortexFineTuneTrigger(BaseTrigger):
+class _KillableTrigger(BaseTrigger):
+    """A trigger that cancels what it waits for, when its task is ended before it has fired."""
+
+    def __init__(self, subject: str, started_at: float) -> None:
+        super().__init__()
+        self.started_at = started_at
+        self.clock: Clock = _SystemClock()
+        self._subject = subject
+        self._killing: asyncio.Task[None] | None = None
+
+    async def on_kill(self) -> None:
+        """Cancel what is waited for, if the task was killed: Airflow 3.3 and later call this."""
+        # A task of its own: each second until the trigger has ended, Airflow 3.3.2 cancels what runs here anew.
+        self._killing = asyncio.create_task(self._kill())
+        await asyncio.shield(self._killing)
+
+    async def cleanup(self) -> None:
+        """Wait until it has been told what became of it: then Airflow closes the task's log."""
+        while self._killing is not None and not self._killing.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(self._killing)
+
+    @property
+    def _is_to_cancel(self) -> bool:
+        """Whether a kill is to cancel anything."""
+        return True
+
+    async def _fired(self, payload: Mapping[str, Any]) -> TriggerEvent:
+        """Return the event that ends the wait."""
+        if self._is_to_cancel:
+            await self._noted_wait().end(self.clock.time())
+        return TriggerEvent(payload)
+
+    async def _kill(self) -> None:
+        reason = await self._noted_wait().why_not_killed() if self._is_to_cancel else None
+        if reason is None:
+            await asyncio.to_thread(self._cancel)
+        else:
+            self.log.warning("%s is not cancelled: %s", self._subject, reason)
+
+    def _noted_wait(self) -> Wait:
+        return Wait(self.task_instance, self.started_at)
+
+    def _cancel(self) -> None:
+        """Cancel what is waited for, and say what became of it; nothing is raised."""
+        raise NotImplementedError
+
+
+class CortexFineTuneTrigger(_KillableTrigger):
     """
     Look at a job until it is over, and fire once: with the job, or with what ended the wait.
 
@@ -106,10 +155,9 @@ class CortexFineTuneTrigger(BaseTrigger):
         standing: Mapping[str, Any] | None = None,
         cancel_on_kill: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(f"Fine-tuning job {finetune_job_id}", started_at)
         self.finetune_job_id = finetune_job_id
         self.session = dict(session)
-        self.started_at = started_at
         self.deadline = deadline
         self.poke_interval = poke_interval
         self.max_poke_interval = max_poke_interval
@@ -118,8 +166,6 @@ class CortexFineTuneTrigger(BaseTrigger):
         self.stall_timeout = stall_timeout
         self.standing = standing
         self.cancel_on_kill = cancel_on_kill
-        self.clock: Clock = _SystemClock()
-        self._killing: asyncio.Task[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return this trigger's class and arguments, for Airflow's database."""
@@ -146,24 +192,15 @@ class CortexFineTuneTrigger(BaseTrigger):
             payload = event.finished(await self._wait())
         except CortexError as error:
             payload = event.stopped(error)
-        yield TriggerEvent(payload)
+        yield await self._fired(payload)
 
-    async def on_kill(self) -> None:
-        """Cancel the job, if that was asked for: Airflow 3.3 and later call this."""
+    @property
+    def _is_to_cancel(self) -> bool:
+        return self.cancel_on_kill
+
+    def _cancel(self) -> None:
         session = Session(**self.session).shared()
-        # A task of its own: each second until the trigger has ended, Airflow 3.3.2 cancels what runs here anew.
-        self._killing = asyncio.create_task(
-            asyncio.to_thread(
-                fate.decide, self.finetune_job_id, session, cancel=self.cancel_on_kill, log=self.log
-            )
-        )
-        await asyncio.shield(self._killing)
-
-    async def cleanup(self) -> None:
-        """Wait until it has been told what became of the job: then Airflow closes the task's log."""
-        while self._killing is not None and not self._killing.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.shield(self._killing)
+        fate.decide(self.finetune_job_id, session, cancel=self.cancel_on_kill, log=self.log)
 
     async def _wait(self) -> FineTuneJob:
         """Return the job when it is over; raises what ends the wait before that."""
@@ -213,7 +250,7 @@ class CortexFineTuneTrigger(BaseTrigger):
                 await self.clock.sleep(delay)
 
 
-class CortexQueryTrigger(BaseTrigger):
+class CortexQueryTrigger(_KillableTrigger):
     """
     Look at a statement that runs by itself until it is over, and fire once: with that, or with what ended the wait.
 
@@ -238,15 +275,12 @@ class CortexQueryTrigger(BaseTrigger):
         poke_interval: float,
         contact_timeout: float = DEFAULT_CONTACT_TIMEOUT,
     ) -> None:
-        super().__init__()
+        super().__init__(f"Query {query_id}", started_at)
         self.query_id = query_id
         self.session = session
-        self.started_at = started_at
         self.deadline = deadline
         self.poke_interval = poke_interval
         self.contact_timeout = contact_timeout
-        self.clock: Clock = _SystemClock()
-        self._killing: asyncio.Task[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the path of this class, and the arguments that make the same trigger."""
@@ -268,21 +302,10 @@ class CortexQueryTrigger(BaseTrigger):
             payload = event.query_over(await self._wait())
         except CortexError as error:
             payload = event.stopped(error)
-        yield TriggerEvent(payload)
+        yield await self._fired(payload)
 
-    async def on_kill(self) -> None:
-        """Cancel the statement: Airflow 3.3 and later call this."""
-        session = Session(**self.session).shared()
-        self._killing = asyncio.create_task(  # as that of the other trigger
-            asyncio.to_thread(fate.cancel_query, self.query_id, session, log=self.log)
-        )
-        await asyncio.shield(self._killing)
-
-    async def cleanup(self) -> None:
-        """Wait until it has been told what became of the statement."""
-        while self._killing is not None and not self._killing.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.shield(self._killing)
+    def _cancel(self) -> None:
+        fate.cancel_query(self.query_id, Session(**self.session).shared(), log=self.log)
 
     async def _wait(self) -> Execution:
         """Return the statement when it is over; raises what ends the wait before that."""

@@ -48,7 +48,7 @@ class Storm:
         landing = Landing(cluster.api)
         once.start()
         landing.start()
-        fates = Fates(cluster.emulator, cluster.api)
+        fates = Fates(cluster.emulator, cluster.api, PLACE.task_logs)
         fates.start()
         self._tell(f"{len(CASES)} deferred waits are to be ended by hand, or by their time")
         cluster.wait_for("them to begin", fates.have_begun)
@@ -102,7 +102,8 @@ class Storm:
         ended = list(waits.at_end())
         fated = list(fates.rows(TaskLogs(PLACE.task_logs)))
         died = list(once.rows(TaskLogs(PLACE.task_logs)))
-        waited = wait_table(ended, waits, self._cluster.emulator)
+        taken_over = waits.count_taken_over(TaskLogs(PLACE.task_logs))
+        waited = wait_table(ended, waits, taken_over, self._cluster.emulator)
         tables = [waited, fate_table(fated), once_table(died)]
         RESULTS.write_text("\n\n".join(tables) + "\n", encoding="utf-8")
         for text in *tables, landing.story():
@@ -113,6 +114,8 @@ class Storm:
         wrong += [] if landing.is_right else [landing.story()]
         wrong += [f"{row.death}: not as it should be" for row in died if not row.is_right]
         wrong += [f"{job_id}: it ran while nobody waited" for job_id in waits.all_abandoned()]
+        if not taken_over:
+            wrong.append("no triggerer has taken a wait over from one that stood still")
         if waits.fleet.surplus:
             wrong.append(f"{waits.fleet.surplus} jobs were started twice")
         if wrong:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cluster.deployment import Cluster
 
-OUTAGE = 30.0
+OUTAGE = 20.0
 """Seconds for which Snowflake cannot be reached."""
 
 
@@ -44,14 +44,16 @@ class Chaos:
         cluster, emulator = self._cluster, self._cluster.emulator
         return [
             Blow(10, "SIGKILL to triggerer-1 and all its processes", self._killer("triggerer-1")),
-            Blow(40, "triggerer-1 started again", lambda: cluster.start_component("triggerer-1")),
-            Blow(55, "SIGKILL to worker-1 and all its processes", self._killer("worker-1")),
-            Blow(85, "worker-1 started again", lambda: cluster.start_component("worker-1")),
-            Blow(100, "SIGTERM to the scheduler", lambda: cluster.end_component("scheduler")),
-            Blow(100, "the scheduler started again", lambda: cluster.start_component("scheduler")),
-            Blow(130, f"Snowflake refuses every connection for {OUTAGE:.0f} s", emulator.stop),
-            Blow(130 + OUTAGE, "Snowflake can be reached again", emulator.start),
-            Blow(190, "every Snowflake session is ended", self._end_sessions),
+            Blow(35, "triggerer-1 started again", lambda: cluster.start_component("triggerer-1")),
+            Blow(40, "SIGKILL to worker-1 and all its processes", self._killer("worker-1")),
+            Blow(65, "worker-1 started again", lambda: cluster.start_component("worker-1")),
+            Blow(75, "SIGTERM to the scheduler", lambda: cluster.end_component("scheduler")),
+            Blow(75, "the scheduler started again", lambda: cluster.start_component("scheduler")),
+            Blow(95, f"Snowflake refuses every connection for {OUTAGE:.0f} s", emulator.stop),
+            Blow(95 + OUTAGE, "Snowflake can be reached again", emulator.start),
+            Blow(130, "triggerer-2 stands still", lambda: cluster.pause_component("triggerer-2")),
+            Blow(150, "every Snowflake session is ended", self._end_sessions),
+            Blow(158, "triggerer-2 goes on", lambda: cluster.resume_component("triggerer-2")),
         ]
 
     def _killer(self, name: str) -> Callable[[], str]:

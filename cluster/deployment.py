@@ -87,6 +87,13 @@ class Cluster(Deployment):
         """End it as its machine's death would; return how many processes that were."""
         return self._children.kill(self._components.pop(name))
 
+    def pause_component(self, name: str) -> None:
+        """Let it stand still, as a machine does that has too much to do."""
+        self._children.pause(self._components[name])
+
+    def resume_component(self, name: str) -> None:
+        self._children.resume(self._components[name])
+
     def end_component(self, name: str) -> None:
         """End it as an operator does."""
         self._children.end_some([self._components.pop(name)])

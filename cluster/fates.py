@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from airflow_provider_cortex.emulator import Emulator
@@ -31,9 +31,6 @@ ENDS = {
 }
 
 BY_HAND = {"failed", "cleared", "success"}
-
-IN_TRIGGERER = 5.0
-"""Seconds after which a triggerer has a deferred task: one that ends before is none's to be told of."""
 
 
 @dataclass(frozen=True)
@@ -78,15 +75,15 @@ class Fates:
     Every job of them is far from its end: it ends if it is cancelled, or when we let it go on.
     """
 
-    def __init__(self, emulator: Emulator, api: Api) -> None:
+    def __init__(self, emulator: Emulator, api: Api, logs: Path) -> None:
         self._emulator = emulator
         self._api = api
+        self._logs = logs / f"dag_id={DAG_ID}"
         self._jobs = {case.task_id: emulator.jobs.add(model=case.task_id).id for case in CASES}
         for job_id in self._jobs.values():
             emulator.jobs.stall(job_id)
         self._run: Run | None = None
         self._over = False
-        self._deferred: dict[str, float] = {}
         self._tries: dict[str, int] = {}
 
     def start(self) -> None:
@@ -112,9 +109,8 @@ class Fates:
             task = tasks[case.task_id]
             if task["state"] != "deferred":
                 continue
-            since = self._deferred.setdefault(case.task_id, time.monotonic())
             if case.end in BY_HAND and case.task_id not in self._tries:
-                if time.monotonic() - since > IN_TRIGGERER:
+                if self._is_in_triggerer(case):
                     self._tries[case.task_id] = task["try_number"]
                     self._end(case)
                     yield f"{case.task_id}: {ENDS[case.end]}"
@@ -141,6 +137,10 @@ class Fates:
                 task=task["state"],
                 said=case.says(job_id) in said.get(case.task_id, ""),
             )
+
+    def _is_in_triggerer(self, case: Case) -> bool:
+        """Return whether a triggerer has the task: one that ends before is none's to be told of."""
+        return any(self._logs.glob(f"*/task_id={case.task_id}/*.log.trigger.*"))
 
     def _end(self, case: Case) -> None:
         """End a wait as a person does, through the REST API."""

@@ -16,8 +16,8 @@ STARTED = 12
 NAME = "started_"
 """How the names of their models begin."""
 
-FIRST_END = 30.0
-LAST_END = 215.0
+FIRST_END = 25.0
+LAST_END = 180.0
 """Seconds after the beginning."""
 
 ENDS = (Status.SUCCESS, Status.ERROR, Status.SUCCESS, Status.CANCELLED, Status.SUCCESS)

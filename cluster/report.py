@@ -13,8 +13,12 @@ from cluster.waits import DEFERRED, KINDS, RESCHEDULED, RIGHT, Wait, Waits
 EXPECTED = {DEFERRED: JOBS, RESCHEDULED: STARTED}
 
 
-def wait_table(waits: Sequence[Wait], seen: Waits, emulator: Emulator) -> str:
-    """Return what came of the waits, as Markdown."""
+def wait_table(waits: Sequence[Wait], seen: Waits, taken_over: int, emulator: Emulator) -> str:
+    """
+    Return what came of the waits, as Markdown.
+
+    :param taken_over: how many waits a triggerer was told to end, and another one had taken over.
+    """
     by_kind = {kind: [wait for wait in waits if wait.kind == kind] for kind in KINDS}
     states = {kind: Counter(wait.state for wait in by_kind[kind]) for kind in KINDS}
     every_state = [*RIGHT.values(), *sorted({wait.state for wait in waits} - {*RIGHT.values()})]
@@ -31,6 +35,7 @@ def wait_table(waits: Sequence[Wait], seen: Waits, emulator: Emulator) -> str:
         ],
         ["jobs that nobody waited for, at any time", *(str(len(seen.abandoned[k])) for k in KINDS)],
         ["jobs that were started twice", "", str(seen.fleet.surplus)],
+        ["waits that a triggerer was to end, and another one had taken over", str(taken_over), ""],
         [
             "longest time between a job's end and its task's, seconds",
             *(f"{max((w.delay for w in by_kind[kind]), default=0):.0f}" for kind in KINDS),

@@ -13,6 +13,7 @@ from airflow_provider_cortex.emulator.job import Job, State, Status
 from cluster.fates import SETTLED
 from cluster.fleet import JOBS, STARTED, Fleet
 from demo.api import Run
+from demo.task_logs import TaskLogs
 
 DEFERRED = "wait"
 RESCHEDULED = "look"
@@ -64,6 +65,10 @@ class Waits:
     def all_abandoned(self) -> list[str]:
         """Return the jobs that have been seen running while their task was over."""
         return sorted(set().union(*self.abandoned.values()))
+
+    def count_taken_over(self, logs: TaskLogs) -> int:
+        """Return how many waits a triggerer was told to end, and another one had taken over."""
+        return sum(r.task == DEFERRED and "is not cancelled" in r.text for r in logs.news())
 
     def at_end(self) -> Iterator[Wait]:
         """Yield what each task tells, compared to the truth."""

@@ -92,6 +92,16 @@ class Children:
         self.forget(child)
         return len(killed)
 
+    def pause(self, child: Child) -> None:
+        """Let one and all that it started stand still, as a machine does that has too much to do."""
+        for process in self._processes([child]):
+            process.suspend()
+
+    def resume(self, child: Child) -> None:
+        """Let one that stands still go on."""
+        for process in self._processes([child]):
+            process.resume()
+
     def end(self) -> None:
         """End them and whatever they started: politely at first."""
         self.end_some(list(self._running))

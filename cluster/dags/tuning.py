@@ -27,6 +27,7 @@ with DAG(dag_id="tuning", schedule=None, default_args=TEAM):
         deferrable=True,
         poke_interval=10,  # for jobs of minutes; leave it out for real ones
         skip_on_cancelled=True,
+        cancel_on_kill=True,  # nobody kills them: no job is to be cancelled
     ).expand(finetune_job_id=conf.override(task_id="jobs")("jobs"))
 
     start = CortexFineTuneOperator.partial(
