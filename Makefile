@@ -12,7 +12,7 @@ COMPAT = .compat/2.11 .compat/lowest .compat/clients
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo ui test coverage lint compat cluster bench soak $(COMPAT:.compat/%=compat-%) mutate clean
+.PHONY: help demo ui test coverage lint compat cluster bench soak $(COMPAT:.compat/%=compat-%) mutate environments clean
 
 help:
 	@echo 'Targets:'
@@ -72,14 +72,18 @@ clean: ## remove all that these targets have made
 	rm -rf .cache .cluster .compat .coverage .demo .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .venv build dist mutants
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
+# What a machine that checks everything needs, two at a time: make --jobs=2 environments
+environments: $(ENVIRONMENT) $(COMPAT:%=%/made) .compat/cluster/made
+
 # $(call environment,constraints,what to install): make the environment that the target's file is in.
+# Python compiles what it imports; to compile all that is installed takes as long as to install it.
 # pip comes first: the one of Python 3.11 knows neither --group nor --build-constraint.
 define environment
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("This needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11")'
 	@echo '== Installing into $(@D), as $(1) says'
 	@$(PYTHON) -m venv --clear $(@D)
 	@$(@D)/bin/pip install -qq --constraint $(1) pip
-	@$(@D)/bin/pip install -qq --constraint $(1) --build-constraint $(1) $(2)
+	@$(@D)/bin/pip install -qq --no-compile --constraint $(1) --build-constraint $(1) $(2)
 	@touch $@
 endef
 
@@ -100,4 +104,4 @@ endef
 
 .compat/clients/made: pyproject.toml constraints-clients.txt
 	$(call environment,constraints-clients.txt,'fakesnow[server]' pytest snowflake-ml-python trustme)
-	@$(@D)/bin/pip install -qq --no-deps --build-constraint constraints-clients.txt --editable .
+	@$(@D)/bin/pip install -qq --no-compile --no-deps --build-constraint constraints-clients.txt --editable .
