@@ -89,6 +89,8 @@ endef
 
 .venv/made: pyproject.toml constraints.txt
 	$(call environment,constraints.txt,--editable '.[emulator]' --group test --group lint)
+	@# Its tests run in four processes, and each would compile the same.
+	@.venv/bin/python -m compileall -qq -j 0 .venv/lib
 
 .compat/2.11/made: pyproject.toml constraints-2.11.txt
 	$(call environment,constraints-2.11.txt,--editable '.[emulator]' --group test)
