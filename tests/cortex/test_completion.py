@@ -90,6 +90,7 @@ def test_unreadable_answer(cell: str, changes: dict[str, Any]) -> None:
     with pytest.raises(UnreadableAnswerError) as error:
         read(cell, **changes)
     assert error.value.answer in cell
+    assert "which " in str(error.value)
 
 
 def test_usage() -> None:
@@ -100,6 +101,9 @@ def test_usage() -> None:
     assert answered == (Completion(answer="yes", usage=tokens),) * 2
     assert completion.usage(answered) == {name: 2 * count for name, count in tokens.items()}
     assert completion.usage([Completion(answer="yes")]) is None
+    assert question().read(['{"value": "yes"}']) == (Completion(answer="yes"),)
+    untold = {"choices": [{"messages": "yes"}], "usage": "much"}
+    assert question(with_usage=True).read([{"value": untold}]) == (Completion(answer="yes"),)
     assert completion.usage([Completion(answer="yes", usage={"total_tokens": "?"})]) == {}
 
 
@@ -108,6 +112,7 @@ def test_some_of_several() -> None:
     cells = ['{"value": "yes"}', None, '{"error": "too long"}']
     with pytest.raises(CompletionError) as error:
         question(prompt=["a", "b", "c"]).read(cells)
+    assert error.value.model == "m"
     assert error.value.message == "nothing (NULL) (2 of 3 prompts have no answer: number 2, 3)"
 
 
@@ -183,6 +188,57 @@ def test_no_prompt(value: object) -> None:
     assert "hush" not in str(error.value)
 
 
+def test_why_it_is_no_prompt() -> None:
+    """It is said what it is instead."""
+    with pytest.raises(ArgumentError, match="is an empty list: there is nothing to ask"):
+        completion.prompt("prompt", [])
+    with pytest.raises(
+        ArgumentError, match=r"a list of texts, .* and is a list of: dict, int, str"
+    ):
+        completion.prompt("prompt", ["a", {"role": "user"}, 1])
+    with pytest.raises(ArgumentError, match="a value of type dict"):
+        completion.prompt("prompt", {"role": "user"})
+    with pytest.raises(ArgumentError, match="it is ' None '"):
+        completion.prompt("prompt", " None ")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        " a ",
+        ["a", "b"],
+        [{"role": "user", "content": "a"}],
+        [{"role": "user", "content": "a", "name": "b"}],
+    ],
+)
+def test_a_prompt_is_asked_as_it_is(value: object) -> None:
+    """Nothing is taken from what is to be asked."""
+    assert completion.prompt("prompt", value) == value
+
+
+@pytest.mark.parametrize("prompt", ["\0", ["a", "\0"]])
+def test_a_prompt_that_cannot_be_sent(prompt: object) -> None:
+    """What Snowflake could not read is refused by name."""
+    with pytest.raises(ArgumentError, match=r"^prompt "):
+        completion.prompt("prompt", prompt)
+
+
+@pytest.mark.parametrize("function", ["AI_COMPLETE", "COMPLETE"])
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("model", "\0"),
+        ("prompt", "\0"),
+        ("model_parameters", {"a": b""}),
+        ("response_format", {"a": b""}),
+    ],
+)
+def test_what_cannot_be_sent(function: str, argument: str, value: object) -> None:
+    """It is refused by name as soon as the question is put, whichever function is asked."""
+    with pytest.raises(ArgumentError, match=f"^{argument} "):
+        question(function=function, **{argument: value})
+
+
 def test_prompt_of_any_sequence() -> None:
     """What mapped tasks have returned is no list in Airflow, and asked all the same."""
     assert completion.prompt("prompt", (word for word in ("a", "b"))) == ["a", "b"]
@@ -190,6 +246,8 @@ def test_prompt_of_any_sequence() -> None:
 
 def test_size() -> None:
     """An answer that is too large for an XCom is refused, and it is said what to do."""
-    completion.check_size("x" * 49_000)
+    completion.check_size("x" * (completion.LARGEST - 2))  # and two quotes
+    with pytest.raises(AnswerTooLargeError):
+        completion.check_size("x" * (completion.LARGEST - 1))
     with pytest.raises(AnswerTooLargeError, match=r"49,402 bytes.*CortexCompleteTableOperator"):
         completion.check_size("x" * 49_400)

@@ -79,6 +79,8 @@ def test_what_ended_the_wait(error: CortexError) -> None:
         {"kind": "finished", "job": '{"id": "ft_2", "status": "SUCCESS", "model": "m"}'},
         {"kind": "finished", "job": '{"id": "ft_1", "status": "IN_PROGRESS", "model": "m"}'},
         {"kind": "finished", "job": '{"id": "ft_1", "status": "PAUSED", "model": "m"}'},
+        {"kind": "finished", "job": '{"id": "ft_1", "status": "PENDING"}', "query_id": "q"},
+        {"kind": "finished", "job": '{"id": "ft_2", "status": "SUCCESS"}', "query_id": "q"},
         {"kind": "timeout", "waited": "long", "last_seen": ""},
         {"kind": "stalled", "waited": 9, "since": 9, "last_seen": ""},
         {"kind": "stalled", "waited": "long", "since": "", "last_seen": ""},

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_cortex.cortex import event
 from airflow_provider_cortex.cortex.execution import Execution, QueryPoller
-from airflow_provider_cortex.cortex.polling import Outage
+from airflow_provider_cortex.cortex.polling import RESTART, Outage
 from airflow_provider_cortex.errors import (
     CortexError,
     QueryFailedError,
@@ -15,6 +15,7 @@ from airflow_provider_cortex.errors import (
     RefusedError,
     TriggerEventError,
     UnreachableError,
+    excerpt,
 )
 
 AWAY = UnreachableError("the network")
@@ -69,8 +70,9 @@ def test_deadline() -> None:
     clock.now = 1030
     assert waiting.observe(seen("RUNNING")) == 10
     clock.now = 1040
-    with pytest.raises(QueryTimeoutError, match="after 40 s"):
+    with pytest.raises(QueryTimeoutError, match="after 40 s") as caught:
         waiting.observe(seen("RUNNING"))
+    assert caught.value.query_id == "q"
     with pytest.raises(QueryTimeoutError):
         waiting.miss(AWAY)
 
@@ -86,13 +88,16 @@ def test_trouble(status: str | None) -> None:
     assert look() == 30
     clock.now = 1090
     assert look() == 10
+    noted = [waiting.outage]
     waiting.observe(seen("RUNNING"))
-    assert waiting.outage is None
+    assert [*noted, waiting.outage] == [Outage(since=1000, until=1090), None]
     clock.now = 1200
     assert look() == 30
     clock.now = 1300
-    with pytest.raises(QueryLostError, match="no usable answer for 100 s"):
+    with pytest.raises(QueryLostError, match="no usable answer for 100 s") as caught:
         look()
+    assert caught.value.query_id == "q"
+    assert (status or "the network") in str(caught.value)
 
 
 def test_refusal() -> None:
@@ -101,7 +106,17 @@ def test_refusal() -> None:
         poller()[0].miss(RefusedError("no"))
 
 
-@pytest.mark.parametrize(("outage", "left"), [((900, 990), 0), ((950, 990), 30), ((100, 200), 30)])
+@pytest.mark.parametrize(
+    ("outage", "left"),
+    [
+        ((900, 990), 0),
+        ((930, 990), 30),
+        ((1000, 1000), 30),
+        ((800, 1000 - 30 - RESTART), 0),
+        ((800, 1000 - 30 - RESTART - 1), 30),
+        ((1001, 1002), 30),
+    ],
+)
 def test_takes_over(outage: tuple[float, float], left: float) -> None:
     """Trouble that another process has seen counts, unless it was long ago."""
     waiting, _ = poller()
@@ -131,5 +146,7 @@ def test_event_of_an_error(error: CortexError) -> None:
 
 def test_event_of_a_statement_that_runs() -> None:
     """A statement that is not over is nothing to resume with."""
-    with pytest.raises(TriggerEventError):
-        event.read_execution(dict(event.query_over(seen("RUNNING"))))
+    payload = dict(event.query_over(seen("RUNNING")))
+    with pytest.raises(TriggerEventError) as caught:
+        event.read_execution(payload)
+    assert (caught.value.job_id, caught.value.event) == (None, excerpt(payload))

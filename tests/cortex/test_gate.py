@@ -98,5 +98,9 @@ def test_limits(value: object, number: float) -> None:
 )
 def test_limits_of_no_use(value: object) -> None:
     """What is no number, no finite one, or less than any figure can be, is refused by the argument's name."""
-    with pytest.raises(ArgumentError, match=r"max_training_loss must be a number, at least 0"):
+    with pytest.raises(
+        ArgumentError, match=r"max_training_loss must be a number, at least 0"
+    ) as caught:
         gate.limit("max_training_loss", value)
+    assert caught.value.value is value
+    assert repr(value)[:9] in str(caught.value)

@@ -50,14 +50,17 @@ def test_no_name(name: str) -> None:
     assert parse(name) is None
     with pytest.raises(ArgumentError, match="destination must be an identifier") as caught:
         identifier.qualified("destination", name)
+    assert f"and is {name!r}." in str(caught.value)
     assert "double quotes" in str(caught.value)
-    assert caught.value.argument == "destination"
+    assert (caught.value.argument, caught.value.value) == ("destination", name)
 
 
 def test_depth() -> None:
     """A name has no more parts than its place allows."""
     assert parse("a.b", most=1) is None
     assert parse("a", most=1) == (Identifier("a"),)
+    with pytest.raises(ArgumentError):
+        identifier.qualified("schema", "a.b", most=1)
 
 
 @pytest.mark.parametrize(

@@ -48,3 +48,25 @@ def test_what_nobody_can_tell(place: Place, name: str, reason: str) -> None:
     assert error.value.name == name
     assert reason in error.value.reason
     assert repr(name) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("account", "path"),
+    [
+        ("ORG-My_Acc", "org/my_acc"),
+        ("org-acc-2", "org/acc-2"),
+        ("XY12345.eu-west-1", "eu-west-1/xy12345"),
+        ("o/g-a/c", "o%2Fg/a%2Fc"),
+        ("x/y.r/n", "r%2Fn/x%2Fy"),
+    ],
+)
+def test_query_url(account: str, path: str) -> None:
+    """A query is found in Snowsight by its account's path."""
+    url = Place(account=account).query_url("01/b")
+    assert url == f"https://app.snowflake.com/{path}/#/compute/history/queries/01%2Fb/detail"
+
+
+@pytest.mark.parametrize("account", [None, "", "xy12345"])
+def test_no_query_url(account: str | None) -> None:
+    """An account that does not tell where it is has no address."""
+    assert Place(account=account).query_url("01b") is None

@@ -103,6 +103,37 @@ def test_enclosable(written: str, enclosable: str) -> None:
     assert query.normal(enclosable) == query.normal(written)
 
 
+def test_data_elsewhere() -> None:
+    """A dataset's or a stage's path is sent as it is, but for blanks."""
+    assert request(training_data=" snow://a--b ").training_data == "snow://a--b"
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "told"),
+    [
+        ("model", "my model", "'my model'"),
+        ("base_model", "llama 3", "'llama 3'"),
+        ("options", {"max_epochs": 0}, "whole number from 1 to 10"),
+        ("options", {"max_epochs": 11}, "has a max_epochs of 11,"),
+        ("options", {"max_epochs": 3.0}, "has a max_epochs of 3.0,"),
+        ("options", {"max_epochs": True}, "has a max_epochs of True,"),
+        ("options", {"max_epochs": b""}, "options"),
+    ],
+)
+def test_refused(argument: str, value: Any, told: str) -> None:
+    """What is of no use is refused by name, with what it is."""
+    with pytest.raises(ArgumentError, match=f"^{argument} ") as caught:
+        request(**{argument: value})
+    assert (caught.value.argument, caught.value.value) == (argument, value)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("epochs", [1, 10, "10", " 3 "])
+def test_epochs(epochs: Any) -> None:
+    """A number of epochs may be what a template has rendered to."""
+    assert request(options={"max_epochs": epochs}).options == {"max_epochs": int(epochs)}
+
+
 def test_options_are_checked() -> None:
     """Options are a mapping that can be sent, and others than max_epochs are named, not judged."""
     with pytest.raises(UnsendableError, match="options"):
@@ -116,8 +147,10 @@ def test_options_are_checked() -> None:
     ("columns", "message"),
     [
         ([], "has no column PROMPT and no column COMPLETION"),
-        (["PROMPT", "ANSWER"], "has no column COMPLETION: its columns are"),
+        ([], "in capitals. Name what is missing: SELECT … AS PROMPT, … AS COMPLETION, and so on"),
+        (["PROMPT", "ANSWER"], 'has no column COMPLETION: its columns are "PROMPT", "ANSWER". '),
         (["prompt", "COMPLETION"], 'SELECT "prompt" AS PROMPT, and so on'),
+        (["prompt"], 'and to Snowflake a quoted "name" in small letters is another one.'),
     ],
 )
 def test_columns(columns: list[str], message: str) -> None:

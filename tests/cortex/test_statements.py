@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_cortex.cortex import statements
 from airflow_provider_cortex.cortex.completion import Question
+from airflow_provider_cortex.cortex.statements import Call
 from airflow_provider_cortex.errors import UnsendableError
 
 FINETUNE = "SNOWFLAKE.CORTEX.FINETUNE"
@@ -55,6 +56,25 @@ def test_show_and_cancel() -> None:
     assert statements.show().values == ()
     assert statements.cancel("ft_1").sql == f"SELECT {FINETUNE}('CANCEL', %s)"
     assert statements.cancel("ft_1").values == ("ft_1",)
+
+
+def test_cancel_query() -> None:
+    """A statement that runs by itself is cancelled by its id."""
+    call = statements.cancel_query("01b")
+    assert call == Call("SELECT SYSTEM$CANCEL_QUERY(%s)", ("01b",))
+    with pytest.raises(UnsendableError, match=r"^query_id "):
+        statements.cancel_query("\0")
+
+
+@pytest.mark.parametrize(
+    ("names", "what"), [([], "*"), (["PROMPT", "COMPLETION"], '"PROMPT", "COMPLETION"')]
+)
+def test_columns(names: list[str], what: str) -> None:
+    """A query is compiled for its columns, and not one row of it is read."""
+    call = statements.columns("training_data", "SELECT 1;", *names)
+    assert call == Call(f"SELECT {what} FROM (SELECT 1) LIMIT 0", (), only_reads=True)
+    with pytest.raises(UnsendableError, match=r"^training_data "):
+        statements.columns("training_data", "\0")
 
 
 def test_what_may_be_sent_twice() -> None:
