@@ -56,6 +56,7 @@ def test_what_nobody_can_tell(place: Place, name: str, reason: str) -> None:
         ("ORG-My_Acc", "org/my_acc"),
         ("org-acc-2", "org/acc-2"),
         ("XY12345.eu-west-1", "eu-west-1/xy12345"),
+        ("xy12345.us-east-2.aws", "us-east-2.aws/xy12345"),
         ("o/g-a/c", "o%2Fg/a%2Fc"),
         ("x/y.r/n", "r%2Fn/x%2Fy"),
     ],

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -178,7 +179,11 @@ def test_object_that_cannot_be_sent(value: object, problem: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [({"a": "ü"}, '{"a": "ü"}'), ({"a": "\\u0000"}, r'{"a": "\\u0000"}')],
+    [
+        ({"a": "ü"}, '{"a": "ü"}'),
+        ({"a": "\\u0000"}, r'{"a": "\\u0000"}'),
+        (MappingProxyType({"a": 1}), '{"a": 1}'),
+    ],
 )
 def test_object_that_can_be_sent(value: Mapping[str, Any], text: str) -> None:
     """Letters stay letters, and a NUL that is only spelled out is none."""
