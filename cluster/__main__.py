@@ -12,7 +12,7 @@ from cluster.fleet import JOBS, STARTED, Fleet
 from cluster.landing import CONSUMER, PRODUCER, Landing
 from cluster.once import Once, once_table
 from cluster.report import wait_table
-from cluster.waits import Waits
+from cluster.waits import Waits, count_taken_over
 from demo.console import play, say
 from demo.task_logs import TaskLogs
 from demo.trouble import Trouble
@@ -100,9 +100,10 @@ class Storm:
 
     def _judge(self, once: Once, landing: Landing, fates: Fates, waits: Waits) -> None:
         ended = list(waits.at_end())
-        fated = list(fates.rows(TaskLogs(PLACE.task_logs)))
-        died = list(once.rows(TaskLogs(PLACE.task_logs)))
-        taken_over = waits.count_taken_over(TaskLogs(PLACE.task_logs))
+        said = TaskLogs(PLACE.task_logs).texts()
+        fated = list(fates.rows(said))
+        died = list(once.rows(said))
+        taken_over = count_taken_over(said)
         waited = wait_table(ended, waits, taken_over, self._cluster.emulator)
         tables = [waited, fate_table(fated), once_table(died)]
         RESULTS.write_text("\n\n".join(tables) + "\n", encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -12,7 +12,6 @@ from airflow_provider_cortex.emulator import Emulator
 from airflow_provider_cortex.emulator.job import Status
 from benchmarks.table import table
 from demo.api import Api, Run
-from demo.task_logs import TaskLogs
 
 DAG_ID = "fates"
 RUN_ID = "cluster"
@@ -122,11 +121,8 @@ class Fates:
         """Return whether they were when *act* was called."""
         return self._over
 
-    def rows(self, logs: TaskLogs) -> Iterator[Row]:
-        """Yield what became of each."""
-        said: dict[str, str] = {}
-        for record in logs.news():
-            said[record.task] = said.get(record.task, "") + record.text
+    def rows(self, said: Mapping[str, str]) -> Iterator[Row]:
+        """Yield what became of each; *said* is what each task has logged."""
         states = {job.id: state for job, state in self._emulator.jobs.all()}
         for case, task in zip(CASES, self._in_order(self._tasks()), strict=True):
             job_id = self._jobs[case.task_id]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,6 @@ from airflow_provider_cortex.emulator.job import Job, State, Status
 from cluster.fates import SETTLED
 from cluster.fleet import JOBS, STARTED, Fleet
 from demo.api import Run
-from demo.task_logs import TaskLogs
 
 DEFERRED = "wait"
 RESCHEDULED = "look"
@@ -21,6 +20,11 @@ KINDS = {DEFERRED: "deferrable", RESCHEDULED: "reschedule"}
 
 RIGHT = {Status.SUCCESS: "success", Status.ERROR: "failed", Status.CANCELLED: "skipped"}
 """The state of a task with ``skip_on_cancelled``, by that of its job."""
+
+
+def count_taken_over(said: Mapping[str, str]) -> int:
+    """Return how many waits a triggerer was told to end, and another one had taken over."""
+    return said.get(DEFERRED, "").count("is not cancelled: ")
 
 
 @dataclass(frozen=True)
@@ -65,10 +69,6 @@ class Waits:
     def all_abandoned(self) -> list[str]:
         """Return the jobs that have been seen running while their task was over."""
         return sorted(set().union(*self.abandoned.values()))
-
-    def count_taken_over(self, logs: TaskLogs) -> int:
-        """Return how many waits a triggerer was told to end, and another one had taken over."""
-        return sum(r.task == DEFERRED and "is not cancelled" in r.text for r in logs.news())
 
     def at_end(self) -> Iterator[Wait]:
         """Yield what each task tells, compared to the truth."""

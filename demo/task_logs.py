@@ -62,6 +62,13 @@ class TaskLogs:
                     self._read[log] = self._read.get(log, 0) + len(line)
                     yield Record.parse(line, log)
 
+    def texts(self) -> dict[str, str]:
+        """Return what each task has logged since the last call."""
+        texts: dict[str, str] = {}
+        for record in self.news():
+            texts[record.task] = texts.get(record.task, "") + record.text
+        return texts
+
 
 def _errors(fields: dict[str, Any]) -> list[str]:
     return [

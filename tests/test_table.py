@@ -55,6 +55,13 @@ def lights(hook: CortexHook, cortex_emulator: Emulator) -> None:
     hook.run(make)
 
 
+def operator(**changes: Any) -> CortexCompleteTableOperator:
+    """Return a task that answers the signals."""
+    arguments: dict[str, Any] = {"task_id": "answer", "model": MODEL, "source": "signals"}
+    arguments |= {"destination": "answers", "prompt_column": "body"}
+    return CortexCompleteTableOperator(**arguments | changes)
+
+
 IN_BOTH_WAYS = pytest.mark.parametrize(
     "answer", [False, True], indirect=True, ids=["worker", "deferred"]
 )
@@ -74,17 +81,7 @@ def answer(
     cortex_emulator.query_life = Life.by_looks(1)
 
     def run(facts: dict[str, Any] | None = None, **changes: Any) -> Result:
-        arguments: dict[str, Any] = {
-            "model": MODEL,
-            "source": "signals",
-            "destination": "answers",
-            "prompt_column": "body",
-            "deferrable": deferrable,
-        }
-        return worker.run(
-            lambda: CortexCompleteTableOperator(task_id="answer", **arguments | changes),
-            **(facts or {}),
-        )
+        return worker.run(lambda: operator(**{"deferrable": deferrable} | changes), **(facts or {}))
 
     return run
 
@@ -250,11 +247,7 @@ def test_what_would_fail(
 ) -> None:
     """What is wrong is told by the argument's name, for good, and before anything is paid for."""
     hook.run("CREATE TABLE old (id INT)")
-    arguments: dict[str, Any] = {"model": MODEL, "source": "signals", "destination": "new"}
-    arguments |= {"prompt_column": "body"}
-    result = worker.run(
-        lambda: CortexCompleteTableOperator(task_id="answer", **arguments | changes)
-    )
+    result = worker.run(lambda: operator(**{"destination": "new"} | changes))
     assert result.state == "failed"
     assert message in str(result.error)
     assert asked(cortex_emulator) == 0
@@ -272,10 +265,8 @@ def test_what_would_fail(
 )
 def test_arguments(changes: dict[str, Any]) -> None:
     """What can be told to be of no use when the DAG is parsed is refused then."""
-    arguments: dict[str, Any] = {"model": "m", "source": "s", "destination": "d"}
-    arguments |= {"prompt_column": "body"} | changes
     with pytest.raises(ValueError, match=r"must be|give either"):
-        CortexCompleteTableOperator(task_id="answer", **arguments)
+        operator(**changes)
 
 
 @IN_BOTH_WAYS
@@ -314,17 +305,7 @@ def test_execution_timeout_while_deferred(
 ) -> None:
     """A deferred wait ends with execution_timeout, on every Airflow, and the statement with it."""
     cortex_emulator.query_life = Life.by_time(3600)
-    result = worker.run(
-        lambda: CortexCompleteTableOperator(
-            task_id="answer",
-            model=MODEL,
-            source="signals",
-            destination="answers",
-            prompt_column="body",
-            deferrable=True,
-            execution_timeout=timedelta(minutes=5),
-        )
-    )
+    result = worker.run(lambda: operator(deferrable=True, execution_timeout=timedelta(minutes=5)))
     assert "execution_timeout has passed" in str(result.error)
     (query,) = cortex_emulator.queries.all()
     assert query.status is Status.ABORTED
@@ -341,16 +322,7 @@ def test_execution_timeout_on_the_worker(
             raise AirflowTaskTimeout("Timeout")
 
     monkeypatch.setattr("airflow_provider_cortex.operators.time.sleep", strike)
-    result = worker.run(
-        lambda: CortexCompleteTableOperator(
-            task_id="answer",
-            model=MODEL,
-            source="signals",
-            destination="answers",
-            prompt_column="body",
-            deferrable=False,
-        )
-    )
+    result = worker.run(lambda: operator(deferrable=False))
     assert isinstance(result.error, AirflowTaskTimeout)
     (query,) = cortex_emulator.queries.all()
     assert query.status is Status.ABORTED
@@ -371,14 +343,7 @@ def test_trigger_is_no_more(
     """If the trigger crashed the worker waits on; if the time was up the statement is cancelled."""
     monkeypatch.setattr("airflow_provider_cortex.operators.time.sleep", lambda _: None)
     cortex_emulator.query_life = Life.by_looks(3)
-    task = CortexCompleteTableOperator(
-        task_id="answer",
-        model=MODEL,
-        source="signals",
-        destination="answers",
-        prompt_column="body",
-        deferrable=True,
-    )
+    task = operator(deferrable=True)
     context: Any = {"ti": Instance(task), "task": task}
     with pytest.raises(TaskDeferred):
         task.execute(context)
@@ -434,14 +399,7 @@ def test_next_try_finds_the_query(lights: None, cortex_emulator: Emulator, worke
     cortex_emulator.query_life = Life.by_looks(3)
 
     def make() -> CortexCompleteTableOperator:
-        return CortexCompleteTableOperator(
-            task_id="answer",
-            model=MODEL,
-            source="signals",
-            destination="answers",
-            prompt_column="body",
-            deferrable=True,
-        )
+        return operator(deferrable=True)
 
     died = Worker()
     died.event = staticmethod(lambda _: {"kind": "of another version"})
@@ -459,15 +417,7 @@ def test_kill_on_the_worker(
     tasks: list[CortexCompleteTableOperator] = []
 
     def make() -> CortexCompleteTableOperator:
-        tasks.append(
-            CortexCompleteTableOperator(
-                task_id="answer",
-                model=MODEL,
-                source="signals",
-                destination="a",
-                prompt_column="body",
-            )
-        )
+        tasks.append(operator(destination="a"))
         return tasks[-1]
 
     def killed(_: float) -> None:

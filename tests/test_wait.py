@@ -53,13 +53,13 @@ def job(cortex_emulator: Emulator, connection: str) -> Job:
     return job
 
 
-def wait_for(job: Job, began: float = BEGAN, **changes: Any) -> CortexFineTuneTrigger:
+def wait_for(job: Job, **changes: Any) -> CortexFineTuneTrigger:
     """Return a trigger that cancels the job when it is killed."""
     return CortexFineTuneTrigger(
         finetune_job_id=job.id,
         session={"snowflake_conn_id": "snowflake_default"},
-        started_at=began,
-        deadline=began + 3600,
+        started_at=BEGAN,
+        deadline=BEGAN + 3600,
         **{"cancel_on_kill": True, **changes},
     )
 
