@@ -13,7 +13,6 @@ from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
-from airflow.providers.common.compat.sdk import conf
 from asgiref.sync import sync_to_async
 
 from airflow_provider_cortex import metrics
@@ -29,6 +28,7 @@ from airflow_provider_cortex.errors import (
     UnreachableError,
     UnreadableAnswerError,
 )
+from airflow_provider_cortex.settings import batch_size
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.hooks import CortexHook
@@ -41,9 +41,6 @@ Outcome = FineTuneJob | CortexError
 
 NETWORK_TIMEOUT = 60
 """Seconds for which the driver tries one look: a look that hangs is a look that failed."""
-
-BATCH_SIZE = 200
-"""The most jobs in one statement, unless ``[cortex] batch_size`` says otherwise."""
 
 GATHER = 0.05
 """Seconds in which calls that fall due together are gathered, to travel together."""
@@ -75,8 +72,7 @@ class CortexClient:
         self.session = session
         self.users = 0
         self._key = key
-        size = conf.getint("cortex", "batch_size", fallback=BATCH_SIZE)
-        self._batching = Batching(max(1, size))
+        self._batching = Batching(batch_size())
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cortex-client")
         self._awaited: dict[str, list[asyncio.Future[FineTuneJob]]] = {}
         self._work: asyncio.Task[None] | None = None

@@ -16,6 +16,8 @@ DEEPEST = 3
 
 _PART = re.compile(r'(?P<plain>[A-Za-z_][A-Za-z0-9_$]*)|"(?P<quoted>(?:[^"]|"")+)"')
 
+_SUFFIX = re.compile(r"(?<=.)_\d+$", re.DOTALL)
+
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
@@ -78,6 +80,16 @@ def column(name: str) -> Identifier:
 def sql(parts: tuple[Identifier, ...]) -> str:
     """Return a name for a statement."""
     return ".".join(part.sql for part in parts)
+
+
+def family(name: str) -> str:
+    """
+    Return what the versions of one model have in common, for people to read.
+
+    Snowflake appends a suffix to a name that is taken. That it is a number behind an underscore is a guess.
+    """
+    parts = [part.folded for part in parse(name) or (Identifier(name, is_quoted=True),)]
+    return ".".join([*parts[:-1], _SUFFIX.sub("", parts[-1])])
 
 
 def _identifier(match: re.Match[str]) -> Identifier:

@@ -30,10 +30,27 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def word(job: FineTuneJob) -> str:
+    """Return the status, one that we do not know as it was written."""
+    return job.reported_status if job.status is JobStatus.UNKNOWN else job.status.value
+
+
 def state(job: FineTuneJob) -> str:
-    """Return status and progress: ``IN_PROGRESS 33 %``, a status we do not know as it was written."""
-    status = job.reported_status if job.status is JobStatus.UNKNOWN else job.status.value
+    """Return status and progress: ``IN_PROGRESS 33 %``."""
+    status = word(job)
     return status if job.progress is None else f"{status} {job.progress * 100:.0f} %"
+
+
+def left(progress: float | None, *, elapsed: float) -> float | None:
+    """Return how many seconds a job still takes that goes on as it did, None if nobody can tell."""
+    return elapsed * (1 - progress) / progress if progress else None
+
+
+def seconds_left(job: FineTuneJob, *, now: float) -> float | None:
+    """Return the same of a job that runs, whose creation is known; *now* is epoch seconds."""
+    if job.is_over or job.created_on is None:
+        return None
+    return left(job.progress, elapsed=max(0.0, now - job.created_on.timestamp()))
 
 
 def line(job: FineTuneJob, *, elapsed: float, delay: float) -> str:
@@ -44,9 +61,9 @@ def line(job: FineTuneJob, *, elapsed: float, delay: float) -> str:
     :param delay: seconds to the next look.
     """
     times = f"{duration(elapsed)} elapsed"
-    if job.progress:
-        left = elapsed * (1 - job.progress) / job.progress
-        times += f", about {duration(left)} left"
+    remaining = left(job.progress, elapsed=elapsed)
+    if remaining is not None:
+        times += f", about {duration(remaining)} left"
     shown = f"{short_id(job.id)} {state(job)}"
     if job.progress is not None:
         filled = round(job.progress * BAR)

@@ -1,0 +1,136 @@
+"""What is known of all the jobs of an account: SHOW lists them, and DESCRIBE tells the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_cortex.cortex.batching import Batching
+from airflow_provider_cortex.cortex.identifier import family
+from airflow_provider_cortex.cortex.job import FineTuneJob, JobError
+from airflow_provider_cortex.cortex.progress import seconds_left, word
+
+STATEMENTS = 3
+"""The most statements for one look that describe jobs."""
+
+LONG_AGO = datetime.fromtimestamp(0, tz=UTC)
+
+
+@dataclass(slots=True)
+class Overview:
+    """
+    The jobs of an account, as they become known look by look.
+
+    SHOW tells of a job its id, status, base model and when it was created; the rest takes DESCRIBE, of which
+    a statement has many, and a look few. So what runs is described at each look, and what is over once.
+    When that is too much for one look, the next ones go on with it.
+
+    Source: https://docs.snowflake.com/sql-reference/functions/finetune-show
+
+    :param size: the most jobs in one statement.
+    """
+
+    size: int
+    _jobs: dict[str, FineTuneJob] = field(default_factory=dict)
+    _settled: set[str] = field(default_factory=set)
+    """The jobs of which no more is to be learned."""
+    _described_in: dict[str, int] = field(default_factory=dict)
+    """The look in which a job was asked for last."""
+    _look: int = 0
+    _batching: Batching = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._batching = Batching(self.size)
+
+    @property
+    def jobs(self) -> tuple[FineTuneJob, ...]:
+        """The jobs that the last SHOW listed, the newest first, with all that is known of them."""
+        return tuple(
+            sorted(self._jobs.values(), key=lambda job: job.created_on or LONG_AGO, reverse=True)
+        )
+
+    def show(self, jobs: Sequence[FineTuneJob]) -> None:
+        """Begin a look: these are the jobs that there are."""
+        self._look += 1
+        listed = {job.id for job in jobs}
+        for gone in self._jobs.keys() - listed:
+            del self._jobs[gone]
+            self._settled.discard(gone)
+            self._described_in.pop(gone, None)
+        for job in jobs:
+            known = self._jobs.get(job.id)
+            if known is not None and known.status is not job.status:
+                self._settled.discard(job.id)
+            self._learn(job)
+
+    def statements(self) -> list[list[str]]:
+        """Return which jobs to describe in this look, statement by statement."""
+        asked = [job for job in self.jobs if job.id not in self._settled]
+        # What runs comes first, then what was never described, or has waited for the longest time.
+        asked.sort(key=lambda job: (job.is_over, self._described_in.get(job.id, 0)))
+        return self._batching.divide(job.id for job in asked)[:STATEMENTS]
+
+    def describe(self, job: FineTuneJob) -> None:
+        """Take note of what DESCRIBE told of a job."""
+        self._learn(job)
+        self._described_in[job.id] = self._look
+        if job.is_over:
+            self._settled.add(job.id)
+
+    def refuse(self, job_ids: Sequence[str]) -> None:
+        """
+        Take note of a statement that was refused: for one of these jobs, nobody knows which, or their number.
+
+        They are asked for with less company from then on. One that is refused alone stays as SHOW tells it.
+        """
+        self._batching.unanswered(job_ids)
+        self._described_in |= dict.fromkeys(job_ids, self._look)
+        if len(job_ids) == 1:
+            self._settled.update(job_ids)
+
+    def _learn(self, job: FineTuneJob) -> None:
+        """Keep what is said of a job now, and of what was said before what is not said again."""
+        known = self._jobs.get(job.id)
+        if known is None:
+            self._jobs[job.id] = job
+            return
+        said = {name: value for name, value in job.to_dict().items() if value not in (None, "")}
+        self._jobs[job.id] = FineTuneJob.parse(known.to_dict() | said)
+
+
+def row(job: FineTuneJob, *, now: float) -> dict[str, Any]:
+    """
+    Return what a table of jobs tells of one, as JSON can hold it.
+
+    Moments are epoch milliseconds, as Cortex has them; what is not known is None.
+
+    :param now: epoch seconds.
+    """
+    return {
+        "id": job.id,
+        "status": word(job),
+        "is_over": job.is_over,
+        "progress": job.progress,
+        "seconds_left": seconds_left(job, now=now),
+        "model": job.model,
+        "family": family(job.model) if job.model else None,
+        "base_model": job.base_model,
+        "created_on": _milliseconds(job.created_on),
+        "finished_on": _milliseconds(job.finished_on),
+        "trained_tokens": job.trained_tokens,
+        "training_loss": job.training_loss,
+        "validation_loss": job.validation_loss,
+        "error": _said(job.error),
+    }
+
+
+def _milliseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else round(moment.timestamp() * 1000)
+
+
+def _said(error: JobError | None) -> str | None:
+    if error is None:
+        return None
+    return f"{error.code}: {error.message}" if error.code else error.message
