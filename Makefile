@@ -12,7 +12,7 @@ COMPAT = .compat/2.11 .compat/lowest .compat/clients
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo ui test coverage lint compat cluster bench soak $(COMPAT:.compat/%=compat-%) mutate environments clean
+.PHONY: help demo ui test coverage lint browser pictures compat cluster bench soak $(COMPAT:.compat/%=compat-%) mutate environments clean
 
 help:
 	@echo 'Targets:'
@@ -37,6 +37,13 @@ lint: $(ENVIRONMENT) ## check style, types and who imports whom
 	@echo '== ruff format' && .venv/bin/ruff format --check
 	@echo '== mypy' && .venv/bin/mypy
 	@echo '== lint-imports' && .venv/bin/lint-imports
+
+browser: $(ENVIRONMENT) ## try the jobs page in Chromium, on a real Airflow
+	@echo '== Tests of the page'
+	@.venv/bin/python $(PYTEST) --override-ini='addopts=--import-mode=importlib' --confcutdir=tests/browser tests/browser
+
+pictures: $(ENVIRONMENT) ## take the pictures of the page that the README shows
+	@.venv/bin/python -m browser
 
 compat: test $(COMPAT:.compat/%=compat-%) ## run the tests also on older Airflows, and Snowflake's own client
 
@@ -69,7 +76,7 @@ mutate: .compat/mutation/made ## change the code in many small ways, and list wh
 	@.compat/mutation/bin/mutmut results
 
 clean: ## remove all that these targets have made
-	rm -rf .cache .cluster .compat .coverage .demo .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .venv build dist mutants
+	rm -rf .browser .cache .cluster .compat .coverage .demo .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .venv build dist mutants
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # What a machine that checks everything needs, two at a time: make --jobs=2 environments
@@ -88,7 +95,7 @@ define environment
 endef
 
 .venv/made: pyproject.toml constraints.txt
-	$(call environment,constraints.txt,--editable '.[emulator]' --group test --group lint)
+	$(call environment,constraints.txt,--editable '.[emulator]' --group test --group browser --group lint)
 	@# Its tests run in four processes, and each would compile the same.
 	@.venv/bin/python -m compileall -qq -j 0 .venv/lib
 

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
-from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
+import airflow
+from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom, conf
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import TaskInstanceKey
 
 QUERY_URL = "query_url"
 """The operator's attribute, and the XCom on Airflow 2, that has the address."""
+
+JOB_URL = "job_url"
+"""The operator's attribute that has the address."""
+
+PAGE_ROUTE = "cortex-jobs"
+"""What Airflow calls the jobs page by, behind ``/plugin/``."""
+
+HAS_PAGE = not airflow.__version__.startswith(("2.", "3.0."))
+"""Whether this Airflow can show the jobs page: 3.1 was the first that shows pages of plugins."""
 
 
 class SnowflakeQueryLink(BaseOperatorLink):
@@ -30,3 +41,29 @@ class SnowflakeQueryLink(BaseOperatorLink):
             return getattr(operator, QUERY_URL) or ""
         read = getattr(XCom, "get_value", None)  # Airflow 2
         return (read and read(ti_key=ti_key, key=QUERY_URL)) or ""
+
+
+class FineTuneJobLink(BaseOperatorLink):
+    """The task's fine-tuning job, on the jobs page inside Airflow."""
+
+    name = "Fine-tuning job"
+
+    def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
+        """Return the address, and nothing if the task has no job yet."""
+        return getattr(operator, JOB_URL, None) or ""
+
+
+JOB_LINKS: tuple[BaseOperatorLink, ...] = (FineTuneJobLink(),) if HAS_PAGE else ()
+"""The links of every task that has a job."""
+
+
+def job_url(job_id: str, *, conn_id: str) -> str | None:
+    """
+    Return where the jobs page shows a job; None where there is no such page.
+
+    It begins with Airflow's ``[api] base_url``, as ``airflow.utils.helpers.build_airflow_dagrun_url`` has it.
+    """
+    if not HAS_PAGE:
+        return None
+    base = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
+    return f"{base}/plugin/{PAGE_ROUTE}?{urlencode({'conn_id': conn_id, 'job': job_id})}"

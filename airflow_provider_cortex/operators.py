@@ -44,7 +44,7 @@ from airflow_provider_cortex.errors import (
     UnreadableAnswerError,
     excerpt,
 )
-from airflow_provider_cortex.links import SnowflakeQueryLink
+from airflow_provider_cortex.links import JOB_LINKS, SnowflakeQueryLink
 from airflow_provider_cortex.store import Store
 from airflow_provider_cortex.tasks import LAST_WORDS, NET, TIME_IS_UP, CortexTask, seconds
 from airflow_provider_cortex.triggers import CortexQueryTrigger
@@ -73,7 +73,7 @@ class CortexFineTuneOperator(CortexTask):
     Start a Snowflake Cortex fine-tuning job, and return its id.
 
     The task ends as soon as Cortex has taken the job on: wait for it with
-    :class:`~airflow_provider_cortex.sensors.CortexFineTuneSensor`.
+    :class:`~airflow_provider_cortex.sensors.CortexFineTuneSensor`. XComs: ``return_value`` and ``finetune_job_id``.
 
     It starts a job once. Cortex would start, and have paid for, another one at every call, so a retry, a
     cleared task or the successor of a worker that died first looks for the job that an earlier try has
@@ -111,7 +111,7 @@ class CortexFineTuneOperator(CortexTask):
         "validation_data": "sql",
         "options": "json",
     }
-    operator_extra_links = (SnowflakeQueryLink(),)
+    operator_extra_links = (SnowflakeQueryLink(), *JOB_LINKS)
     ui_color = "#d6f0fa"
 
     def __init__(
@@ -143,12 +143,19 @@ class CortexFineTuneOperator(CortexTask):
             request = self._request()
         with self.cortex(context) as hook:
             hook.open()
-            job = self._earlier(request, hook, context)
-            if job is not None:
-                return self._adopt(job)
-            if self.validate:
-                self._validate(request, hook)
-            return self._create(request, hook, Store(context, REQUEST, self.log))
+            job_id = self._job_id(request, hook, context)
+            self.link_job(job_id)
+            self.record_job(job_id, context)
+            return job_id
+
+    def _job_id(self, request: FineTuneRequest, hook: CortexHook, context: Context) -> str:
+        """Return the id of the job, which is started unless it is there."""
+        job = self._earlier(request, hook, context)
+        if job is not None:
+            return self._adopt(job)
+        if self.validate:
+            self._validate(request, hook)
+        return self._create(request, hook, Store(context, REQUEST, self.log))
 
     def _request(self) -> FineTuneRequest:
         """Return what to ask of Cortex, checked."""

@@ -34,21 +34,45 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "config": {
             "cortex": {
-                "description": "How this package asks Snowflake Cortex.",
+                "description": "How this package asks Snowflake Cortex, and what its jobs page shows.",
                 "options": {
                     "batch_size": {
                         "description": (
-                            "The most fine-tuning jobs that a triggerer asks for in one statement."
+                            "The most fine-tuning jobs that one statement asks for, of a triggerer or the jobs page."
                         ),
                         "version_added": "0.1.0",
                         "type": "integer",
                         "example": "50",
                         "default": "200",
-                    }
+                    },
+                    "jobs_page_conn_ids": {
+                        "description": (
+                            'The Snowflake connections whose accounts\' jobs are on the page "Cortex fine-tuning",'
+                            " by their ids, with commas in between."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "snowflake_default,snowflake_eu",
+                        "default": "snowflake_default",
+                    },
+                    "jobs_page_refresh_seconds": {
+                        "description": (
+                            "For how many seconds what that page knows is new enough: each look at an account is one"
+                            " SHOW and at most three DESCRIBE statements, however many people watch."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": "60",
+                        "default": "15",
+                    },
                 },
             }
         },
-        "extra-links": ["airflow_provider_cortex.links.SnowflakeQueryLink"],
+        "cli": ["airflow_provider_cortex.cli.get_cli_commands"],
+        "extra-links": [
+            "airflow_provider_cortex.links.SnowflakeQueryLink",
+            "airflow_provider_cortex.links.FineTuneJobLink",
+        ],
         "hooks": _modules("hooks"),
         "operators": _modules("operators"),
         "sensors": _modules("sensors"),

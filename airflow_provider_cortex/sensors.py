@@ -44,6 +44,7 @@ from airflow_provider_cortex.errors import (
     TriggerBrokeError,
 )
 from airflow_provider_cortex.history import previous_duration
+from airflow_provider_cortex.links import JOB_LINKS
 from airflow_provider_cortex.notes import STANDING
 from airflow_provider_cortex.store import Store
 from airflow_provider_cortex.tasks import LAST_WORDS, NET, TIME_IS_UP, CortexTask, seconds
@@ -69,7 +70,8 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
     Wait for a Snowflake Cortex fine-tuning job, and return the tuned model's name.
 
     XComs: ``return_value`` and ``model`` are the model's name as Cortex made it (it may differ from
-    the one asked for); ``finetune_job`` is everything that Cortex told about the job.
+    the one asked for); ``finetune_job`` is everything that Cortex told about the job, ``finetune_job_id`` its
+    id, from the first look on.
 
     With an ``AssetAlias`` among its ``outlets`` it emits an event for
     ``snowflake://account/database/schema/model`` (on Airflow 2 a dataset's); with an ``Asset``, it emits that one's.
@@ -118,6 +120,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         *gates.FIGURES,
         *CortexTask.template_fields,
     )
+    operator_extra_links = JOB_LINKS
     ui_color = "#d6f0fa"
 
     def __init__(
@@ -273,6 +276,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
     def _look(self, context: Context) -> FineTuneJob | None:
         """Return the job if it is over, from the trigger's event or, without one, from Cortex."""
         job_id = self._job_id()
+        self.link_job(job_id)
         resumed_with, self._resumed_with = self._resumed_with, None
         if resumed_with is not None:
             (event,) = resumed_with
@@ -292,6 +296,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
     def _new_watch(self, job_id: str, context: Context) -> Watch:
         self._limits()  # of no use at the end of a wait, if they are of no use
         self.log.info("Waiting for fine-tuning job %s", job_id)
+        self.record_job(job_id, context)
         started_at = self._started_at(context)
         poller = Poller(
             job_id=job_id,

@@ -24,13 +24,16 @@ from airflow_provider_cortex.errors import (
     FineTuneOverError,
     RefusedError,
 )
-from airflow_provider_cortex.links import QUERY_URL
+from airflow_provider_cortex.links import QUERY_URL, job_url
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_cortex.hooks import CortexHook
 
+
+JOB_ID = "finetune_job_id"
+"""The XCom that tells which job a task has started, or waits for: the jobs page reads it."""
 
 LAST_WORDS = 30.0
 """
@@ -101,6 +104,7 @@ class CortexTask(BaseOperator):
         self._sources: dict[str, str] = {}
         self.query_url: str | None = None
         self._query_id: str | None = None
+        self.job_url: str | None = None
 
     def cortex_session(self, context: Context | None = None) -> Session:
         """Return the settings of this task's Snowflake session, tagged with who asks."""
@@ -149,6 +153,19 @@ class CortexTask(BaseOperator):
         ti = context["ti"]
         if self.query_url and not hasattr(ti, "get_first_reschedule_date"):  # Airflow 2
             ti.xcom_push(key=QUERY_URL, value=self.query_url)
+
+    def link_job(self, job_id: str) -> None:
+        """Keep where the jobs page shows this task's job, for the extra link."""
+        self.job_url = job_url(job_id, conn_id=self.snowflake_conn_id)
+
+    def record_job(self, job_id: str, context: Context) -> None:
+        """Tell the jobs page which job is this task's. Nothing is raised."""
+        if not self.do_xcom_push:
+            return
+        try:
+            context["ti"].xcom_push(key=JOB_ID, value=job_id)
+        except Exception as error:  # noqa: BLE001 - an Airflow in trouble raises what it likes; it is only for people to see
+            self.log.debug("The jobs page will not show this task: %s", error)
 
     def leave(self, hook: CortexHook) -> None:
         """

@@ -16,7 +16,14 @@ class Api:
     """What to ask an api-server, which may not be up yet."""
 
     def __init__(self, url: str) -> None:
+        self._url = url
         self._http = httpx.Client(base_url=f"{url}/api/v2", timeout=20, trust_env=False)
+
+    def sign_in(self, user: str, password: str) -> None:
+        """Ask as this user from now on; where everybody is an admin, nobody need sign in."""
+        who = {"username": user, "password": password}
+        answer = self._http.post(f"{self._url}/auth/token", json=who).raise_for_status()
+        self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def get(self, path: str) -> Any | None:
         """Return the answer; None if there is none: no server yet, or nothing by this path."""

@@ -8,10 +8,12 @@ import pytest
 from airflow.providers.common.compat.sdk import XCom
 
 from airflow_provider_cortex.cortex.place import Place
-from airflow_provider_cortex.emulator import Emulator
-from airflow_provider_cortex.links import SnowflakeQueryLink
+from airflow_provider_cortex.emulator import Emulator, Life
+from airflow_provider_cortex.links import HAS_PAGE, FineTuneJobLink, SnowflakeQueryLink
 from airflow_provider_cortex.operators import CortexFineTuneOperator
-from tests.worker import AIRFLOW_2, Worker
+from airflow_provider_cortex.sensors import CortexFineTuneSensor
+from airflow_provider_cortex.tasks import JOB_ID
+from tests.worker import AIRFLOW_2, MODES, Worker, in_mode
 
 HISTORY = "/#/compute/history/queries/01b7/detail"
 
@@ -80,3 +82,71 @@ def test_link_in_the_webserver(kept: str | None, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(XCom, "get_value", lambda **_: kept)
     key: Any = SimpleNamespace()
     assert SnowflakeQueryLink().get_link(SimpleNamespace(), ti_key=key) == (kept or "")
+
+
+def page_of(job_id: str, base: str = "") -> str:
+    """Return where a job is on the jobs page, where there is one."""
+    return f"{base}/plugin/cortex-jobs?conn_id=snowflake_default&job={job_id}" if HAS_PAGE else ""
+
+
+def test_job_of_the_operator(
+    connection: str, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task that starts a job links to it, behind the address that Airflow has, and records it."""
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/team/")
+    query = "SELECT 'a' AS prompt, 'b' AS completion"
+    tasks: list[CortexFineTuneOperator] = []
+
+    def make() -> CortexFineTuneOperator:
+        arguments: Any = {"model": "m", "base_model": "llama3.1-8b", "training_data": query}
+        tasks.append(CortexFineTuneOperator(task_id="start", **arguments))
+        return tasks[-1]
+
+    result = worker.run(make)
+    job_id = result.xcoms["return_value"]
+    assert result.xcoms[JOB_ID] == job_id
+    key: Any = SimpleNamespace()
+    link = FineTuneJobLink().get_link(tasks[-1], ti_key=key)
+    assert link == page_of(job_id, "https://airflow.example.com/team")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_job_of_the_sensor(
+    mode: str, connection: str, cortex_emulator: Emulator, worker: Worker
+) -> None:
+    """The task that waits links to its job in each of its processes, and records it while it waits."""
+    # Between two looks it sleeps in mode poke, for real.
+    life = Life.at_once() if mode == "poke" else Life.by_looks(2)
+    job = cortex_emulator.jobs.add(model="m", life=life)
+    tasks: list[CortexFineTuneSensor] = []
+
+    def make() -> CortexFineTuneSensor:
+        id_in_a_template = f" {job.id}\n"
+        arguments: Any = in_mode(mode)
+        tasks.append(
+            CortexFineTuneSensor(task_id="wait", finetune_job_id=id_in_a_template, **arguments)
+        )
+        return tasks[-1]
+
+    result = worker.run(make)
+    assert result.state == "success"
+    assert result.xcoms[JOB_ID] == job.id
+    key: Any = SimpleNamespace()
+    links = {FineTuneJobLink().get_link(task, ti_key=key) for task in tasks if task.job_url}
+    assert links == ({page_of(job.id)} if HAS_PAGE else set())
+    assert (
+        any(isinstance(link, FineTuneJobLink) for link in tasks[0].operator_extra_links) is HAS_PAGE
+    )
+
+
+def test_nothing_is_recorded_that_is_not_to_be(
+    connection: str, cortex_emulator: Emulator, worker: Worker
+) -> None:
+    """A task that pushes no XComs pushes none for the page either."""
+    job = cortex_emulator.jobs.add(model="m")
+    result = worker.run(
+        lambda: CortexFineTuneSensor(
+            task_id="wait", finetune_job_id=job.id, mode="poke", do_xcom_push=False
+        )
+    )
+    assert JOB_ID not in result.xcoms

@@ -12,6 +12,7 @@ import airflow
 import jsonschema
 
 import airflow_provider_cortex
+from airflow_provider_cortex.links import HAS_PAGE, JOB_LINKS
 from airflow_provider_cortex.provider_info import PACKAGE, get_provider_info
 
 HEAVY = ("snowflake.connector", "pandas", "fakesnow", "duckdb", "fastapi")
@@ -53,6 +54,17 @@ def test_entry_point() -> None:
     assert entry.load()() == get_provider_info()
 
 
+def test_plugin() -> None:
+    """Airflow finds the page among its plugins; one that shows no pages is given none, and does not mind."""
+    (entry,) = importlib.metadata.entry_points(
+        group="airflow.plugins", module="airflow_provider_cortex.plugin"
+    )
+    plugin = entry.load()()
+    plugin.validate()
+    assert len(plugin.external_views) == len(plugin.fastapi_apps) == (1 if HAS_PAGE else 0)
+    assert len(JOB_LINKS) == (1 if HAS_PAGE else 0)
+
+
 def test_airflow_lists_the_provider() -> None:
     """``airflow providers get --full`` shows the package's modules and its classes."""
     command = [sys.executable, "-m", "airflow", "providers", "get", PACKAGE, "--full"]
@@ -73,7 +85,17 @@ def test_airflow_lists_the_provider() -> None:
 
 def test_importing_loads_nothing_heavy() -> None:
     """A DAG file is parsed every half minute: neither the driver nor pandas is loaded for that."""
-    modules = ["sensors", "operators", "triggers", "hooks", "client", "tasks", "provider_info"]
+    modules = [
+        "cli",
+        "client",
+        "hooks",
+        "operators",
+        "plugin",
+        "provider_info",
+        "sensors",
+        "tasks",
+        "triggers",
+    ]
     loaded = run(
         f"import sys, {', '.join(f'airflow_provider_cortex.{module}' for module in modules)};"
         f" print([name for name in {HEAVY} if name in sys.modules])"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 from airflow_provider_cortex.cortex.batching import Batching
@@ -36,9 +37,9 @@ class Overview:
     _jobs: dict[str, FineTuneJob] = field(default_factory=dict)
     _settled: set[str] = field(default_factory=set)
     """The jobs of which no more is to be learned."""
-    _described_in: dict[str, int] = field(default_factory=dict)
-    """The look in which a job was asked for last."""
-    _look: int = 0
+    _turns: dict[str, int] = field(default_factory=dict)
+    """The jobs that were asked for, numbered in the order in which they were so last."""
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
     _batching: Batching = field(init=False)
 
     def __post_init__(self) -> None:
@@ -53,12 +54,11 @@ class Overview:
 
     def show(self, jobs: Sequence[FineTuneJob]) -> None:
         """Begin a look: these are the jobs that there are."""
-        self._look += 1
         listed = {job.id for job in jobs}
         for gone in self._jobs.keys() - listed:
             del self._jobs[gone]
             self._settled.discard(gone)
-            self._described_in.pop(gone, None)
+            self._turns.pop(gone, None)
         for job in jobs:
             known = self._jobs.get(job.id)
             if known is not None and known.status is not job.status:
@@ -69,13 +69,13 @@ class Overview:
         """Return which jobs to describe in this look, statement by statement."""
         asked = [job for job in self.jobs if job.id not in self._settled]
         # What runs comes first, then what was never described, or has waited for the longest time.
-        asked.sort(key=lambda job: (job.is_over, self._described_in.get(job.id, 0)))
+        asked.sort(key=lambda job: (job.is_over, self._turns.get(job.id, 0)))
         return self._batching.divide(job.id for job in asked)[:STATEMENTS]
 
     def describe(self, job: FineTuneJob) -> None:
         """Take note of what DESCRIBE told of a job."""
         self._learn(job)
-        self._described_in[job.id] = self._look
+        self._turns[job.id] = next(self._numbers)
         if job.is_over:
             self._settled.add(job.id)
 
@@ -86,7 +86,7 @@ class Overview:
         They are asked for with less company from then on. One that is refused alone stays as SHOW tells it.
         """
         self._batching.unanswered(job_ids)
-        self._described_in |= dict.fromkeys(job_ids, self._look)
+        self._turns |= dict.fromkeys(job_ids, next(self._numbers))
         if len(job_ids) == 1:
             self._settled.update(job_ids)
 

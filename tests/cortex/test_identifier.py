@@ -70,3 +70,21 @@ def test_depth() -> None:
 def test_column(name: str, folded: str) -> None:
     """A column's name is Snowflake's if it is an identifier, and else meant letter by letter."""
     assert identifier.column(name).folded == folded
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("triage", "TRIAGE"),
+        ("DB.S.triage_2", "DB.S.TRIAGE"),
+        ("DB.S.TRIAGE_2_10", "DB.S.TRIAGE_2"),
+        ('DB.S."my model_3"', "DB.S.my model"),
+        ("DB_1.S_2.triage", "DB_1.S_2.TRIAGE"),
+        ("_1", "_1"),
+        ("v_", "V_"),
+        ("no name_7", "no name"),
+    ],
+)
+def test_family(name: str, family: str) -> None:
+    """The versions of a model differ in a number behind an underscore, and in how they are written."""
+    assert identifier.family(name) == family

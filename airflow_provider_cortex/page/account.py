@@ -1,0 +1,137 @@
+"""The jobs of one connection's account, asked for seldom, however many people look."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from airflow_provider_cortex import listing
+from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.cortex.overview import Overview
+from airflow_provider_cortex.cortex.session import Session
+from airflow_provider_cortex.errors import CortexError, NoConnectionError, RefusedError
+from airflow_provider_cortex.hooks import CortexHook
+from airflow_provider_cortex.settings import batch_size
+
+log = logging.getLogger(__name__)
+
+NETWORK_TIMEOUT = 20
+"""Seconds for which the driver tries one step of a look."""
+
+PATIENCE = 0.2
+"""Seconds for which somebody who looks waits for news, rather than get what was known before."""
+
+AFTER_REFUSAL = 5 * 60.0
+"""Seconds without another look after a refusal: Snowflake locks a user out who is turned down again and again."""
+
+LONGEST_PAUSE = 60 * 60.0
+"""Seconds to the next look at the most, however many have failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What is known of an account's jobs."""
+
+    conn_id: str
+    jobs: tuple[FineTuneJob, ...] = ()
+    """The newest first."""
+    as_of: float | None = None
+    """When Snowflake told it, epoch seconds; None if it has not yet."""
+    is_loading: bool = False
+    """Whether Snowflake is being asked just now."""
+    is_missing: bool = False
+    """Whether Airflow has no such connection."""
+    error: str | None = None
+    """Why the last look failed; the jobs are those of the one before."""
+
+
+class Account:
+    """
+    The jobs of one connection's account.
+
+    What is known is good for a while, and Snowflake is asked by one thread, of this account only: who looks gets what
+    is known, even if Snowflake does not answer. A look that fails makes the next one come later, and later.
+
+    To be used in one event loop.
+
+    :param refresh_seconds: for how long what is known is good.
+    :param clock: tells the time, epoch seconds.
+    """
+
+    def __init__(
+        self, conn_id: str, *, refresh_seconds: float, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.known = View(conn_id=conn_id)
+        self._refresh_seconds = refresh_seconds
+        self._clock = clock
+        self._due = 0.0
+        self._failures = 0
+        self._overview = Overview(batch_size())
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cortex-page")
+        self._work: asyncio.Future[None] | None = None
+
+    async def view(self, *, patience: float = PATIENCE) -> View:
+        """
+        Return what is known, and have Snowflake asked if that is old.
+
+        :param patience: for how many seconds to wait for the answer.
+        """
+        if not self._is_loading and self._clock() >= self._due:
+            loop = asyncio.get_running_loop()
+            self._work = loop.run_in_executor(self._thread, self._look)
+        if self._work is not None:
+            await asyncio.wait({self._work}, timeout=patience)
+        return replace(self.known, is_loading=self._is_loading)
+
+    def close(self) -> None:
+        """End the session, once its thread is through with what it is doing; nobody waits for that."""
+        self._thread.submit(self._end_session)
+        self._thread.shutdown(wait=False)
+
+    @property
+    def _is_loading(self) -> bool:
+        return self._work is not None and not self._work.done()
+
+    @cached_property
+    def _hook(self) -> CortexHook:
+        session = Session(snowflake_conn_id=self.known.conn_id).shared()
+        return CortexHook.of(session, network_timeout=NETWORK_TIMEOUT)
+
+    def _look(self) -> None:
+        """Ask Snowflake, and keep what came of it."""
+        try:
+            listing.look(self._hook, self._overview)
+        except Exception as error:  # noqa: BLE001 - whatever a secrets backend raises, people are to see it
+            self._fail(error)
+        else:
+            now = self._clock()
+            self._failures, self._due = 0, now + self._refresh_seconds
+            self.known = View(conn_id=self.known.conn_id, jobs=self._overview.jobs, as_of=now)
+
+    def _fail(self, error: Exception) -> None:
+        self._failures += 1
+        pause = self._pause(error)
+        self._due = self._clock() + pause
+        said = str(error) if isinstance(error, CortexError) else repr(error)
+        if isinstance(error, RefusedError):
+            said += f" (Snowflake is not asked again for {pause / 60:.0f} min.)"
+        is_missing = isinstance(error, NoConnectionError)
+        if not is_missing:
+            log.warning("The jobs page could not look at the fine-tuning jobs: %s", said)
+        self.known = replace(self.known, is_missing=is_missing, error=None if is_missing else said)
+
+    def _pause(self, error: Exception) -> float:
+        """Return how many seconds to leave Snowflake alone."""
+        if isinstance(error, NoConnectionError):  # which costs Snowflake nothing
+            return self._refresh_seconds
+        first = AFTER_REFUSAL if isinstance(error, RefusedError) else self._refresh_seconds
+        return min(LONGEST_PAUSE, first * 2.0 ** min(self._failures - 1, 30))
+
+    def _end_session(self) -> None:
+        if "_hook" in vars(self):
+            self._hook.close()

@@ -1,0 +1,123 @@
+"""
+What the page's browser asks for.
+
+Every route is a GET that changes nothing, and wants the viewer's Airflow session and the permission to see
+plugins: so all of it is routes, and there is neither a folder of static files nor a page of documentation, which would
+be served to anybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Any
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_view
+from fastapi import Depends, FastAPI, HTTPException, Response
+
+from airflow_provider_cortex.cortex.overview import row
+from airflow_provider_cortex.page.account import Account, View
+from airflow_provider_cortex.page.tasks import tasks_of
+from airflow_provider_cortex.settings import jobs_page_conn_ids, jobs_page_refresh_seconds
+
+ASSETS = files("airflow_provider_cortex.page").joinpath("assets")
+MEDIA_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript"}
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    # Nothing but what is served here is loaded or run, whatever Cortex may have sent.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:;"
+        " base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def create_app() -> FastAPI:
+    """Return the page's application, for the connections that Airflow's configuration names."""
+    refresh_seconds = jobs_page_refresh_seconds()
+    accounts = {
+        conn_id: Account(conn_id, refresh_seconds=refresh_seconds)
+        for conn_id in jobs_page_conn_ids()
+    }
+    assets = {file.name: file.read_bytes() for file in ASSETS.iterdir()}
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        for account in accounts.values():
+            account.close()
+
+    app = FastAPI(
+        dependencies=[Depends(requires_access_view(AccessView.PLUGINS))],
+        lifespan=lifespan,
+        openapi_url=None,
+    )
+
+    @app.get("/jobs")
+    async def page() -> Response:
+        return _response(assets["jobs.html"], "text/html")
+
+    @app.get("/assets/{name}")
+    async def asset(name: str) -> Response:
+        if name not in assets:
+            raise HTTPException(404, f"The page has no {name}.")
+        return _response(assets[name], MEDIA_TYPES[f".{name.rpartition('.')[2]}"])
+
+    @app.get("/api/jobs")
+    async def jobs() -> Response:
+        views = await asyncio.gather(*(account.view() for account in accounts.values()))
+        now = time.time()
+        return _json(
+            {
+                "now": round(now * 1000),
+                "refresh_seconds": refresh_seconds,
+                "accounts": [_told(view, now=now) for view in views],
+            }
+        )
+
+    @app.get("/api/job")
+    def job(conn_id: str, job_id: str, user: GetUserDep) -> Response:
+        known = accounts[conn_id].known.jobs if conn_id in accounts else ()
+        found = next((job for job in known if job.id == job_id), None)
+        if found is None:
+            raise HTTPException(404, f"No fine-tuning job {job_id} is known of {conn_id}.")
+        dag_ids = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
+        return _json(
+            {
+                "conn_id": conn_id,
+                "id": found.id,
+                "record": found.to_dict(),
+                "tasks": tasks_of(found, dag_ids=dag_ids),
+            }
+        )
+
+    return app
+
+
+def _told(view: View, *, now: float) -> dict[str, Any]:
+    """Return what the browser is told of an account, moments in epoch milliseconds."""
+    return {
+        "conn_id": view.conn_id,
+        "as_of": None if view.as_of is None else round(view.as_of * 1000),
+        "is_loading": view.is_loading,
+        "is_missing": view.is_missing,
+        "error": view.error,
+        "jobs": [row(job, now=now) for job in view.jobs],
+    }
+
+
+def _json(content: Mapping[str, Any]) -> Response:
+    return _response(json.dumps(content), "application/json")
+
+
+def _response(content: str | bytes, media_type: str) -> Response:
+    return Response(content, media_type=media_type, headers=HEADERS)

@@ -1,0 +1,66 @@
+/** Scales and ticks of a chart's axes. */
+
+const HOUR = 3600 * 1000;
+const DAY = 24 * HOUR;
+
+// How far two ticks are apart: in which unit, how many of it, and how long one is, roughly.
+const STEPS = [
+  ...[1, 3, 6, 12].map((many) => ({ unit: "hour", many, length: HOUR })),
+  ...[1, 2, 7, 14].map((many) => ({ unit: "day", many, length: DAY })),
+  ...[1, 2, 3, 6, 12, 24, 60].map((many) => ({ unit: "month", many, length: 30 * DAY })),
+];
+
+const WRITTEN = {
+  hour: { hour: "2-digit", minute: "2-digit" },
+  day: { day: "numeric", month: "short" },
+  month: { month: "short", year: "numeric" },
+};
+
+/** Return the function that maps *low* and *high* to *first* and *last*, and all between. */
+export function scale([low, high], [first, last]) {
+  return (value) => first + ((value - low) / (high - low)) * (last - first);
+}
+
+/** Return the ends of an axis of time, with some air around the moments. */
+export function span(moments) {
+  const [first, last] = [Math.min(...moments), Math.max(...moments)];
+  const air = Math.max(0.03 * (last - first), HOUR);
+  return [first - air, last + air];
+}
+
+/** Return about *count* ticks of time at round local hours, days or months. */
+export function timeTicks([from, to], count) {
+  const fits = ({ many, length }) => (to - from) / (many * length) <= count;
+  const { unit, many } = STEPS.find(fits) ?? STEPS.at(-1);
+  const written = new Intl.DateTimeFormat("en-GB", WRITTEN[unit]);
+  const ticks = [];
+  for (let at = 0; ; at += many) {
+    const value = moment(new Date(from), unit, at).getTime();
+    if (value > to) return ticks;
+    if (value >= from) ticks.push({ value, text: written.format(value) });
+  }
+}
+
+/** Return the moment that is *at* units after the beginning of the year, for hours of the day. */
+function moment(date, unit, at) {
+  const year = date.getFullYear();
+  if (unit === "hour") return new Date(year, date.getMonth(), date.getDate(), at);
+  return unit === "day" ? new Date(year, 0, 1 + at) : new Date(year, at, 1);
+}
+
+/** Return about *count* round numbers, the first and last of which enclose all *values*. */
+export function ticks(values, count) {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const step = roundStep((high - low || Math.abs(high) || 1) / count);
+  const first = Math.floor(low / step);
+  const last = Math.max(first + 1, Math.ceil(high / step));
+  const digits = Math.max(0, -Math.floor(Math.log10(step)));
+  return Array.from({ length: last - first + 1 }, (_, index) =>
+    Number(((first + index) * step).toFixed(digits)),
+  );
+}
+
+function roundStep(least) {
+  const power = 10 ** Math.floor(Math.log10(least));
+  return [1, 2, 5, 10].map((many) => many * power).find((step) => step >= least * 0.999);
+}

@@ -1,0 +1,168 @@
+"""What is known of all the jobs of an account, look by look."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
+from airflow_provider_cortex.cortex.overview import STATEMENTS, Overview, row
+
+OVER = ("SUCCESS", "ERROR", "CANCELLED")
+
+
+def job(job_id: str, status: str = "IN_PROGRESS", **fields: Any) -> FineTuneJob:
+    """Return a job as Cortex tells it."""
+    return FineTuneJob.parse({"id": job_id, "status": status} | fields)
+
+
+def look(overview: Overview, jobs: dict[str, FineTuneJob]) -> list[list[str]]:
+    """Look once at jobs of which SHOW tells little, and return what DESCRIBE was asked for."""
+    overview.show([job(known.id, known.status.value) for known in jobs.values()])
+    statements = overview.statements()
+    for job_ids in statements:
+        for job_id in job_ids:
+            overview.describe(jobs[job_id])
+    return statements
+
+
+def test_what_is_over_is_described_once() -> None:
+    """A look asks for what runs, and for what is over if it never did."""
+    overview = Overview(size=200)
+    jobs = {name: job(name) for name in "ab"} | {"c": job("c", "SUCCESS", model="m")}
+    assert look(overview, jobs) == [["a", "b", "c"]]
+    assert look(overview, jobs) == [["a", "b"]]
+    jobs["a"] = job("a", "ERROR", error={"code": "1", "message": "no"})
+    assert look(overview, jobs) == [["b", "a"]]
+    assert look(overview, jobs) == [["b"]]
+    jobs["b"] = job("b", "CANCELLED")
+    look(overview, jobs)
+    assert look(overview, jobs) == []
+    assert {known.id: known.model for known in overview.jobs}["c"] == "m"
+
+
+def test_newest_first() -> None:
+    """Jobs come by when they were created, the newest first, and those without a date at the end."""
+    overview = Overview(size=200)
+    overview.show([job("old", created_on=1), job("none"), job("new", created_on=2)])
+    assert [known.id for known in overview.jobs] == ["new", "old", "none"]
+
+
+def test_what_is_gone_is_forgotten() -> None:
+    """Snowflake collects old jobs: one that is no longer listed is no longer there."""
+    overview = Overview(size=200)
+    look(overview, {"a": job("a", "SUCCESS", model="m"), "b": job("b")})
+    look(overview, {"b": job("b")})
+    assert [known.id for known in overview.jobs] == ["b"]
+    assert look(overview, {"a": job("a", "SUCCESS", model="other")}) == [["a"]]
+    assert overview.jobs[0].model == "other"
+
+
+def test_what_is_said_last_counts_and_nothing_is_lost() -> None:
+    """SHOW may be newer than what DESCRIBE told before, and says less."""
+    overview = Overview(size=200)
+    described = job("a", "PENDING", progress=0.0, training_data="SELECT 1", created_on=5)
+    look(overview, {"a": described})
+    overview.show([job("a", "IN_PROGRESS", training_data="")])
+    (known,) = overview.jobs
+    assert known.status is JobStatus.IN_PROGRESS
+    assert known.training_data == "SELECT 1"
+
+
+def test_too_many_for_one_look() -> None:
+    """What one look has no statements for comes in the next ones; what runs comes first."""
+    overview = Overview(size=2)
+    jobs = {f"over {number}": job(f"over {number}", "SUCCESS") for number in range(9)}
+    jobs["runs"] = job("runs")
+    asked = [look(overview, jobs) for _ in range(3)]
+    assert [len(statements) for statements in asked] == [3, 3, 1]
+    assert [statements[0][0] for statements in asked] == ["runs", "runs", "runs"]
+    described = {job_id for statements in asked for job_ids in statements for job_id in job_ids}
+    assert described == jobs.keys()
+
+
+def test_all_that_run_have_their_turn() -> None:
+    """If more run than a look can ask for, those come first that have waited the longest."""
+    overview = Overview(size=1)
+    jobs = {name: job(name) for name in "abcd"}
+    turns = [name for _ in range(4) for (name,) in look(overview, jobs)]
+    assert all(turns.count(name) == 3 for name in jobs)
+
+
+def test_refused_job_is_found_out() -> None:
+    """A job that takes its statement with it is alone in the end, and then left as SHOW tells it."""
+    overview = Overview(size=16)
+    jobs = [job(f"job {number}", "SUCCESS") for number in range(16)]
+    told: set[str] = set()
+    looks = 0
+    while True:
+        overview.show(jobs)
+        statements = overview.statements()
+        if not statements:
+            break
+        looks += 1
+        for job_ids in statements:
+            if "job 3" in job_ids:
+                overview.refuse(job_ids)
+                continue
+            for job_id in job_ids:
+                told.add(job_id)
+                overview.describe(job(job_id, "SUCCESS"))
+    assert told == {f"job {number}" for number in range(16) if number != 3}
+    assert looks < 8
+    overview.show([*jobs[:3], job("job 3", "ERROR"), *jobs[4:]])
+    assert overview.statements() == [["job 3"]]
+
+
+@given(
+    st.integers(1, 5),
+    st.lists(st.dictionaries(st.integers(0, 20), st.sampled_from(["IN_PROGRESS", *OVER]))),
+)
+def test_a_look_is_never_dear(size: int, looks: list[dict[int, str]]) -> None:
+    """Whatever the jobs do, a look has at most three statements, none too large, no job twice."""
+    overview = Overview(size=size)
+    for listed in looks:
+        statements = look(overview, {str(name): job(str(name), listed[name]) for name in listed})
+        asked = [job_id for job_ids in statements for job_id in job_ids]
+        assert len(statements) <= STATEMENTS
+        assert all(len(job_ids) <= size for job_ids in statements)
+        assert len(asked) == len(set(asked))
+        assert {known.id for known in overview.jobs} == {str(name) for name in listed}
+
+
+def test_row_of_a_job_that_runs() -> None:
+    """A row tells how far a job is, and how long it will take if it goes on like this."""
+    told = row(job("a", progress=0.25, created_on=60_000, base_model="llama"), now=120.0)
+    assert told["status"] == "IN_PROGRESS"
+    assert not told["is_over"]
+    assert told["seconds_left"] == 180.0
+    assert (told["created_on"], told["finished_on"], told["model"]) == (60_000, None, None)
+
+
+def test_row_of_a_job_that_is_over() -> None:
+    """A row has the figures, the model with what its versions have in common, and why the job failed."""
+    told = row(
+        job(
+            "a",
+            "SUCCESS",
+            model="DB.S.triage_2",
+            progress=1.0,
+            created_on=1_000,
+            finished_on=2_000,
+            trained_tokens=5,
+            training_result={"training_loss": 0.5, "validation_loss": 0.7},
+        ),
+        now=120.0,
+    )
+    assert (told["model"], told["family"]) == ("DB.S.triage_2", "DB.S.TRIAGE")
+    assert (told["training_loss"], told["validation_loss"], told["trained_tokens"]) == (0.5, 0.7, 5)
+    assert (told["finished_on"], told["seconds_left"], told["is_over"]) == (2_000, None, True)
+    failed = row(job("a", "ERROR", error={"code": "E1", "message": "bad data"}), now=0.0)
+    assert failed["error"] == "E1: bad data"
+    assert row(job("a", "ERROR", error="bad data"), now=0.0)["error"] == "bad data"
+
+
+def test_row_of_a_status_that_nobody_knows() -> None:
+    """A status is shown in Cortex's own letters, and the job may still be running."""
+    told = row(job("a", "Hibernating"), now=0.0)
+    assert (told["status"], told["is_over"], told["seconds_left"]) == ("Hibernating", False, None)
