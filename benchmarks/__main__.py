@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import imports, machine, policy, results, waiting
+from benchmarks import imports, machine, page, policy, results, waiting
 
 TEXT = """\
 # Benchmarks
@@ -17,7 +17,12 @@ Written by `make bench`, the section Soak by `make soak`. Ratios are what may be
 and memory are those of one run on one machine."""
 
 
-PARTS = {"waiting": waiting.report, "policy": policy.report, "imports": imports.report}
+PARTS = {
+    "waiting": waiting.report,
+    "policy": policy.report,
+    "imports": imports.report,
+    "page": page.report,
+}
 
 
 def main() -> None:

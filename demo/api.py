@@ -13,11 +13,19 @@ PAGE = 100
 
 
 class Api:
-    """What to ask an api-server, which may not be up yet."""
+    """
+    What to ask an api-server, which may not be up yet.
 
-    def __init__(self, url: str) -> None:
+    :param root: where what is asked for is, behind *url*.
+    """
+
+    def __init__(self, url: str, *, root: str = "/api/v2") -> None:
         self._url = url
-        self._http = httpx.Client(base_url=f"{url}/api/v2", timeout=20, trust_env=False)
+        self._http = httpx.Client(base_url=url + root, timeout=20, trust_env=False)
+
+    def close(self) -> None:
+        """End the connections that are open."""
+        self._http.close()
 
     def sign_in(self, user: str, password: str) -> None:
         """Ask as this user from now on; where everybody is an admin, nobody need sign in."""

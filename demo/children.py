@@ -119,6 +119,7 @@ class Children:
                         process.kill()
             time.sleep(0.1)
         for child in children:
+            child.process.wait()
             self.forget(child)
 
     def _processes(self, children: Sequence[Child]) -> Iterator[psutil.Process]:

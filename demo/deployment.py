@@ -76,6 +76,9 @@ class Deployment:
     def end(self) -> None:
         """End everything; nothing need have been started."""
         self._children.end()
+        self.api.close()
+        if self._lock is not None:
+            self._lock.close()
 
     def wait_for(self, what: str, look: Callable[[], Answer | None]) -> Answer:
         """Look again and again until there is an answer, and return it."""

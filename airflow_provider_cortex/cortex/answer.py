@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,8 @@ def decode(answer: object) -> object:
     Return what the JSON text *answer* says, and anything but text as it is.
 
     Text is decoded twice at most: some clients encode an OBJECT's text once more. NaN and Infinity
-    are not JSON, and would break Airflow's database: they are read as null.
+    are not JSON, and would break Airflow's database and browsers: they are read as null, and so is a number that
+    is too large for a float.
 
     :raises UnreadableAnswerError: if it is not JSON.
     """
@@ -23,10 +25,15 @@ def decode(answer: object) -> object:
         if not isinstance(decoded, str):
             break
         try:
-            decoded = json.loads(decoded, parse_constant=lambda _: None)
+            decoded = json.loads(decoded, parse_constant=lambda _: None, parse_float=_finite)
         except (ValueError, RecursionError) as error:
             raise UnreadableAnswerError("which is not JSON", answer) from error
     return decoded
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
 
 
 def decode_object(answer: object) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
@@ -26,11 +27,14 @@ from airflow_provider_cortex.page.account import Account, View
 from airflow_provider_cortex.page.tasks import tasks_of
 from airflow_provider_cortex.settings import jobs_page_conn_ids, jobs_page_refresh_seconds
 
+FRESH = "no-store"
+FOR_GOOD = "private, max-age=31536000, immutable"
+"""For a file whose address tells which version of it there is."""
+
 ASSETS = files("airflow_provider_cortex.page").joinpath("assets")
-MEDIA_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript"}
+MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}
 
 HEADERS = {
-    "Cache-Control": "no-store",
     # Nothing but what is served here is loaded or run, whatever Cortex may have sent.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:;"
@@ -49,6 +53,9 @@ def create_app() -> FastAPI:
         for conn_id in jobs_page_conn_ids()
     }
     assets = {file.name: file.read_bytes() for file in ASSETS.iterdir()}
+    html = assets.pop("jobs.html")
+    version = sha256(b"".join(assets[name] for name in sorted(assets))).hexdigest()[:12]
+    modules = [name for name in assets if name.endswith(".js")]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -64,13 +71,18 @@ def create_app() -> FastAPI:
 
     @app.get("/jobs")
     async def page() -> Response:
-        return _response(assets["jobs.html"], "text/html")
+        response = _response(html.replace(b"assets/", f"assets/{version}/".encode()), "text/html")
+        for name in modules:  # rather than have the browser find out one from the other
+            link = f"<assets/{version}/{name}>; rel=modulepreload"
+            response.headers.append("Link", link)
+        return response
 
-    @app.get("/assets/{name}")
-    async def asset(name: str) -> Response:
-        if name not in assets:
-            raise HTTPException(404, f"The page has no {name}.")
-        return _response(assets[name], MEDIA_TYPES[f".{name.rpartition('.')[2]}"])
+    @app.get("/assets/{of_version}/{name}")
+    async def asset(of_version: str, name: str) -> Response:
+        if of_version != version or name not in assets:
+            raise HTTPException(404, f"The page has no {name} of version {of_version}.")
+        media_type = MEDIA_TYPES[f".{name.rpartition('.')[2]}"]
+        return _response(assets[name], media_type, keep=FOR_GOOD)
 
     @app.get("/api/jobs")
     async def jobs() -> Response:
@@ -119,5 +131,5 @@ def _json(content: Mapping[str, Any]) -> Response:
     return _response(json.dumps(content), "application/json")
 
 
-def _response(content: str | bytes, media_type: str) -> Response:
-    return Response(content, media_type=media_type, headers=HEADERS)
+def _response(content: str | bytes, media_type: str, *, keep: str = FRESH) -> Response:
+    return Response(content, media_type=media_type, headers=HEADERS | {"Cache-Control": keep})

@@ -45,7 +45,7 @@ def test_opens_from_the_menu(page: Page) -> None:
 
 
 def test_bar_moves_without_a_reload(
-    jobs: FrameLocator, running: str, deployment: PageDeployment
+    running: str, jobs: FrameLocator, deployment: PageDeployment
 ) -> None:
     """While a job runs, the page looks again by itself; and it stays where it is, with the focus."""
     bar = row(jobs, running).get_by_role("progressbar")
@@ -69,13 +69,13 @@ def test_filters(jobs: FrameLocator) -> None:
     everything = rows.count()
     jobs.get_by_label("Status").select_option("ERROR")
     for shown in rows.all():
-        expect(shown.locator("[data-status]")).to_have_attribute("data-status", "ERROR")
+        expect(shown.locator("td[data-status]")).to_have_attribute("data-status", "ERROR")
     failed = rows.count()
     assert 0 < failed < everything
     jobs.get_by_label("Status").select_option(index=0)
-    jobs.get_by_label("Model").fill("mail_ROUTER")
+    jobs.get_by_role("searchbox", name="Model").fill("mail_ROUTER")
     expect(rows).to_have_count(4)
-    jobs.get_by_label("Created").select_option(label="Last 30 days")
+    jobs.get_by_label("Started").select_option(label="Last 30 days")
     expect(rows).to_have_count(2)
     jobs.get_by_role("button", name="Clear filters").click()
     expect(rows).to_have_count(everything)
@@ -95,7 +95,7 @@ def test_chart(jobs: FrameLocator) -> None:
     expect(chart.get_by_role("img", name="mail_router", exact=False).first).to_be_visible()
 
 
-def test_failing_connection(jobs: FrameLocator, deployment: PageDeployment, running: str) -> None:
+def test_failing_connection(running: str, jobs: FrameLocator, deployment: PageDeployment) -> None:
     """An account that cannot be reached says so; its jobs, and the other account's, stay there, and it comes back."""
     expect(jobs.get_by_text("ADDRESS_BOOK").first).to_be_visible()
     deployment.other.stop()
@@ -116,7 +116,7 @@ def test_anonymous_is_turned_away(browser: Browser, deployment: PageDeployment) 
     page = context.new_page()
     page.goto("/plugin/cortex-jobs")
     page.wait_for_url("**/auth/login**")
-    for url in ("/cortex/jobs", "/cortex/api/jobs", "/cortex/assets/page.js"):
+    for url in ("/cortex/jobs", "/cortex/api/jobs", "/cortex/assets/v/page.js"):
         answer = context.request.get(url)
         assert answer.status == 401
         assert "ticket_triage" not in answer.text()
@@ -131,7 +131,7 @@ def test_detail_by_keyboard(jobs: FrameLocator, page: Page) -> None:
     detail = jobs.locator("#detail")
     expect(detail).to_contain_text("SELECT prompt, completion FROM tickets WHERE week <= 8")
     expect(detail).to_contain_text("SELECT prompt, completion FROM held_out")
-    expect(detail).to_contain_text("validation_loss")
+    expect(detail).to_contain_text("Validation loss")
     page.keyboard.press("Escape")
     expect(detail).to_be_hidden()
     expect(opener).to_be_focused()
@@ -141,7 +141,7 @@ def test_from_task_to_job_and_back(page: Page, waiting: tuple[Run, str]) -> None
     """A task that waits links to its job, and the job to the tasks that started it and wait for it."""
     run, job_id = waiting
     dag = run.path.replace("dagRuns", "runs")
-    page.goto(f"{dag}/tasks/wait")
+    page.goto(f"{dag}/tasks/wait/details")
     page.get_by_role("link", name="Fine-tuning job").click()
     detail = page.frame_locator("iframe").locator("#detail")
     expect(detail).to_contain_text(job_id)
@@ -152,7 +152,7 @@ def test_from_task_to_job_and_back(page: Page, waiting: tuple[Run, str]) -> None
     expect(detail).to_contain_text(job_id)
     tasks.filter(has_text="start").click()
     page.wait_for_url(f"**{dag}/tasks/start**")
-    expect(page.get_by_role("link", name="Fine-tuning job")).to_be_visible()
+    expect(page.get_by_text("CortexFineTuneOperator").first).to_be_visible()
     page.go_back()
     expect(detail).to_contain_text(job_id)
 
@@ -160,13 +160,13 @@ def test_from_task_to_job_and_back(page: Page, waiting: tuple[Run, str]) -> None
 def test_job_that_is_gone(page: Page) -> None:
     """A link to a job that the page does not know says which, and where it was looked for."""
     page.goto(f"/plugin/cortex-jobs?conn_id=other&job={quote('ft_gone')}")
-    said = page.frame_locator("iframe").get_by_text("ft_gone")
-    expect(said.first).to_be_visible()
-    expect(said.first).to_contain_text("jobs_page_conn_ids")
+    said = page.frame_locator("iframe").locator("#detail")
+    for part in ("ft_gone", "other", "jobs_page_conn_ids"):
+        expect(said).to_contain_text(part)
 
 
 def test_what_cortex_sent_is_shown_and_not_run(
-    jobs: FrameLocator, deployment: PageDeployment, running: str
+    running: str, jobs: FrameLocator, deployment: PageDeployment
 ) -> None:
     """A model called <script> is shown under that name; nothing of it becomes part of the page."""
     evil = deployment.emulator.jobs.add(model=EVIL)

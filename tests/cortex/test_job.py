@@ -284,3 +284,9 @@ def test_any_object_is_read_or_refused(record: dict[str, Any]) -> None:
         return
     assert FineTuneJob.parse(job.text) == job
     json.dumps(job.to_dict(), allow_nan=False)
+
+
+def test_number_too_large_for_a_float() -> None:
+    """What would become Infinity is null, as NaN is: neither is JSON for those who read it next."""
+    job = FineTuneJob.parse('{"id": "ft_1", "status": "SUCCESS", "new": [1e999, -1e999, 1e300]}')
+    assert job.to_dict()["new"] == [None, None, 1e300]

@@ -13,7 +13,8 @@ export class Trouble extends Error {
 
 /** Return what Airflow answers, or throw a Trouble. */
 export async function ask(path, parameters = {}) {
-  const response = await answered(`${path}?${new URLSearchParams(parameters)}`);
+  const query = new URLSearchParams(parameters).toString();
+  const response = await answered(query ? `${path}?${query}` : path);
   if (response.status === 401) {
     throw new Trouble("Your Airflow session has ended: log in again.", true);
   }

@@ -3,6 +3,7 @@
 const NAMES = ["job", "conn_id", "status", "model", "since"];
 
 const airflow = outer();
+const windows = airflow ? [window, airflow] : [window];
 const base = new URL("../", document.baseURI);
 
 /** Airflow's window, or null: it may be of another origin, or there may be none. */
@@ -14,22 +15,32 @@ function outer() {
   }
 }
 
-/** Return the page's state that the address holds. */
+/**
+ * Return the page's state that the address holds.
+ *
+ * A link inside Airflow has it in Airflow's address. From 3.3 on Airflow puts ours behind its own when we are
+ * loaded, and loads ours from there: so both are to have it.
+ */
 export function state() {
-  const query = new URLSearchParams((airflow ?? window).location.search);
+  return windows.map(queryOf).find((state) => Object.values(state).some(Boolean)) ?? queryOf(window);
+}
+
+function queryOf({ location }) {
+  const query = new URLSearchParams(location.search);
   return Object.fromEntries(NAMES.map((name) => [name, query.get(name) ?? ""]));
 }
 
 /** Have the address hold the page's state, so that it can be passed on. */
 export function keep(state) {
-  const { location, history } = airflow ?? window;
-  const url = new URL(location.href);
-  for (const name of NAMES) {
-    if (state[name]) url.searchParams.set(name, state[name]);
-    else url.searchParams.delete(name);
+  for (const { location, history } of windows) {
+    const url = new URL(location.href);
+    for (const name of NAMES) {
+      if (state[name]) url.searchParams.set(name, state[name]);
+      else url.searchParams.delete(name);
+    }
+    // The state of Airflow's history is React Router's.
+    if (url.href !== location.href) history.replaceState(history.state, "", url);
   }
-  // The state of the history is React Router's.
-  if (url.href !== location.href) history.replaceState(history.state, "", url);
 }
 
 /** Return the attributes of a link to a page of Airflow. */

@@ -5,7 +5,7 @@ import * as words from "./words.js";
 
 const SETTING =
   "[cortex] jobs_page_conn_ids (or AIRFLOW__CORTEX__JOBS_PAGE_CONN_IDS), separated by commas.";
-const CREATE = "Create it under Admin → Connections (type Snowflake), or name the ones to look at";
+const ADMIN = "under Admin → Connections (type Snowflake)";
 
 export class Messages {
   #element;
@@ -48,8 +48,8 @@ function ofTrouble(trouble) {
 
 function ofAccounts(accounts) {
   if (!accounts.length) {
-    const text = `No connection is named. ${CREATE.replace("it", "one")} in Airflow's configuration: ${SETTING}`;
-    return [{ key: "none", text }];
+    const remedy = `Create one ${ADMIN}, and name it in Airflow's configuration: ${SETTING}`;
+    return [{ key: "none", text: `No connection is named. ${remedy}` }];
   }
   return accounts.flatMap((account) => {
     const message = ofAccount(account);
@@ -59,8 +59,8 @@ function ofAccounts(accounts) {
 
 function ofAccount({ conn_id, error, is_missing, is_loading, as_of, jobs }) {
   if (is_missing) {
-    const missing = `Airflow has no connection “${conn_id}”.`;
-    return { text: `${missing} ${CREATE} in Airflow's configuration: ${SETTING}` };
+    const remedy = `Create it ${ADMIN}, or name the ones to look at in Airflow's configuration: ${SETTING}`;
+    return { text: `Airflow has no connection “${conn_id}”. ${remedy}` };
   }
   if (error) {
     const old = jobs.length && as_of ? `\nWhat is shown is from ${words.time(as_of).slice(0, 5)}.` : "";

@@ -10,10 +10,11 @@ const STEPS = [
   ...[1, 2, 3, 6, 12, 24, 60].map((many) => ({ unit: "month", many, length: 30 * DAY })),
 ];
 
+const written = (options) => new Intl.DateTimeFormat("en-GB", options).format;
 const WRITTEN = {
-  hour: { hour: "2-digit", minute: "2-digit" },
-  day: { day: "numeric", month: "short" },
-  month: { month: "short", year: "numeric" },
+  hour: written({ hour: "2-digit", minute: "2-digit" }),
+  day: written({ day: "numeric", month: "short" }),
+  month: written({ month: "short", year: "numeric" }),
 };
 
 /** Return the function that maps *low* and *high* to *first* and *last*, and all between. */
@@ -24,7 +25,7 @@ export function scale([low, high], [first, last]) {
 /** Return the ends of an axis of time, with some air around the moments. */
 export function span(moments) {
   const [first, last] = [Math.min(...moments), Math.max(...moments)];
-  const air = Math.max(0.03 * (last - first), HOUR);
+  const air = Math.max(0.05 * (last - first), DAY / 2);
   return [first - air, last + air];
 }
 
@@ -32,12 +33,12 @@ export function span(moments) {
 export function timeTicks([from, to], count) {
   const fits = ({ many, length }) => (to - from) / (many * length) <= count;
   const { unit, many } = STEPS.find(fits) ?? STEPS.at(-1);
-  const written = new Intl.DateTimeFormat("en-GB", WRITTEN[unit]);
   const ticks = [];
   for (let at = 0; ; at += many) {
-    const value = moment(new Date(from), unit, at).getTime();
-    if (value > to) return ticks;
-    if (value >= from) ticks.push({ value, text: written.format(value) });
+    const date = moment(new Date(from), unit, at);
+    const write = WRITTEN[unit === "hour" && date.getHours() === 0 ? "day" : unit];
+    if (date > to) return ticks;
+    if (date >= from) ticks.push({ value: date.getTime(), text: write(date) });
   }
 }
 
@@ -48,16 +49,17 @@ function moment(date, unit, at) {
   return unit === "day" ? new Date(year, 0, 1 + at) : new Date(year, at, 1);
 }
 
-/** Return about *count* round numbers, the first and last of which enclose all *values*. */
+/** Return about *count* ticks at round numbers, the first and last of which enclose all *values*. */
 export function ticks(values, count) {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const step = roundStep((high - low || Math.abs(high) || 1) / count);
   const first = Math.floor(low / step);
   const last = Math.max(first + 1, Math.ceil(high / step));
   const digits = Math.max(0, -Math.floor(Math.log10(step)));
-  return Array.from({ length: last - first + 1 }, (_, index) =>
-    Number(((first + index) * step).toFixed(digits)),
-  );
+  return Array.from({ length: last - first + 1 }, (_, index) => {
+    const text = ((first + index) * step).toFixed(digits);
+    return { value: Number(text), text };
+  });
 }
 
 function roundStep(least) {

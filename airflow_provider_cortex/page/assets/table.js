@@ -67,26 +67,30 @@ export class Table {
 
 class Row {
   #status = new Status();
+  #place = h("span", { class: "quiet" });
+  #name = h("span");
   #baseModel = h("span", { class: "clip" });
   #id = h("span");
   #told;
 
-  button = h("button", { type: "button", class: "name" });
-  #statusCell = h("td", { class: "status" }, this.#status.element);
-  #connection = h("td", { class: "connection" });
-  #started = h("td", { class: "started" });
-  #duration = h("td", { class: "duration" });
-  #tokens = h("td", { class: "tokens" });
-  #training = h("td", { class: "loss" });
-  #validation = h("td", { class: "loss" });
+  button = h("button", { type: "button", class: "name" }, this.#place, h("wbr"), this.#name);
+  #statusCell = cell({ class: "status" }, this.#status.element);
+  #connection = cell({ class: "connection" });
+  #day = h("span");
+  #time = h("span");
+  #started = cell({ class: "started" }, this.#day, " ", this.#time);
+  #duration = cell({ class: "duration" });
+  #tokens = cell({ class: "tokens" });
+  #training = cell({ class: "loss" });
+  #validation = cell({ class: "loss" });
 
   constructor(open) {
     const beneath = h("div", { class: "beneath" }, this.#baseModel, this.#id);
     this.element = h(
       "tr",
-      { click: () => isSelecting() || open(this.job) },
+      { role: "row", click: () => isSelecting() || open(this.job) },
       this.#statusCell,
-      h("td", { class: "model" }, this.button, beneath),
+      cell({ class: "model" }, this.button, beneath),
       this.#connection,
       this.#started,
       this.#duration,
@@ -106,8 +110,7 @@ class Row {
     this.#status.show(job);
     this.#showNames(job);
     say(this.#connection, job.conn_id);
-    say(this.#started, words.moment(job.created_on));
-    mark(this.#started, "title", words.iso(job.created_on));
+    this.#showStart(job.created_on);
     say(this.#tokens, words.whole(job.trained_tokens));
     say(this.#training, words.loss(job.training_loss));
     say(this.#validation, words.loss(job.validation_loss));
@@ -121,18 +124,31 @@ class Row {
   }
 
   #showNames({ id, model, base_model }) {
-    say(this.button, model ? words.lastPart(model) : words.NONE);
+    const name = model ? words.lastPart(model) : words.shortId(id);
+    say(this.#place, model ? model.slice(0, -name.length) : "");
+    say(this.#name, name);
     mark(this.button, "title", model ?? "Cortex names the model when it is made");
     mark(this.button, "aria-label", model ? null : `Job ${id}`);
     say(this.#baseModel, base_model ?? "");
     mark(this.#baseModel, "title", base_model);
-    say(this.#id, words.shortId(id));
+    say(this.#id, model ? words.shortId(id) : "");
     mark(this.#id, "title", id);
+  }
+
+  #showStart(moment) {
+    const [day, time] = words.moment(moment).split(", ");
+    say(this.#day, time ? `${day},` : day);
+    say(this.#time, time ?? "");
+    mark(this.#started, "title", words.iso(moment));
   }
 
   #showDuration() {
     say(this.#duration, words.duration(seconds(this.job)));
   }
+}
+
+function cell(attributes, ...children) {
+  return h("td", { role: "cell", ...attributes }, ...children);
 }
 
 /** Whether somebody marks text, to copy it, rather than choose the row. */

@@ -1,0 +1,63 @@
+"""``make pictures``: take the pictures of the page that the README shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, FrameLocator, Page
+
+from browser.chromium import chromium, sign_in
+from browser.deployment import PageDeployment
+from demo.console import play, say
+from demo.deployment import CHECKOUT
+
+FOLDER = CHECKOUT / "docs"
+SIZE = {"width": 1360, "height": 900}
+
+
+def pictures(deployment: PageDeployment) -> None:
+    say("Starting two emulators and Airflow")
+    deployment.start()
+    _, job_id = deployment.wait_in_dag()
+    deployment.emulator.jobs.stall(job_id, progress=0.62)
+    FOLDER.mkdir(exist_ok=True)
+    with chromium() as browser:
+        with _jobs(browser, deployment.url, "light") as (page, _):
+            _take(page, "jobs-light")
+        with _jobs(browser, deployment.url, "dark") as (page, _):
+            _take(page, "jobs-dark")
+        with _jobs(browser, deployment.url, "light") as (page, jobs):
+            jobs.locator(f'tr[data-job-id="{job_id}"]').get_by_role("button").click()
+            jobs.locator("#detail").get_by_role("link").first.wait_for()
+            _take(page, "job-running")
+            page.keyboard.press("Escape")
+            deployment.other.stop()
+            jobs.get_by_role("alert").wait_for()
+            jobs.get_by_label("Status").select_option("ERROR")
+            _take(page, "jobs-error")
+
+
+@contextmanager
+def _jobs(browser: Browser, url: str, theme: str) -> Iterator[tuple[Page, FrameLocator]]:
+    """Open the page in a window whose Airflow has this theme."""
+    context = browser.new_context(viewport=SIZE, timezone_id="Europe/Berlin", locale="en-GB")  # type: ignore[arg-type]  # a dictionary is what it takes
+    context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+    page = context.new_page()
+    sign_in(page, url)
+    page.goto(f"{url}/plugin/cortex-jobs")
+    jobs = page.frame_locator("iframe")
+    jobs.locator("#jobs tbody tr").first.wait_for()
+    yield page, jobs
+    context.close()
+
+
+def _take(page: Page, name: str) -> None:
+    page.wait_for_timeout(800)  # until nothing moves any more
+    path = FOLDER / f"{name}.png"
+    page.screenshot(path=path)
+    say(f"  {path.relative_to(CHECKOUT)}")
+
+
+if __name__ == "__main__":
+    play(pictures, PageDeployment())
