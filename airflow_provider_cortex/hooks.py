@@ -345,7 +345,7 @@ class CortexHook(SnowflakeHook):
         finally:
             del self.__dict__["get_connection"]
         if params.get("host") in LOOPBACK:
-            self._hint = f", which is port {params.get('port')} of this machine. {EMULATOR_HINT}"
+            self._hint = f" (It is port {params.get('port')} of this machine. {EMULATOR_HINT})"
         params["login_timeout"] = LOGIN_TIMEOUT
         if self.network_timeout is not None:
             params["login_timeout"] = min(LOGIN_TIMEOUT, self.network_timeout)
@@ -472,8 +472,8 @@ class CortexHook(SnowflakeHook):
         metrics.transient_error(conn_id=self.get_conn_id())
         # Whoever refuses a statement is running.
         hint = "" if isinstance(error, ProgrammingError) else self._hint
-        where = f"with connection {self.get_conn_id()!r}{hint}"
-        return UnreachableError(f"could not {about} {where} just now: {excerpt(str(error))}")
+        where = f"with connection {self.get_conn_id()!r}"
+        return UnreachableError(f"could not {about} {where} just now: {excerpt(str(error))}{hint}")
 
 
 def _trouble(error: Error, *, logging_in: bool = False) -> Trouble:

@@ -21,6 +21,9 @@ def pictures(deployment: PageDeployment) -> None:
     deployment.start()
     _, job_id = deployment.wait_in_dag()
     deployment.emulator.jobs.stall(job_id, progress=0.62)
+    deployment.calendar.offset = -25 * 60
+    deployment.emulator.jobs.stall(deployment.emulator.jobs.add(model="soon").id, progress=0.35)
+    deployment.calendar.offset = 0.0
     FOLDER.mkdir(exist_ok=True)
     with chromium() as browser:
         with _jobs(browser, deployment.url, "light") as (page, _):

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from airflow_provider_cortex.emulator import Emulator, Life
-from browser.history import Calendar, live_through
+from browser.history import Calendar, live_through, tickets
 from demo.api import Run
 from demo.deployment import CHECKOUT, COMPONENTS, Deployment, settings
 from demo.example import DAG_ID
@@ -65,7 +65,7 @@ class PageDeployment(Deployment):
         for name, command in COMPONENTS.items():
             self._python(name, environment, "airflow", *command)
         live_through(self.emulator, self.calendar)
-        self.other.jobs.add(model="BERLIN.PUBLIC.ADDRESS_BOOK")
+        self.other.jobs.add(model="BERLIN.PUBLIC.ADDRESS_BOOK", pairs=tuple(tickets(99, seed=4)))
         self.emulator.life = LONG
         self.wait_for("Airflow's api-server", lambda: self.api.get("/version"))
         self.api.sign_in(USER, PASSWORD)

@@ -45,7 +45,7 @@ def live_through(emulator: Emulator, calendar: Calendar) -> None:
             ("held_out", 100, 99),
         ):
             cursor.execute(f"CREATE TABLE {table} (week INT, prompt TEXT, completion TEXT)")
-            rows = [(n % WEEKS, *pair) for n, pair in enumerate(_tickets(size, seed))]
+            rows = [(n % WEEKS, *pair) for n, pair in enumerate(tickets(size, seed))]
             cursor.executemany(f"INSERT INTO {table} VALUES (%s, %s, %s)", rows)  # noqa: S608 - our own names
         for week in range(WEEKS):
             calendar.offset = (week - WEEKS) * 7 * DAY
@@ -77,7 +77,7 @@ def _train(
     return str(answer[0]).strip('"')
 
 
-def _tickets(number: int, seed: int) -> Iterator[tuple[str, str]]:
+def tickets(number: int, seed: int) -> Iterator[tuple[str, str]]:
     """Yield made-up tickets, and what to do about each: some of them hard to tell."""
     draw = random.Random(seed)  # noqa: S311 - the same ones every time
     for _ in range(number):

@@ -35,6 +35,8 @@ class Overview:
 
     size: int
     _jobs: dict[str, FineTuneJob] = field(default_factory=dict)
+    _answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """All that was said of each."""
     _settled: set[str] = field(default_factory=set)
     """The jobs of which no more is to be learned."""
     _turns: dict[str, int] = field(default_factory=dict)
@@ -56,7 +58,7 @@ class Overview:
         """Begin a look: these are the jobs that there are."""
         listed = {job.id for job in jobs}
         for gone in self._jobs.keys() - listed:
-            del self._jobs[gone]
+            del self._jobs[gone], self._answers[gone]
             self._settled.discard(gone)
             self._turns.pop(gone, None)
         for job in jobs:
@@ -92,12 +94,15 @@ class Overview:
 
     def _learn(self, job: FineTuneJob) -> None:
         """Keep what is said of a job now, and of what was said before what is not said again."""
-        known = self._jobs.get(job.id)
+        answer = job.to_dict()
+        known = self._answers.get(job.id)
         if known is None:
-            self._jobs[job.id] = job
+            self._answers[job.id], self._jobs[job.id] = answer, job
             return
-        said = {name: value for name, value in job.to_dict().items() if value not in (None, "")}
-        self._jobs[job.id] = FineTuneJob.parse(known.to_dict() | said)
+        said = {name: value for name, value in answer.items() if value not in (None, "")}
+        if not said.items() <= known.items():
+            known |= said
+            self._jobs[job.id] = FineTuneJob.parse(known)
 
 
 def row(job: FineTuneJob, *, now: float) -> dict[str, Any]:

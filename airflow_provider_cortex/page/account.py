@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 NETWORK_TIMEOUT = 20
 """Seconds for which the driver tries one step of a look."""
 
-PATIENCE = 0.2
+PATIENCE = 0.05
 """Seconds for which somebody who looks waits for news, rather than get what was known before."""
 
 AFTER_REFUSAL = 5 * 60.0
