@@ -66,4 +66,6 @@ def job_url(job_id: str, *, conn_id: str) -> str | None:
     if not HAS_PAGE:
         return None
     base = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
-    return f"{base}/plugin/{PAGE_ROUTE}?{urlencode({'conn_id': conn_id, 'job': job_id})}"
+    # What cannot be sent is refused elsewhere, by its name: a link is no reason to fail.
+    query = urlencode({"conn_id": conn_id, "job": job_id}, errors="replace")
+    return f"{base}/plugin/{PAGE_ROUTE}?{query}"

@@ -496,4 +496,5 @@ def test_whatever_happens_it_ends_the_same_in_every_mode(
 def without_what_varies(xcoms: Mapping[str, Any]) -> dict[str, Any]:
     """Return XComs as they would be of another job."""
     record = xcoms.get("finetune_job", {})
-    return {**xcoms, "finetune_job": {k: v for k, v in record.items() if k not in VARIES}}
+    others = {key: value for key, value in xcoms.items() if key != "finetune_job_id"}
+    return {**others, "finetune_job": {k: v for k, v in record.items() if k not in VARIES}}

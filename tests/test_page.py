@@ -1,9 +1,10 @@
 """The jobs page inside Airflow: what it tells, whom, and what that costs."""
 
+import asyncio
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -154,19 +155,19 @@ def test_ten_watchers_cost_what_one_does(browser: TestClient, cortex_emulator: E
 
 
 @pytest.fixture
-def run() -> Iterator[Callable[..., Any]]:
-    """Run what watches accounts, and leave no thread of theirs behind."""
-    import asyncio
+def run() -> Callable[..., Any]:
+    """Run what watches an account, and have it end its session."""
 
-    watched: list[Account] = []
+    def begin(work: Coroutine[Any, Any, None], account: Account) -> None:
+        async def watch() -> None:
+            try:
+                await work
+            finally:
+                await account.close()
 
-    def begin(work: Any, *accounts: Account) -> Any:
-        watched.extend(accounts)
-        return asyncio.run(work)
+        asyncio.run(watch())
 
-    yield begin
-    for account in watched:
-        account.close()
+    return begin
 
 
 def test_snowflake_that_does_not_answer_holds_nobody_up(

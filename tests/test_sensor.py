@@ -66,6 +66,7 @@ def test_xcoms(mode: str, cortex_emulator: Emulator, connection: str, worker: Wo
         "return_value": "DB.S.it's mine_1",
         "model": "DB.S.it's mine_1",
         "finetune_job": told,
+        "finetune_job_id": job.id,
     }
 
 
@@ -122,7 +123,7 @@ def test_a_model_that_misses_its_gate(
     result = worker.run(lambda: sensor(job_id, **limits, **arguments, **in_mode(mode)))
     assert result.state == state
     assert result.deferrals == (mode == "deferrable")
-    assert result.xcoms.keys() == {"finetune_job"}
+    assert result.xcoms.keys() == {"finetune_job", "finetune_job_id"}
     assert result.xcoms["finetune_job"]["model"] == "DB.S.m_1"
     error = result.error
     while error is not None and not isinstance(error, GateError):

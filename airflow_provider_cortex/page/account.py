@@ -26,6 +26,9 @@ NETWORK_TIMEOUT = 20
 PATIENCE = 0.05
 """Seconds for which somebody who looks waits for news, rather than get what was known before."""
 
+LAST_PATIENCE = 3.0
+"""Seconds for which the end of the application waits for the end of a session."""
+
 AFTER_REFUSAL = 5 * 60.0
 """Seconds without another look after a refusal: Snowflake locks a user out who is turned down again and again."""
 
@@ -88,10 +91,11 @@ class Account:
             await asyncio.wait({self._work}, timeout=patience)
         return replace(self.known, is_loading=self._is_loading)
 
-    def close(self) -> None:
-        """End the session, once its thread is through with what it is doing; nobody waits for that."""
-        self._thread.submit(self._end_session)
+    async def close(self) -> None:
+        """End the session, once its thread is through with what it is doing; a few seconds are waited for that."""
+        ending = asyncio.get_running_loop().run_in_executor(self._thread, self._end_session)
         self._thread.shutdown(wait=False)
+        await asyncio.wait({ending}, timeout=LAST_PATIENCE)
 
     @property
     def _is_loading(self) -> bool:

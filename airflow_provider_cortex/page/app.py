@@ -60,8 +60,7 @@ def create_app() -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        for account in accounts.values():
-            account.close()
+        await asyncio.gather(*(account.close() for account in accounts.values()))
 
     app = FastAPI(
         dependencies=[Depends(requires_access_view(AccessView.PLUGINS))],
