@@ -37,6 +37,7 @@ class Overview:
     _jobs: dict[str, FineTuneJob] = field(default_factory=dict)
     _answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     """All that was said of each."""
+    _described: set[str] = field(default_factory=set)
     _settled: set[str] = field(default_factory=set)
     """The jobs of which no more is to be learned."""
     _turns: dict[str, int] = field(default_factory=dict)
@@ -54,11 +55,17 @@ class Overview:
             sorted(self._jobs.values(), key=lambda job: job.created_on or LONG_AGO, reverse=True)
         )
 
+    @property
+    def undescribed(self) -> int:
+        """How many jobs there are of which only SHOW has told."""
+        return len(self._jobs) - len(self._described)
+
     def show(self, jobs: Sequence[FineTuneJob]) -> None:
         """Begin a look: these are the jobs that there are."""
         listed = {job.id for job in jobs}
         for gone in self._jobs.keys() - listed:
             del self._jobs[gone], self._answers[gone]
+            self._described.discard(gone)
             self._settled.discard(gone)
             self._turns.pop(gone, None)
         for job in jobs:
@@ -77,6 +84,7 @@ class Overview:
     def describe(self, job: FineTuneJob) -> None:
         """Take note of what DESCRIBE told of a job."""
         self._learn(job)
+        self._described.add(job.id)
         self._turns[job.id] = next(self._numbers)
         if job.is_over:
             self._settled.add(job.id)

@@ -1,0 +1,173 @@
+"""What somebody sees who watches a job: a live bar in a terminal, lines where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from airflow_provider_cortex.commands.terminal import Messages
+from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.cortex.progress import (
+    Narrator,
+    duration,
+    seconds_left,
+    short_id,
+    word,
+)
+from airflow_provider_cortex.errors import CortexError
+
+
+class Display(Protocol):
+    """What shows a wait."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End."""
+
+    def see(self, job: FineTuneJob, *, delay: float) -> None:
+        """Show what a look has found; *delay* is the seconds to the next one, 0 if there is none."""
+
+    def miss(self, error: CortexError, *, delay: float) -> None:
+        """Show that a look brought no answer."""
+
+    def tick(self, *, left: float) -> None:
+        """Show that time passes; *left* is the seconds to the next look."""
+
+
+def display(console: Console, *, job_id: str, clock: Callable[[], float]) -> Display:
+    """Return what suits the console."""
+    if console.is_interactive:
+        return Bar(job_id=job_id, console=console, clock=clock)
+    return Lines(console=console, clock=clock)
+
+
+@dataclass(kw_only=True)
+class Lines:
+    """A line at each change, and now and then as a sign of life: those of the sensor's log."""
+
+    console: Console
+    clock: Callable[[], float]
+
+    def __post_init__(self) -> None:
+        self._messages = Messages(self.console)
+        self._narrator = Narrator(self.clock())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        pass
+
+    def see(self, job: FineTuneJob, *, delay: float) -> None:
+        """Say what is new of a job that goes on."""
+        if not job.is_over:
+            self._narrator.tell(job, delay=delay, now=self.clock(), log=self._messages)
+
+    def miss(self, error: CortexError, *, delay: float) -> None:
+        """Say what went wrong."""
+        self._messages.warning("%s; next look in %.0f s", error, delay)
+
+    def tick(self, *, left: float) -> None:
+        """Say nothing."""
+
+
+class Warnings(Messages):
+    """What has to be said although a bar tells the rest."""
+
+    def info(self, message: str, /, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@dataclass(kw_only=True)
+class Bar:
+    """
+    A bar that is as long as the progress Cortex reported last.
+
+    Between two looks only times move.
+    """
+
+    job_id: str
+    console: Console
+    clock: Callable[[], float]
+    _job: FineTuneJob | None = None
+    _ends_at: float | None = None
+    """When the job will be over if it goes on as it did, epoch seconds."""
+    _task: TaskID = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._began = self.clock()
+        self._messages = Warnings(self.console)
+        self._narrator = Narrator(self._began)
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[told]}", markup=False),
+            console=self.console,
+            auto_refresh=False,  # time passes by tick alone
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._task = self._progress.add_task(short_id(self.job_id), total=1.0, told="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def see(self, job: FineTuneJob, *, delay: float) -> None:
+        """Draw the bar as the job is now."""
+        now = self.clock()
+        left = seconds_left(job, now=now)
+        self._job, self._ends_at = job, None if left is None else now + left
+        if job.created_on:
+            self._began = job.created_on.timestamp()
+        if not job.is_over:
+            self._narrator.tell(job, delay=delay, now=now, log=self._messages)
+        self._draw(f"; next look in {delay:.0f} s" if delay else "")
+
+    def miss(self, error: CortexError, *, delay: float) -> None:
+        """Say what went wrong, above the bar."""
+        self._messages.warning("%s; next look in %.0f s", error, delay)
+
+    def tick(self, *, left: float) -> None:
+        """Let the times move."""
+        self._draw(f"; next look in {left:.0f} s")
+
+    def _draw(self, end: str) -> None:
+        job, now = self._job, self.clock()
+        told = f"{duration(max(0.0, now - self._began))} elapsed"
+        if self._ends_at is not None:
+            told += f", about {duration(max(0.0, self._ends_at - now))} left"
+        if job is not None and job.progress is not None:
+            told = f"{job.progress * 100:.0f} %  {told}"
+        self._progress.update(
+            self._task,
+            description=f"{short_id(self.job_id)} {word(job) if job else ''}".strip(),
+            completed=job.progress or 0.0 if job else 0.0,
+            told=told + end,
+            refresh=True,
+        )
