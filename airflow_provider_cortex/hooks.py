@@ -86,6 +86,7 @@ class CortexHook(SnowflakeHook):
     :param network_timeout: for how many seconds the driver tries a statement, and a login at the most,
         unless the connection says otherwise. None: as long as it takes, since an answer may be long in
         coming; a login has a minute even so.
+    :param logs_in_again: whether credentials that are turned down are looked up, and tried, once more.
     :param kwargs: as of ``SnowflakeHook``: warehouse, database, schema, role, authenticator,
         session_parameters …
     """
@@ -96,9 +97,11 @@ class CortexHook(SnowflakeHook):
         *,
         query_tag: str | None = None,
         network_timeout: int | None = None,
+        logs_in_again: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(snowflake_conn_id=snowflake_conn_id, **kwargs)
+        self.logs_in_again = logs_in_again
         self.query_tag = query_tag
         self.network_timeout = network_timeout
         self._session: SnowflakeConnection | None = None
@@ -106,9 +109,13 @@ class CortexHook(SnowflakeHook):
         self._hint = ""
 
     @classmethod
-    def of(cls, session: Session, *, network_timeout: int | None = None) -> Self:
+    def of(
+        cls, session: Session, *, network_timeout: int | None = None, logs_in_again: bool = True
+    ) -> Self:
         """Return a hook for *session*."""
-        return cls(**session.to_dict(), network_timeout=network_timeout)
+        return cls(
+            **session.to_dict(), network_timeout=network_timeout, logs_in_again=logs_in_again
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -183,9 +190,14 @@ class CortexHook(SnowflakeHook):
             statements.describe(*job_ids), width=len(job_ids), about=f"describe fine-tuning {which}"
         )
 
-    def show(self) -> tuple[FineTuneJob, ...]:
-        """Return the account's jobs, each with its id, status, base model and creation time."""
-        return jobs(self._cell(statements.show(), about="show the fine-tuning jobs"))
+    def show(self, *, skip_unreadable: bool = False) -> tuple[FineTuneJob, ...]:
+        """
+        Return the account's jobs, each with its id, status, base model and creation time.
+
+        :param skip_unreadable: leave out what is no job, rather than raise.
+        """
+        answer = self._cell(statements.show(), about="show the fine-tuning jobs")
+        return jobs(answer, skip_unreadable=skip_unreadable)
 
     def create(
         self,
@@ -417,7 +429,7 @@ class CortexHook(SnowflakeHook):
         try:
             return self.get_conn()
         except Error as error:
-            if _trouble(error, logging_in=True) is not Trouble.LOGIN:
+            if not self.logs_in_again or _trouble(error, logging_in=True) is not Trouble.LOGIN:
                 raise
             self.log.warning(
                 "Snowflake turned the login with connection %r down: once more, with what the"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowPlugin
 
 from airflow_provider_cortex.links import HAS_PAGE, PAGE_ROUTE
+
+log = logging.getLogger(__name__)
 
 PREFIX = "/cortex"
 """Where Airflow serves the page's own application."""
@@ -43,6 +46,11 @@ class CortexPlugin(AirflowPlugin):
         """The application that answers the browser."""
         if not HAS_PAGE:
             return []
-        from airflow_provider_cortex.page.app import create_app
+        try:
+            from airflow_provider_cortex.page.app import create_app
 
-        return [{"app": create_app(), "url_prefix": PREFIX, "name": "Cortex fine-tuning"}]
+            app = create_app()
+        except Exception:  # of whatever kind: Airflow would not start, for a page that few need
+            log.exception("There is no page of fine-tuning jobs")
+            return []
+        return [{"app": app, "url_prefix": PREFIX, "name": "Cortex fine-tuning"}]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from airflow.providers.common.compat.sdk import conf
 
 SECTION = "cortex"
@@ -32,8 +34,17 @@ def jobs_page_conn_ids() -> tuple[str, ...]:
 
 
 def jobs_page_refresh_seconds() -> float:
-    """Return for how many seconds what the jobs page knows is new enough."""
+    """
+    Return for how many seconds what the jobs page knows is new enough.
+
+    :raises ValueError: if it is no such number.
+    """
     seconds: float = conf.getfloat(
         SECTION, "jobs_page_refresh_seconds", fallback=JOBS_PAGE_REFRESH_SECONDS
     )
+    if not math.isfinite(seconds):
+        message = (
+            f"[{SECTION}] jobs_page_refresh_seconds must be a number of seconds, and is {seconds}."
+        )
+        raise ValueError(message)
     return max(SOONEST, seconds)

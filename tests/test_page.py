@@ -12,7 +12,9 @@ from uuid import uuid4
 
 import pytest
 
+from airflow_provider_cortex.cortex.job import jobs
 from airflow_provider_cortex.emulator import Emulator, Life
+from airflow_provider_cortex.errors import UnreadableAnswerError
 from airflow_provider_cortex.links import HAS_PAGE
 from airflow_provider_cortex.tasks import JOB_ID
 
@@ -24,7 +26,7 @@ from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
-from airflow_provider_cortex.page.account import AFTER_REFUSAL, LONGEST_PAUSE, Account
+from airflow_provider_cortex.page.account import LONGEST_PAUSE, Account
 from airflow_provider_cortex.page.app import create_app
 from airflow_provider_cortex.page.tasks import path
 from airflow_provider_cortex.plugin import CortexPlugin
@@ -117,7 +119,7 @@ def test_500_jobs(browser: TestClient, cortex_emulator: Emulator) -> None:
 
 async def look_again(account: Account, clock: Clock) -> Any:
     """Return what is known once what was known has become old."""
-    clock.now += LONGEST_PAUSE
+    clock.now += 3600
     return await account.view(patience=60)
 
 
@@ -251,18 +253,94 @@ def test_user_who_is_turned_down_is_not_locked_out(
     clock = Clock()
     began = clock.now
     account = Account(connection, refresh_seconds=15, clock=clock.time)
-    tries: dict[str | None, float] = {}
+    tries = []
 
     async def watch() -> None:
-        while clock.now < began + 75 * 60:
+        while clock.now < began + 180 * 60:
+            refused = cortex_emulator.refused_logins
             view = await account.view(patience=60)
-            tries.setdefault(view.error, clock.now - began)
+            assert "Snowflake is not asked again for" in str(view.error)
+            tries.extend([(clock.now - began) / 60] * (cortex_emulator.refused_logins - refused))
             clock.now += 15
 
     run(watch(), account)
-    assert list(tries.values()) == [0, AFTER_REFUSAL, 3 * AFTER_REFUSAL, 7 * AFTER_REFUSAL]
-    for error, minutes in zip(tries, (5, 10, 20, 40), strict=True):
-        assert f"(Snowflake is not asked again for {minutes} min.)" in str(error)
+    assert tries == [0, 15, 45, 105, 165]
+
+
+def test_trouble_that_passes_is_soon_over(
+    connection: str, cortex_emulator: Emulator, run: Callable[..., Any]
+) -> None:
+    """However long there was trouble, two minutes after it the page knows that it is over."""
+    job = cortex_emulator.jobs.add(model="triage")
+    cortex_emulator.jobs.crash(job.id)
+    clock = Clock()
+    account = Account(connection, refresh_seconds=15, clock=clock.time)
+
+    async def watch() -> None:
+        for _ in range(10):
+            before = len(cortex_emulator.statements)
+            view = await account.view(patience=60)
+            assert view.error
+            assert len(cortex_emulator.statements) > before
+            clock.now += LONGEST_PAUSE
+        cortex_emulator.jobs.resume(job.id)
+        view = await account.view(patience=60)
+        assert (view.error, len(view.jobs)) == (None, 1)
+
+    run(watch(), account)
+
+
+def test_jobs_that_take_too_long_to_describe_are_there(
+    connection: str,
+    cortex_emulator: Emulator,
+    run: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A statement that nobody answers hides no job, and has fewer in it the next time."""
+    monkeypatch.setenv("AIRFLOW__CORTEX__BATCH_SIZE", "8")
+    chokes = [cortex_emulator.jobs.add(model="triage") for _ in range(8)][3]
+    cortex_emulator.jobs.crash(chokes.id)
+    clock = Clock()
+    account = Account(connection, refresh_seconds=15, clock=clock.time)
+
+    async def watch() -> None:
+        view = await account.view(patience=60)
+        assert len(view.jobs) == 8
+        assert (view.as_of, view.is_complete) == (clock.now, False)
+        assert "could not describe" in str(view.error)
+        for _ in range(8):
+            view = await look_again(account, clock)
+        described = {job.id for job in view.jobs if job.model}
+        assert described == {job.id for job in view.jobs} - {chokes.id}
+
+    run(watch(), account)
+
+
+def test_another_process_may_have_been_asked(
+    browser: TestClient, cortex_emulator: Emulator
+) -> None:
+    """Who opens a job is told of it by a process of the api-server that nobody has asked for the list yet."""
+    job = cortex_emulator.jobs.add(model="triage")
+    assert detail(browser, job.id)["record"]["model"] == "triage"
+
+
+@pytest.mark.parametrize("seconds", ["fifteen", "inf", "nan"])
+def test_wrong_setting_is_no_reason_not_to_start(
+    seconds: str, as_viewer: dict[str, str], monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    """Airflow starts without the page if that cannot be made, and its log says why."""
+    monkeypatch.setenv("AIRFLOW__CORTEX__JOBS_PAGE_REFRESH_SECONDS", seconds)
+    assert CortexPlugin().fastapi_apps == []
+    assert "jobs_page_refresh_seconds" in caplog.text
+
+
+def test_entry_that_is_no_job_hides_no_other(connection: str, cortex_emulator: Emulator) -> None:
+    """What SHOW lists and nobody can read is left out of the overview; who must not miss a job is told."""
+    job = cortex_emulator.jobs.add(model="triage")
+    answer = f'[{{"id": "{job.id}", "status": "SUCCESS"}}, {{"id": "ft_2", "status": null}}, 3]'
+    assert [known.id for known in jobs(answer, skip_unreadable=True)] == [job.id]
+    with pytest.raises(UnreadableAnswerError):
+        jobs(answer)
 
 
 def test_every_route_wants_a_session(browser: TestClient) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.overview import row
-from airflow_provider_cortex.cortex.progress import duration
+from airflow_provider_cortex.cortex.progress import duration, seconds_left
 
 COLUMNS = (
     "id",
@@ -59,8 +59,9 @@ def listed(job: FineTuneJob, *, now: float) -> dict[str, Any]:
     :param now: epoch seconds.
     """
     told = row(job, now=now)
-    del told["family"]  # which draws lines in a chart
+    del told["family"], told["ends_on"]  # which are for the page
     return told | {
+        "seconds_left": seconds_left(job, now=now),
         "created_on": _iso(job.created_on),
         "finished_on": _iso(job.finished_on),
         "duration": _seconds(job, now=now),

@@ -183,16 +183,24 @@ class FineTuneJob:
 _FIELDS = frozenset(FineTuneJob.__dataclass_fields__)
 
 
-def jobs(answer: object) -> tuple[FineTuneJob, ...]:
+def jobs(answer: object, *, skip_unreadable: bool = False) -> tuple[FineTuneJob, ...]:
     """
     Read the answer to ``FINETUNE('SHOW')``: every job of the account, in one array.
 
-    :raises UnreadableAnswerError: if it is not an array of jobs.
+    :param skip_unreadable: leave out what is no job.
+    :raises UnreadableAnswerError: if it is not an array, or not one of jobs.
     """
     decoded = decode(answer)
     if not isinstance(decoded, list):
         raise UnreadableAnswerError("which should be an array of jobs", answer)
-    return tuple(FineTuneJob.parse(entry) for entry in decoded)
+    found = []
+    for entry in decoded:
+        try:
+            found.append(FineTuneJob.parse(entry))
+        except UnreadableAnswerError:
+            if not skip_unreadable:
+                raise
+    return tuple(found)
 
 
 def _text(value: object) -> str | None:

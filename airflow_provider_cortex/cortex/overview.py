@@ -60,6 +60,11 @@ class Overview:
         """How many jobs there are of which only SHOW has told."""
         return len(self._jobs) - len(self._described)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that is over has been asked for."""
+        return all(job.id in self._settled for job in self._jobs.values() if job.is_over)
+
     def show(self, jobs: Sequence[FineTuneJob]) -> None:
         """Begin a look: these are the jobs that there are."""
         listed = {job.id for job in jobs}
@@ -81,24 +86,39 @@ class Overview:
         asked.sort(key=lambda job: (job.is_over, self._turns.get(job.id, 0)))
         return self._batching.divide(job.id for job in asked)[:STATEMENTS]
 
+    def answer(self, job_ids: Sequence[str]) -> None:
+        """Take note of a statement that was answered, however its jobs are."""
+        self._batching.answered(job_ids)
+
     def describe(self, job: FineTuneJob) -> None:
         """Take note of what DESCRIBE told of a job."""
         self._learn(job)
         self._described.add(job.id)
-        self._turns[job.id] = next(self._numbers)
-        if job.is_over:
-            self._settled.add(job.id)
+        self._take_turn(job.id)
 
-    def refuse(self, job_ids: Sequence[str]) -> None:
+    def skip(self, job_id: str) -> None:
+        """Take note that DESCRIBE tells nothing of a job: if it is over, it stays as SHOW tells it."""
+        self._take_turn(job_id)
+
+    def fail(self, job_ids: Sequence[str]) -> None:
         """
-        Take note of a statement that was refused: for one of these jobs, nobody knows which, or their number.
-
-        They are asked for with less company from then on. One that is refused alone stays as SHOW tells it.
+        Take note of a statement that was not answered, or was refused: for one of these jobs, nobody knows
+        which, or for their number. They are asked for with less company the next time.
         """
         self._batching.unanswered(job_ids)
-        self._turns |= dict.fromkeys(job_ids, next(self._numbers))
+        for job_id in job_ids:
+            self._turns[job_id] = next(self._numbers)
+
+    def refuse(self, job_ids: Sequence[str]) -> None:
+        """Take note of a statement that was refused: one that is for a single job tells of that one."""
+        self.fail(job_ids)
         if len(job_ids) == 1:
-            self._settled.update(job_ids)
+            self.skip(job_ids[0])
+
+    def _take_turn(self, job_id: str) -> None:
+        self._turns[job_id] = next(self._numbers)
+        if self._jobs[job_id].is_over:
+            self._settled.add(job_id)
 
     def _learn(self, job: FineTuneJob) -> None:
         """Keep what is said of a job now, and of what was said before what is not said again."""
@@ -117,16 +137,18 @@ def row(job: FineTuneJob, *, now: float) -> dict[str, Any]:
     """
     Return what a table of jobs tells of one, as JSON can hold it.
 
-    Moments are epoch milliseconds, as Cortex has them; what is not known is None.
+    Moments are epoch milliseconds, as Cortex has them; what is not known is None. A job that runs *ends_on* a moment
+    if it goes on as it did.
 
-    :param now: epoch seconds.
+    :param now: when Cortex told it, epoch seconds.
     """
+    left = seconds_left(job, now=now)
     return {
         "id": job.id,
         "status": word(job),
         "is_over": job.is_over,
         "progress": job.progress,
-        "seconds_left": seconds_left(job, now=now),
+        "ends_on": None if left is None else round((now + left) * 1000),
         "model": job.model,
         "family": family(job.model) if job.model else None,
         "base_model": job.base_model,

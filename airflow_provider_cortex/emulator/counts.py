@@ -9,6 +9,8 @@ class Counts:
 
     logins: int = 0
     """Sessions opened."""
+    refused_logins: int = 0
+    """Sessions that were not."""
     statements: int = 0
     """Statements answered, those that failed included."""
     statement_seconds: float = 0.0

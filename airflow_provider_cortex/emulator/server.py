@@ -187,6 +187,11 @@ class Emulator:
         return self._wire.counts.logins
 
     @property
+    def refused_logins(self) -> int:
+        """How many logins have been refused so far."""
+        return self._wire.counts.refused_logins
+
+    @property
     def open_sessions(self) -> int:
         """How many sessions are open: neither closed by their client nor ended."""
         return self._wire.open_sessions

@@ -201,6 +201,7 @@ class Wire:
     async def _login(self, request: Request) -> Response:
         login = (await _sent(request))["data"]
         if refusal := self._refusal(request.state.fault, login):
+            self.counts.refused_logins += 1
             return _refused(*refusal)
         parameters = login.get("SESSION_PARAMETERS", {})
         database = _identifier(request.query_params.get("databaseName"))

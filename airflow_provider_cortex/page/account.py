@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from functools import cached_property
 
 from airflow_provider_cortex import listing
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.cortex.overview import Overview
+from airflow_provider_cortex.cortex.overview import Overview, row
 from airflow_provider_cortex.cortex.session import Session
 from airflow_provider_cortex.errors import CortexError, NoConnectionError, RefusedError
 from airflow_provider_cortex.hooks import CortexHook
@@ -29,11 +30,17 @@ PATIENCE = 0.05
 LAST_PATIENCE = 3.0
 """Seconds for which the end of the application waits for the end of a session."""
 
-AFTER_REFUSAL = 5 * 60.0
-"""Seconds without another look after a refusal: Snowflake locks a user out who is turned down again and again."""
+AFTER_REFUSAL = 15 * 60.0
+"""
+Seconds without another look after the first refusal, and twice that after the next: Snowflake locks a user out who is
+turned down some times in a row, and each process of the api-server looks by itself.
+"""
 
-LONGEST_PAUSE = 60 * 60.0
-"""Seconds to the next look at the most, however many have failed."""
+LONGEST_AFTER_REFUSAL = 60 * 60.0
+"""Seconds at the most, however many looks were refused."""
+
+LONGEST_PAUSE = 2 * 60.0
+"""Seconds to the next look at the most after trouble that passes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +50,10 @@ class View:
     conn_id: str
     jobs: tuple[FineTuneJob, ...] = ()
     """The newest first."""
+    rows: str = "[]"
+    """What a table tells of them, as JSON: written once, however many people look."""
+    is_complete: bool = True
+    """Whether the next look would tell no more of what is over."""
     as_of: float | None = None
     """When Snowflake told it, epoch seconds; None if it has not yet."""
     is_loading: bool = False
@@ -50,7 +61,11 @@ class View:
     is_missing: bool = False
     """Whether Airflow has no such connection."""
     error: str | None = None
-    """Why the last look failed; the jobs are those of the one before."""
+    """Why the last look failed; the jobs are what is known all the same."""
+
+    def find(self, job_id: str) -> FineTuneJob | None:
+        """Return a job by its id."""
+        return next((job for job in self.jobs if job.id == job_id), None)
 
 
 class Account:
@@ -104,18 +119,31 @@ class Account:
     @cached_property
     def _hook(self) -> CortexHook:
         session = Session(snowflake_conn_id=self.known.conn_id).shared()
-        return CortexHook.of(session, network_timeout=NETWORK_TIMEOUT)
+        # Each look finds the connection as it is then.
+        return CortexHook.of(session, network_timeout=NETWORK_TIMEOUT, logs_in_again=False)
 
     def _look(self) -> None:
         """Ask Snowflake, and keep what came of it."""
         try:
-            listing.look(self._hook, self._overview)
+            listing.show(self._hook, self._overview)
+            self._keep()  # to describe them may take its time
+            listing.describe(self._hook, self._overview)
+            self._keep()
         except Exception as error:  # noqa: BLE001 - whatever a secrets backend raises, people are to see it
             self._fail(error)
         else:
-            now = self._clock()
-            self._failures, self._due = 0, now + self._refresh_seconds
-            self.known = View(conn_id=self.known.conn_id, jobs=self._overview.jobs, as_of=now)
+            self._failures, self._due = 0, self._clock() + self._refresh_seconds
+            self.known = replace(self.known, is_missing=False, error=None)
+
+    def _keep(self) -> None:
+        now, jobs = self._clock(), self._overview.jobs
+        self.known = replace(
+            self.known,
+            jobs=jobs,
+            rows=json.dumps([row(job, now=now) for job in jobs]),
+            as_of=now,
+            is_complete=self._overview.is_complete,
+        )
 
     def _fail(self, error: Exception) -> None:
         self._failures += 1
@@ -133,8 +161,10 @@ class Account:
         """Return how many seconds to leave Snowflake alone."""
         if isinstance(error, NoConnectionError):  # which costs Snowflake nothing
             return self._refresh_seconds
-        first = AFTER_REFUSAL if isinstance(error, RefusedError) else self._refresh_seconds
-        return min(LONGEST_PAUSE, first * 2.0 ** min(self._failures - 1, 30))
+        times = 2.0 ** min(self._failures - 1, 30)
+        if isinstance(error, RefusedError):
+            return min(LONGEST_AFTER_REFUSAL, AFTER_REFUSAL * times)
+        return max(self._refresh_seconds, min(LONGEST_PAUSE, self._refresh_seconds * times))
 
     def _end_session(self) -> None:
         if "_hook" in vars(self):

@@ -18,14 +18,19 @@ from importlib.resources import files
 from typing import Any
 
 from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_view
 from fastapi import Depends, FastAPI, HTTPException, Response
+from fastapi.concurrency import run_in_threadpool
 
-from airflow_provider_cortex.cortex.overview import row
+from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.page.account import Account, View
 from airflow_provider_cortex.page.tasks import tasks_of
 from airflow_provider_cortex.settings import jobs_page_conn_ids, jobs_page_refresh_seconds
+
+PATIENCE = 5.0
+"""Seconds for which the answer about a job waits for Snowflake, if nothing is known of it."""
 
 FRESH = "no-store"
 FOR_GOOD = "private, max-age=31536000, immutable"
@@ -86,48 +91,60 @@ def create_app() -> FastAPI:
     @app.get("/api/jobs")
     async def jobs() -> Response:
         views = await asyncio.gather(*(account.view() for account in accounts.values()))
-        now = time.time()
-        return _json(
-            {
-                "now": round(now * 1000),
-                "refresh_seconds": refresh_seconds,
-                "accounts": [_told(view, now=now) for view in views],
-            }
-        )
+        now = {"now": round(time.time() * 1000), "refresh_seconds": refresh_seconds}
+        return _json(now, "accounts", f"[{', '.join(map(_told, views))}]")
 
     @app.get("/api/job")
-    def job(conn_id: str, job_id: str, user: GetUserDep) -> Response:
-        known = accounts[conn_id].known.jobs if conn_id in accounts else ()
-        found = next((job for job in known if job.id == job_id), None)
+    async def job(conn_id: str, job_id: str, user: GetUserDep) -> Response:
+        found = await _find(accounts.get(conn_id), job_id)
         if found is None:
             raise HTTPException(404, f"No fine-tuning job {job_id} is known of {conn_id}.")
-        dag_ids = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
-        return _json(
-            {
-                "conn_id": conn_id,
-                "id": found.id,
-                "record": found.to_dict(),
-                "tasks": tasks_of(found, dag_ids=dag_ids),
-            }
-        )
+        tasks = await run_in_threadpool(_tasks, found, user)
+        record = {"conn_id": conn_id, "id": found.id, "record": found.to_dict()}
+        return _json(record, "tasks", json.dumps(tasks))
 
     return app
 
 
-def _told(view: View, *, now: float) -> dict[str, Any]:
-    """Return what the browser is told of an account, moments in epoch milliseconds."""
-    return {
+async def _find(account: Account | None, job_id: str) -> FineTuneJob | None:
+    """Return a job, for which Snowflake may have to be asked: another process was for the list, perhaps, and not this one."""
+    if account is None:
+        return None
+    found = account.known.find(job_id)
+    if found is not None:
+        return found
+    view = await account.view(patience=PATIENCE)
+    found = view.find(job_id)
+    if found is None and view.is_loading:
+        raise HTTPException(503, "Snowflake is being asked, and has not answered yet.")
+    return found
+
+
+def _tasks(job: FineTuneJob, user: BaseUser) -> list[dict[str, Any]]:
+    dag_ids = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
+    return tasks_of(job, dag_ids=dag_ids)
+
+
+def _told(view: View) -> str:
+    """Return what the browser is told of an account, as JSON; moments are epoch milliseconds."""
+    head = {
         "conn_id": view.conn_id,
         "as_of": None if view.as_of is None else round(view.as_of * 1000),
         "is_loading": view.is_loading,
         "is_missing": view.is_missing,
+        "is_complete": view.is_complete,
         "error": view.error,
-        "jobs": [row(job, now=now) for job in view.jobs],
     }
+    return _with(head, "jobs", view.rows)
 
 
-def _json(content: Mapping[str, Any]) -> Response:
-    return _response(json.dumps(content), "application/json")
+def _with(content: Mapping[str, Any], name: str, text: str) -> str:
+    """Return an object as JSON, whose last value is written already."""
+    return f"{json.dumps(content)[:-1]}, {json.dumps(name)}: {text}}}"
+
+
+def _json(content: Mapping[str, Any], name: str, text: str) -> Response:
+    return _response(_with(content, name, text), "application/json")
 
 
 def _response(content: str | bytes, media_type: str, *, keep: str = FRESH) -> Response:

@@ -11,15 +11,17 @@ import * as words from "./words.js";
 const FIELDS = {
   id: { name: "Job" },
   status: { name: "Status", write: words.status },
-  progress: { name: "Progress", write: words.percent },
+  progress: { name: "Progress", write: (value) => (Number.isFinite(value) ? words.percent(value) : text(value)) },
   model: { name: "Model" },
   base_model: { name: "Base model" },
   created_on: { name: "Created", write: moment },
   finished_on: { name: "Finished", write: moment },
-  trained_tokens: { name: "Trained tokens", write: words.whole },
+  trained_tokens: { name: "Trained tokens", write: (value) => (Number.isFinite(value) ? words.whole(value) : text(value)) },
   options: { name: "Options" },
   error: { name: "Error", write: error },
 };
+// As Airflow calls the states in which a task stays.
+const FINISHED = new Set(["success", "failed", "skipped", "upstream_failed", "removed"]);
 const ELSEWHERE = new Set(["training_data", "validation_data"]);
 
 export class Detail {
@@ -33,6 +35,7 @@ export class Detail {
   #close;
   #entry = null;
   #asked;
+  #isOpen = false; // whether its tasks may be others, or otherwise, the next time
 
   /** @param {() => void} close what to do when somebody closes it */
   constructor(panel, close) {
@@ -57,7 +60,7 @@ export class Detail {
     this.#status.show(entry);
     this.#reveal(entry.model ?? entry.id, entry.id);
     this.tick();
-    if (this.#asked !== told(entry)) this.#ask(entry);
+    if (this.#asked !== told(entry) || this.#isOpen) this.#ask(entry);
   }
 
   /** Show that there is no such job, or none yet. */
@@ -93,6 +96,7 @@ export class Detail {
 
   #clear() {
     this.#entry = this.#asked = null;
+    this.#isOpen = false;
     this.#sections.replaceChildren();
     this.#told.clear();
     this.#panel.scrollTop = 0;
@@ -121,6 +125,7 @@ export class Detail {
     this.#section("training", training_data, (query) => sql("Training query", query));
     this.#section("validation", validation_data, (query) => sql("Validation query", query));
     this.#section("tasks", tasks, taskList);
+    this.#isOpen = !tasks.length || tasks.some(({ state }) => !FINISHED.has(state));
   }
 
   /** Build a section if its *content* has changed: what has the focus, or is marked, should stay. */
@@ -169,7 +174,8 @@ function text(value) {
 }
 
 function moment(value) {
-  if (typeof value !== "number") return text(value);
+  // A number may be none of milliseconds, and beyond what there is of them.
+  if (typeof value !== "number" || Number.isNaN(new Date(value).getTime())) return text(value);
   return h("time", { datetime: words.iso(value), title: words.iso(value) }, words.moment(value));
 }
 
@@ -225,7 +231,7 @@ async function copyOf(box, button) {
 }
 
 function taskList(tasks) {
-  const none = "No task of a DAG that you may see has started or waited for this job.";
+  const none = "No task of a DAG that you may see has recorded this job.";
   const list = tasks.length
     ? h("ul", {}, ...tasks.map((task) => h("li", {}, ...taskItem(task))))
     : h("p", { class: "quiet" }, none);

@@ -7,7 +7,7 @@ import { Detail } from "./detail.js";
 import { mark, say } from "./dom.js";
 import { Filters } from "./filters.js";
 import * as frame from "./frame.js";
-import { jobsOf } from "./job.js";
+import { jobsOf, newest } from "./job.js";
 import { Messages } from "./messages.js";
 import { Table } from "./table.js";
 import * as words from "./words.js";
@@ -27,6 +27,7 @@ let jobs = [];
 let trouble = null;
 let isAsking = false;
 let timer;
+let looks = 0; // at answers that are still to come
 
 const open = (job) => {
   choose(job);
@@ -53,7 +54,7 @@ async function refresh() {
   isAsking = true;
   mark(element("refresh"), "aria-busy", "true");
   try {
-    answer = await ask("api/jobs");
+    answer = newest(answer, await ask("api/jobs"));
     clock.set(answer.now);
     jobs = jobsOf(answer);
     trouble = null;
@@ -75,11 +76,15 @@ function schedule() {
 function pause() {
   const usual = answer?.refresh_seconds ?? USUAL_SECONDS;
   if (trouble) return trouble.isFinal ? null : usual;
-  if (isLoading()) return LOADING_SECONDS;
-  return isRunning() || isFailing() ? usual : null;
+  looks = isLoading() ? looks + 1 : 0;
+  if (looks) return Math.min(usual, LOADING_SECONDS * 2 ** (looks - 1));
+  return isRunning() || isFailing() || !isComplete() ? usual : null;
 }
 
 const isLoading = () => answer === null || answer.accounts.some((account) => account.is_loading);
+
+/** Whether the next look would tell no more of the jobs that are over. */
+const isComplete = () => answer.accounts.every(({ is_complete }) => is_complete);
 
 /** Whether there is an account that the server is going to try again. */
 const isFailing = () => answer.accounts.some(({ error }) => error);
@@ -106,6 +111,7 @@ function ahead() {
   if (trouble?.isFinal) return null;
   if (isLoading()) return "asking Snowflake …";
   if (isRunning()) return `refreshes every ${answer.refresh_seconds} s while a job runs`;
+  if (!isComplete()) return "older jobs are still to come";
   return jobs.length && !isFailing() ? "no job runs, so it does not refresh itself" : null;
 }
 
