@@ -32,15 +32,15 @@ LAST_PATIENCE = 3.0
 
 AFTER_REFUSAL = 15 * 60.0
 """
-Seconds without another look after the first refusal, and twice that after the next: Snowflake locks a user out who is
+Seconds without another look after the first refused login, and twice that after the next: Snowflake locks a user out who is
 turned down some times in a row, and each process of the api-server looks by itself.
 """
 
 LONGEST_AFTER_REFUSAL = 60 * 60.0
-"""Seconds at the most, however many looks were refused."""
+"""Seconds at the most, however many logins were refused."""
 
 LONGEST_PAUSE = 2 * 60.0
-"""Seconds to the next look at the most after trouble that passes."""
+"""Seconds to the next look at the most after any other trouble."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,13 +124,17 @@ class Account:
 
     def _look(self) -> None:
         """Ask Snowflake, and keep what came of it."""
+        is_logged_in = False
         try:
+            self._hook.open()
+            is_logged_in = True
             listing.show(self._hook, self._overview)
             self._keep()  # to describe them may take its time
             listing.describe(self._hook, self._overview)
             self._keep()
         except Exception as error:  # noqa: BLE001 - whatever a secrets backend raises, people are to see it
-            self._fail(error)
+            is_turned_down = isinstance(error, RefusedError) and not is_logged_in
+            self._fail(error, is_turned_down=is_turned_down)
         else:
             self._failures, self._due = 0, self._clock() + self._refresh_seconds
             self.known = replace(self.known, is_missing=False, error=None)
@@ -145,24 +149,22 @@ class Account:
             is_complete=self._overview.is_complete,
         )
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: Exception, *, is_turned_down: bool) -> None:
         self._failures += 1
-        pause = self._pause(error)
+        pause = self._pause(is_turned_down=is_turned_down)
         self._due = self._clock() + pause
         said = str(error) if isinstance(error, CortexError) else repr(error)
-        if isinstance(error, RefusedError):
+        if is_turned_down:
             said += f" (Snowflake is not asked again for {pause / 60:.0f} min.)"
         is_missing = isinstance(error, NoConnectionError)
         if not is_missing:
             log.warning("The jobs page could not look at the fine-tuning jobs: %s", said)
         self.known = replace(self.known, is_missing=is_missing, error=None if is_missing else said)
 
-    def _pause(self, error: Exception) -> float:
-        """Return how many seconds to leave Snowflake alone."""
-        if isinstance(error, NoConnectionError):  # which costs Snowflake nothing
-            return self._refresh_seconds
+    def _pause(self, *, is_turned_down: bool) -> float:
+        """Return how many seconds to leave Snowflake alone, after a login that it has refused or other trouble."""
         times = 2.0 ** min(self._failures - 1, 30)
-        if isinstance(error, RefusedError):
+        if is_turned_down:
             return min(LONGEST_AFTER_REFUSAL, AFTER_REFUSAL * times)
         return max(self._refresh_seconds, min(LONGEST_PAUSE, self._refresh_seconds * times))
 
