@@ -373,8 +373,8 @@ def test_new_version_of_the_script_is_not_missed(browser: TestClient) -> None:
     script = browser.get(script_of(browser))
     assert script.headers["Content-Type"].startswith("text/javascript")
     assert "immutable" in script.headers["Cache-Control"]
-    assert browser.get("/assets/another/page.js").status_code == 404
-    for url in ("/jobs", "/api/jobs"):
+    assert browser.get("/assets/another/nothing.js").status_code == 404
+    for url in ("/jobs", "/api/jobs", "/assets/another/page.js"):
         assert browser.get(url).headers["Cache-Control"] == "no-store"
 
 

@@ -83,10 +83,12 @@ def create_app() -> FastAPI:
 
     @app.get("/assets/{of_version}/{name}")
     async def asset(of_version: str, name: str) -> Response:
-        if of_version != version or name not in assets:
-            raise HTTPException(404, f"The page has no {name} of version {of_version}.")
+        if name not in assets:
+            raise HTTPException(404, f"The page has no {name}.")
         media_type = MEDIA_TYPES[f".{name.rpartition('.')[2]}"]
-        return _response(assets[name], media_type, keep=FOR_GOOD)
+        # While Airflow is being upgraded, the page may have come from another process.
+        keep = FOR_GOOD if of_version == version else FRESH
+        return _response(assets[name], media_type, keep=keep)
 
     @app.get("/api/jobs")
     async def jobs() -> Response:
@@ -107,7 +109,7 @@ def create_app() -> FastAPI:
 
 
 async def _find(account: Account | None, job_id: str) -> FineTuneJob | None:
-    """Return a job, for which Snowflake may have to be asked: another process was for the list, perhaps, and not this one."""
+    """Return a job; Snowflake may have to be asked for it, if another process was asked for the list."""
     if account is None:
         return None
     found = account.known.find(job_id)
