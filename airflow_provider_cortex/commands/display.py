@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -22,26 +23,22 @@ from airflow_provider_cortex.cortex.progress import (
 from airflow_provider_cortex.errors import CortexError
 
 
-class Display(Protocol):
-    """What shows a wait."""
+class Display(AbstractContextManager["Display"]):
+    """What shows a wait, for as long as its context lasts."""
 
-    def __enter__(self) -> Self:
-        """Begin."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    @abstractmethod
+    def __exit__(self, *_: object) -> None:
         """End."""
 
+    @abstractmethod
     def see(self, job: FineTuneJob, *, delay: float) -> None:
         """Show what a look has found; *delay* is the seconds to the next one, 0 if there is none."""
 
+    @abstractmethod
     def miss(self, error: CortexError, *, delay: float) -> None:
         """Show that a look brought no answer."""
 
+    @abstractmethod
     def tick(self, *, left: float) -> None:
         """Show that time passes; *left* is the seconds to the next look."""
 
@@ -54,7 +51,7 @@ def display(console: Console, *, job_id: str, clock: Callable[[], float]) -> Dis
 
 
 @dataclass(kw_only=True)
-class Lines:
+class Lines(Display):
     """A line at each change, and now and then as a sign of life: those of the sensor's log."""
 
     console: Console
@@ -64,16 +61,8 @@ class Lines:
         self._messages = Messages(self.console)
         self._narrator = Narrator(self.clock())
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        pass
+    def __exit__(self, *_: object) -> None:
+        """Leave the lines as they are."""
 
     def see(self, job: FineTuneJob, *, delay: float) -> None:
         """Say what is new of a job that goes on."""
@@ -96,7 +85,7 @@ class Warnings(Messages):
 
 
 @dataclass(kw_only=True)
-class Bar:
+class Bar(Display):
     """
     A bar that is as long as the progress Cortex reported last.
 
@@ -130,12 +119,7 @@ class Bar:
         self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def see(self, job: FineTuneJob, *, delay: float) -> None:
