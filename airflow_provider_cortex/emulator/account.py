@@ -27,6 +27,9 @@ from airflow_provider_cortex.emulator.training import Table, read
 
 _LITERAL = re.compile(r"('(?:[^'\\]|\\.|'')*')", re.DOTALL)
 
+_ARROW_WARNING = re.compile("Arrow output on a DB-API result", re.IGNORECASE)
+_filtering = threading.Lock()
+
 Function = Callable[..., str | None]
 """Takes the session's place, then the SQL arguments; returns the value as text."""
 
@@ -196,9 +199,7 @@ class Cursor(FakeSnowflakeCursor):
         return "".join(code_and_literals)
 
     def _execute(self, transformed: Expr, params: MutableParams | None = None) -> None:
-        # DuckDB 2 warns fakesnow's way of fetching, which under a test's "warnings are
-        # errors" would end in HTTP 500.
-        warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
+        _ignore_arrow_warning()
         try:
             super()._execute(transformed, params)
         except ProgrammingError as error:
@@ -224,6 +225,19 @@ class _Reader:
 
     def query(self, sql: str) -> Table:
         return self._session.cursor().execute(sql).table()
+
+
+def _ignore_arrow_warning() -> None:
+    """Keep DuckDB 2 from warning of fakesnow's way of fetching.
+
+    Where warnings are errors, as in many a test, it would end in HTTP 500. Asked before each
+    statement, as test runners put the filters back. Written only where it is missing, since
+    Python takes a filter away before it writes it anew, and another session's statement would
+    meet the warning meanwhile.
+    """
+    with _filtering:
+        if not any(_ARROW_WARNING in each for each in warnings.filters[:1]):
+            warnings.filterwarnings("ignore", message=_ARROW_WARNING.pattern)
 
 
 def _quoted_columns(statement: Expr) -> dict[int, str]:
