@@ -354,7 +354,7 @@ def test_a_wait_ends_the_same_in_every_mode(
     """What happened to the job decides how the task ends; how it was waited for does not."""
     row = TABLE[name]
     if name.startswith("no answer"):  # every one of which takes as long
-        monkeypatch.setattr(SnowflakeConnection, "socket_timeout", 0.2)
+        monkeypatch.setattr(SnowflakeConnection, "socket_timeout", 0.5)
     # It is seen running twice; once will do to see a flag's work.
     life = Life.by_looks(2 if flag == "plain" else 1)
     job = emulator.jobs.add(model=f"DB.S.{name} {mode} {flag}", life=life)
