@@ -596,6 +596,28 @@ def test_python_m(connection: str, jobs: dict[str, str]) -> None:
     assert "Traceback" not in ran.stderr
 
 
+LOUD_HOOK = """
+import sys
+
+class Loud:
+    def find_spec(self, name, *_):
+        if name == "airflow.providers.snowflake.hooks.snowflake":
+            print("Here I am.")
+
+sys.meta_path.insert(0, Loud())
+
+from airflow_provider_cortex.__main__ import main
+main()
+"""
+
+
+def test_imports_stay_off_stdout(connection: str, jobs: dict[str, str]) -> None:
+    """Nor does stdout get what is written while SnowflakeHook is imported: Airflow 3.0 logs then."""
+    ran = process(sys.executable, "-c", LOUD_HOOK, "jobs", "list", "--output", "json")
+    assert {record["id"] for record in json.loads(ran.stdout)} == set(jobs.values())
+    assert "Here I am." in ran.stderr
+
+
 @pytest.mark.skipif(AIRFLOW < (3, 2), reason="Airflow before 3.2 takes no commands of providers")
 def test_airflow_cortex(connection: str, jobs: dict[str, str]) -> None:
     """``airflow cortex jobs`` is the same, from 3.2 on."""

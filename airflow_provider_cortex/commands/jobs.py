@@ -24,11 +24,12 @@ from airflow_provider_cortex.cortex.progress import state
 from airflow_provider_cortex.cortex.selection import Selection
 from airflow_provider_cortex.cortex.session import Session
 from airflow_provider_cortex.errors import CortexError
-from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.settings import batch_size
 
 if TYPE_CHECKING:
     from argparse import Namespace
+
+    from airflow_provider_cortex.hooks import CortexHook
 
 NETWORK_TIMEOUT = 30
 """Seconds for which the driver tries a login, or a statement: somebody sits there and waits."""
@@ -133,6 +134,9 @@ def cancel_job(arguments: Namespace) -> Output:
 
 def _hook(arguments: Namespace) -> CortexHook:
     """Return a hook on the connection that was asked for."""
+    # Here, where stdout is kept for the output: Airflow 3.0 logs there when the hook is imported.
+    from airflow_provider_cortex.hooks import CortexHook
+
     # As Airflow's own commands do (airflow connections get): else Airflow 3.3 would not look among the
     # connections in its database, but only at environment variables and in secrets backends.
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
