@@ -9,7 +9,7 @@ Airflow imports this at every ``airflow`` command, whichever it is: what the com
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -24,6 +24,7 @@ from airflow.cli.cli_config import (
     lazy_load_command,
 )
 
+from airflow_provider_cortex.commands.ending import Exit
 from airflow_provider_cortex.cortex import selection, statements
 from airflow_provider_cortex.errors import UnsendableError
 
@@ -32,6 +33,9 @@ INTERVAL = 15.0
 
 LEAST_INTERVAL = 1.0
 """Seconds."""
+
+WRONG_USAGE = 2
+"""argparse's own exit status."""
 
 Read = TypeVar("Read")
 
@@ -101,24 +105,35 @@ ARG_TIMEOUT = Arg(
     help="Seconds after which to stop watching (default: never)",
 )
 
-ALWAYS = """\
-Exit status:
-  0    {done}
-  1    it could not be done: stderr says why
-  2    wrong usage"""
 
-FOUND = f"{ALWAYS}".format(done="done")
+def _epilog(told: Mapping[int, str]) -> str:
+    """Return the help on exit statuses: those of every command, and what is *told* of this one's."""
+    always = {Exit.NOT_DONE: "it could not be done: stderr says why", WRONG_USAGE: "wrong usage"}
+    statuses = sorted({**always, **told}.items())
+    return "\n".join(["Exit status:", *(f"  {status:<4d} {what}" for status, what in statuses)])
 
-WATCHED = f"""{ALWAYS}
-  3    the job ended in ERROR
-  4    the job was cancelled
-  5    the timeout has passed; the job may still be running
-  130  Ctrl-C; the job runs on""".format(done="the job ended in SUCCESS")
 
-CANCELLED = f"""{ALWAYS}, or not confirmed
-  3    the job was over already, in ERROR
-  5    the job may still be running: the cancel has not taken effect yet
-  6    the job was over already, in SUCCESS""".format(done="the job is cancelled")
+FOUND = _epilog({Exit.DONE: "done"})
+
+WATCHED = _epilog(
+    {
+        Exit.DONE: "the job ended in SUCCESS",
+        Exit.ERROR: "the job ended in ERROR",
+        Exit.CANCELLED: "the job was cancelled",
+        Exit.MAY_RUN: "the timeout has passed; the job may still be running",
+        Exit.INTERRUPTED: "Ctrl-C; the job runs on",
+    }
+)
+
+CANCELLED = _epilog(
+    {
+        Exit.DONE: "the job is cancelled",
+        Exit.NOT_DONE: "it could not be done, or was not confirmed: stderr says why",
+        Exit.ERROR: "the job was over already, in ERROR",
+        Exit.MAY_RUN: "the job may still be running: the cancel has not taken effect yet",
+        Exit.SUCCESS: "the job was over already, in SUCCESS",
+    }
+)
 
 
 def get_cli_commands() -> list[CLICommand]:

@@ -48,6 +48,11 @@ def excerpt(value: object) -> str:
     return f"{text[:LONGEST_EXCERPT]}… ({len(text)} characters)"
 
 
+def cortex_says(code: str | None, message: str) -> str:
+    """Return why a job failed, in Cortex's own words."""
+    return f"{code}: {message}" if code else message
+
+
 class CortexError(Exception):
     """The root: catch this to catch everything this package raises on purpose."""
 
@@ -199,8 +204,9 @@ class FineTuneFailedError(CortexError):
         self.job_id = job_id
         self.code = code
         self.message = message
-        said = f"{code}: {message}" if code else message
-        super().__init__(f"Fine-tuning job {job_id} failed. Cortex says: {said}")
+        super().__init__(
+            f"Fine-tuning job {job_id} failed. Cortex says: {cortex_says(code, message)}"
+        )
 
 
 class FineTuneCancelledError(CortexError):

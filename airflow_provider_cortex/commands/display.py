@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -15,66 +14,51 @@ from airflow_provider_cortex.commands.terminal import Messages
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.progress import (
     Narrator,
-    duration,
     seconds_left,
     short_id,
+    times,
     word,
 )
 from airflow_provider_cortex.errors import CortexError
-
-
-class Display(AbstractContextManager["Display"]):
-    """What shows a wait, for as long as its context lasts."""
-
-    @abstractmethod
-    def __exit__(self, *_: object) -> None:
-        """End."""
-
-    @abstractmethod
-    def see(self, job: FineTuneJob, *, delay: float) -> None:
-        """Show what a look has found; *delay* is the seconds to the next one, 0 if there is none."""
-
-    @abstractmethod
-    def miss(self, error: CortexError, *, delay: float) -> None:
-        """Show that a look brought no answer."""
-
-    @abstractmethod
-    def tick(self, *, left: float) -> None:
-        """Show that time passes; *left* is the seconds to the next look."""
 
 
 def display(console: Console, *, job_id: str, clock: Callable[[], float]) -> Display:
     """Return what suits the console."""
     if console.is_interactive:
         return Bar(job_id=job_id, console=console, clock=clock)
-    return Lines(console=console, clock=clock)
+    return Display(console=console, clock=clock)
 
 
 @dataclass(kw_only=True)
-class Lines(Display):
-    """A line at each change, and now and then as a sign of life: those of the sensor's log."""
+class Display(AbstractContextManager["Display"]):
+    """
+    What shows a wait, for as long as its context lasts.
+
+    A line at each change, and now and then as a sign of life: those of the sensor's log.
+    """
 
     console: Console
     clock: Callable[[], float]
+    _messages: Messages = field(init=False)
 
     def __post_init__(self) -> None:
         self._messages = Messages(self.console)
         self._narrator = Narrator(self.clock())
 
     def __exit__(self, *_: object) -> None:
-        """Leave the lines as they are."""
+        """Leave everything as it is."""
 
     def see(self, job: FineTuneJob, *, delay: float) -> None:
-        """Say what is new of a job that goes on."""
+        """Show what a look has found; *delay* is the seconds to the next one, 0 if there is none."""
         if not job.is_over:
             self._narrator.tell(job, delay=delay, now=self.clock(), log=self._messages)
 
     def miss(self, error: CortexError, *, delay: float) -> None:
-        """Say what went wrong."""
+        """Show that a look brought no answer."""
         self._messages.warning("%s; next look in %.0f s", error, delay)
 
     def tick(self, *, left: float) -> None:
-        """Say nothing."""
+        """Show that time passes; *left* is the seconds to the next look."""
 
 
 class Warnings(Messages):
@@ -87,23 +71,21 @@ class Warnings(Messages):
 @dataclass(kw_only=True)
 class Bar(Display):
     """
-    A bar that is as long as the progress Cortex reported last.
+    A bar that is as long as the progress Cortex reported last, and above it what has to be said.
 
     Between two looks only times move.
     """
 
     job_id: str
-    console: Console
-    clock: Callable[[], float]
     _job: FineTuneJob | None = None
     _ends_at: float | None = None
     """When the job will be over if it goes on as it did, epoch seconds."""
     _task: TaskID = field(init=False)
 
     def __post_init__(self) -> None:
-        self._began = self.clock()
+        super().__post_init__()
         self._messages = Warnings(self.console)
-        self._narrator = Narrator(self._began)
+        self._began = self.clock()
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -129,13 +111,8 @@ class Bar(Display):
         self._job, self._ends_at = job, None if left is None else now + left
         if job.created_on:
             self._began = job.created_on.timestamp()
-        if not job.is_over:
-            self._narrator.tell(job, delay=delay, now=now, log=self._messages)
+        super().see(job, delay=delay)
         self._draw(f"; next look in {delay:.0f} s" if delay else "")
-
-    def miss(self, error: CortexError, *, delay: float) -> None:
-        """Say what went wrong, above the bar."""
-        self._messages.warning("%s; next look in %.0f s", error, delay)
 
     def tick(self, *, left: float) -> None:
         """Let the times move."""
@@ -143,9 +120,8 @@ class Bar(Display):
 
     def _draw(self, end: str) -> None:
         job, now = self._job, self.clock()
-        told = f"{duration(max(0.0, now - self._began))} elapsed"
-        if self._ends_at is not None:
-            told += f", about {duration(max(0.0, self._ends_at - now))} left"
+        remaining = None if self._ends_at is None else max(0.0, self._ends_at - now)
+        told = times(elapsed=max(0.0, now - self._began), remaining=remaining)
         if job is not None and job.progress is not None:
             told = f"{job.progress * 100:.0f} %  {told}"
         self._progress.update(

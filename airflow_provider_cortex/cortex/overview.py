@@ -10,8 +10,9 @@ from typing import Any
 
 from airflow_provider_cortex.cortex.batching import Batching
 from airflow_provider_cortex.cortex.identifier import family
-from airflow_provider_cortex.cortex.job import FineTuneJob, JobError
+from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.progress import seconds_left, word
+from airflow_provider_cortex.errors import cortex_says
 
 STATEMENTS = 3
 """The most statements for one look that describe jobs."""
@@ -35,8 +36,6 @@ class Overview:
 
     size: int
     _jobs: dict[str, FineTuneJob] = field(default_factory=dict)
-    _answers: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """All that was said of each."""
     _described: set[str] = field(default_factory=set)
     _settled: set[str] = field(default_factory=set)
     """The jobs of which no more is to be learned."""
@@ -69,7 +68,7 @@ class Overview:
         """Begin a look: these are the jobs that there are."""
         listed = {job.id for job in jobs}
         for gone in self._jobs.keys() - listed:
-            del self._jobs[gone], self._answers[gone]
+            del self._jobs[gone]
             self._described.discard(gone)
             self._settled.discard(gone)
             self._turns.pop(gone, None)
@@ -122,15 +121,13 @@ class Overview:
 
     def _learn(self, job: FineTuneJob) -> None:
         """Keep what is said of a job now, and of what was said before what is not said again."""
-        answer = job.to_dict()
-        known = self._answers.get(job.id)
-        if known is None:
-            self._answers[job.id], self._jobs[job.id] = answer, job
+        if job.id not in self._jobs:
+            self._jobs[job.id] = job
             return
-        said = {name: value for name, value in answer.items() if value not in (None, "")}
+        known = self._jobs[job.id].to_dict()
+        said = {name: value for name, value in job.to_dict().items() if value not in (None, "")}
         if not said.items() <= known.items():
-            known |= said
-            self._jobs[job.id] = FineTuneJob.parse(known)
+            self._jobs[job.id] = FineTuneJob.parse(known | said)
 
 
 def row(job: FineTuneJob, *, now: float) -> dict[str, Any]:
@@ -157,15 +154,9 @@ def row(job: FineTuneJob, *, now: float) -> dict[str, Any]:
         "trained_tokens": job.trained_tokens,
         "training_loss": job.training_loss,
         "validation_loss": job.validation_loss,
-        "error": _said(job.error),
+        "error": job.error and cortex_says(job.error.code, job.error.message),
     }
 
 
 def _milliseconds(moment: datetime | None) -> int | None:
     return None if moment is None else round(moment.timestamp() * 1000)
-
-
-def _said(error: JobError | None) -> str | None:
-    if error is None:
-        return None
-    return f"{error.code}: {error.message}" if error.code else error.message

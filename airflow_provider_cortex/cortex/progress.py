@@ -53,6 +53,12 @@ def seconds_left(job: FineTuneJob, *, now: float) -> float | None:
     return left(job.progress, elapsed=max(0.0, now - job.created_on.timestamp()))
 
 
+def times(*, elapsed: float, remaining: float | None) -> str:
+    """Return how long a job has run and, if anybody can tell, how long it still takes; both are seconds."""
+    told = f"{duration(elapsed)} elapsed"
+    return told if remaining is None else f"{told}, about {duration(remaining)} left"
+
+
 def line(job: FineTuneJob, *, elapsed: float, delay: float) -> str:
     """
     Return the line about a job that runs.
@@ -60,16 +66,13 @@ def line(job: FineTuneJob, *, elapsed: float, delay: float) -> str:
     :param elapsed: seconds since it was created.
     :param delay: seconds to the next look.
     """
-    times = f"{duration(elapsed)} elapsed"
-    remaining = left(job.progress, elapsed=elapsed)
-    if remaining is not None:
-        times += f", about {duration(remaining)} left"
     shown = f"{short_id(job.id)} {state(job)}"
     if job.progress is not None:
         filled = round(job.progress * BAR)
         status, _, percent = state(job).partition(" ")
         shown = f"{short_id(job.id)} {status} {'█' * filled}{'░' * (BAR - filled)} {percent}"
-    return f"{shown}  {times}; next look in {delay:.0f} s"
+    told = times(elapsed=elapsed, remaining=left(job.progress, elapsed=elapsed))
+    return f"{shown}  {told}; next look in {delay:.0f} s"
 
 
 def summary(job: FineTuneJob) -> str:

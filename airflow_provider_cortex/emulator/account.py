@@ -228,7 +228,8 @@ class _Reader:
 
 
 def _ignore_arrow_warning() -> None:
-    """Keep DuckDB 2 from warning of fakesnow's way of fetching.
+    """
+    Keep DuckDB 2 from warning of fakesnow's way of fetching.
 
     Where warnings are errors, as in many a test, it would end in HTTP 500. Asked before each
     statement, as test runners put the filters back. Written only where it is missing, since

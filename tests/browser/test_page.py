@@ -1,6 +1,7 @@
 """The jobs page as somebody sees it who opens it in Airflow."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -217,6 +218,4 @@ def test_layout(page: Page, width: int, theme: str, running: str) -> None:
 
 def _any(part: str) -> Any:
     """Match text that has this in it."""
-    import re
-
     return re.compile(re.escape(part))

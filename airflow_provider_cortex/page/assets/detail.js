@@ -11,12 +11,12 @@ import * as words from "./words.js";
 const FIELDS = {
   id: { name: "Job" },
   status: { name: "Status", write: words.status },
-  progress: { name: "Progress", write: (value) => (Number.isFinite(value) ? words.percent(value) : text(value)) },
+  progress: { name: "Progress", write: number(words.percent) },
   model: { name: "Model" },
   base_model: { name: "Base model" },
   created_on: { name: "Created", write: moment },
   finished_on: { name: "Finished", write: moment },
-  trained_tokens: { name: "Trained tokens", write: (value) => (Number.isFinite(value) ? words.whole(value) : text(value)) },
+  trained_tokens: { name: "Trained tokens", write: number(words.whole) },
   options: { name: "Options" },
   error: { name: "Error", write: error },
 };
@@ -35,7 +35,7 @@ export class Detail {
   #close;
   #entry = null;
   #asked;
-  #isOpen = false; // whether its tasks may be others, or otherwise, the next time
+  #mayChange = false; // its tasks, though the job does not
 
   /** @param {() => void} close what to do when somebody closes it */
   constructor(panel, close) {
@@ -60,7 +60,7 @@ export class Detail {
     this.#status.show(entry);
     this.#reveal(entry.model ?? entry.id, entry.id);
     this.tick();
-    if (this.#asked !== told(entry) || this.#isOpen) this.#ask(entry);
+    if (this.#asked !== told(entry) || this.#mayChange) this.#ask(entry);
   }
 
   /** Show that there is no such job, or none yet. */
@@ -96,7 +96,7 @@ export class Detail {
 
   #clear() {
     this.#entry = this.#asked = null;
-    this.#isOpen = false;
+    this.#mayChange = false;
     this.#sections.replaceChildren();
     this.#told.clear();
     this.#panel.scrollTop = 0;
@@ -125,7 +125,7 @@ export class Detail {
     this.#section("training", training_data, (query) => sql("Training query", query));
     this.#section("validation", validation_data, (query) => sql("Validation query", query));
     this.#section("tasks", tasks, taskList);
-    this.#isOpen = !tasks.length || tasks.some(({ state }) => !FINISHED.has(state));
+    this.#mayChange = !tasks.length || tasks.some(({ state }) => !FINISHED.has(state));
   }
 
   /** Build a section if its *content* has changed: what has the focus, or is marked, should stay. */
@@ -171,6 +171,11 @@ function text(value) {
   if (typeof value === "string") return value;
   if (typeof value !== "object") return String(value);
   return h("pre", {}, JSON.stringify(value, null, 2));
+}
+
+/** Return what writes a number, and anything else as it is. */
+function number(write) {
+  return (value) => (Number.isFinite(value) ? write(value) : text(value));
 }
 
 function moment(value) {
