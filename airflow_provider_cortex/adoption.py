@@ -1,130 +1,126 @@
 """
-The job that an earlier try of a task has started: known again, so that it is not paid for twice.
+Whether a fine-tuning job is this task's own, so that a retry does not pay for another one.
 
-CREATE is not idempotent, and a worker may die between Cortex's answer and Airflow's XCom. What is left then
-is the job itself, and on Airflow 3.3 a note.
+CREATE is not idempotent, and a worker may die between Cortex's answer and Airflow's XCom. Two things prove
+that a job is a task's own: its id in Airflow 3.3's task state store, which the task writes as soon
+as it has it; and the comment with a hash of DAG, run, task, map index and model name that the task appends to the
+training query, which DESCRIBE returns in ``training_data``. A job that only looks alike is never adopted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.cortex.progress import Log
-from airflow_provider_cortex.cortex.request import FineTuneRequest
-from airflow_provider_cortex.errors import RefusedError, UnreadableAnswerError
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_cortex.cortex.batching import divided
+from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
+from airflow_provider_cortex.cortex.ownership import Owner
+from airflow_provider_cortex.cortex.progress import Log, state
+from airflow_provider_cortex.errors import RefusedError, UnreadableAnswerError, cortex_says, excerpt
+from airflow_provider_cortex.links import BASE_URL
+from airflow_provider_cortex.settings import batch_size
+from airflow_provider_cortex.store import Store
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.hooks import CortexHook
 
-SKEW = timedelta(minutes=1)
-"""By how much a worker's clock may be ahead of Snowflake's."""
 
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """That this task instance was about to start a job, and which one it got."""
-
-    since: datetime
-    finetune_job_id: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what goes into the store."""
-        return {"since": self.since.timestamp(), "finetune_job_id": self.finetune_job_id}
-
-    @classmethod
-    def read(cls, noted: object) -> Intent | None:
-        """Return what was noted, None if it is nothing that this version wrote."""
-        match noted:
-            case {
-                "since": int(since) | float(since),
-                "finetune_job_id": str() | None as finetune_job_id,
-            }:
-                return cls(datetime.fromtimestamp(since, tz=UTC), finetune_job_id)
-        return None
-
-
-def earliest(context: Any) -> datetime:
+def owner_of(context: Any, *, task_id: str, model: str) -> Owner:
     """
-    Return the moment before which no try of this task instance can have started a job.
+    Return who starts a job.
 
-    That is when its DAG run began. Airflow forgets it when the run is cleared: then it is when the run was
-    due, which may be long before.
-    """
-    run, ti = context.get("dag_run"), context["ti"]
-    started: datetime = getattr(run, "start_date", None) or ti.start_date or datetime.now(tz=UTC)
-    if not getattr(run, "clear_number", 0):
-        return started
-    due = getattr(run, "run_after", None)  # Airflow 3
-    if due is None:
-        due = run.logical_date if run.run_type == "manual" else run.data_interval_end
-    return min(started, due or started)
-
-
-def is_first_of_many(context: Any, intent: Intent | None) -> bool:
-    """
-    Return whether this is a mapped task's first try.
-
-    It cannot have started anything, and its siblings may be starting what looks the same: Cortex tells the
-    name of a model when it is made, and not before.
+    :param task_id: of the operator, which a ``@task`` function may have made.
+    :param model: the name asked for.
     """
     ti = context["ti"]
-    return intent is None and ti.map_index >= 0 and getattr(ti, "try_number", 1) <= 1
-
-
-def find(
-    request: FineTuneRequest,
-    *,
-    hook: CortexHook,
-    since: datetime,
-    intent: Intent | None,
-    log: Log,
-) -> list[FineTuneJob]:
-    """
-    Return the jobs that are what *request* asks for, the likeliest first.
-
-    :param since: when they were created at the earliest.
-    :param intent: what an earlier try has noted.
-    """
-    if intent is not None:
-        since = max(since, intent.since - SKEW)
-    since = since.replace(microsecond=since.microsecond // 1000 * 1000)  # Cortex tells milliseconds
-    listed = [job.id for job in hook.show() if request.may_be(job, since=since)]
-    described = list(_described(listed, hook, log))
-    for job in described:
-        if job.training_data is None:
-            log.warning(
-                "Fine-tuning job %s may be the one to start, but Cortex does not tell its data: it is not"
-                " adopted",
-                job.id,
-            )
-    return sorted(
-        (job for job in described if request.is_met_by(job, since=since)),
-        key=lambda job: (
-            intent is None or job.id != intent.finetune_job_id,
-            dict(job.options or {}) != request.options,
-            job.created_on or since,
-        ),
+    return Owner(
+        deployment=(conf.get(*BASE_URL, fallback="") or "").rstrip("/"),
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        run_id=ti.run_id,
+        map_index=ti.map_index,
+        call=f"{task_id} {model}",
     )
 
 
-def _described(job_ids: list[str], hook: CortexHook, log: Log) -> Iterable[FineTuneJob]:
-    """Yield the jobs that Cortex describes: in one statement, or one by one if it refuses that."""
-    if not job_ids:
-        return
-    try:
-        answers = hook.describe_all(job_ids)
-    except RefusedError:
-        if len(job_ids) == 1:
-            return  # it was collected just now
-        for job_id in job_ids:
-            yield from _described([job_id], hook, log)
-        return
-    for job_id, answer in zip(job_ids, answers, strict=True):
+class Adoption:
+    """
+    The search for a job that an earlier try of this task has started.
+
+    :param owner: this task.
+    :param log: the task's.
+    """
+
+    def __init__(self, owner: Owner, hook: CortexHook, context: Any, log: Log) -> None:
+        self._owner = owner
+        self._hook = hook
+        self._log = log
+        self._store = Store(context, f"finetune_job_{owner.proof}", log)
+        # Airflow counts a try whenever it schedules the task, a cleared one too. The first has nothing to find.
+        self._is_first_try = getattr(context["ti"], "try_number", 1) <= 1
+
+    def note(self, job_id: str) -> None:
+        """Keep the id of a job that this task has started, where the next try finds it."""
+        self._store.write(job_id)
+
+    def find(self) -> FineTuneJob | None:
+        """
+        Return the job of an earlier try, None if there is none, or none with a model to use.
+
+        :raises CortexError: as the hook does: nobody can tell then.
+        """
+        return next(filter(self._is_usable, self._own_jobs()), None)
+
+    def _own_jobs(self) -> Iterator[FineTuneJob]:
+        """Yield the jobs that are proved to be this task's: the one that it noted, then the newest first."""
+        noted = self._store.read()
+        if isinstance(noted, str):
+            try:
+                yield self._hook.describe(noted)
+            except RefusedError as error:
+                self._log.warning("Not reusing fine-tuning job %s: %s", noted, error)
+        if self._is_first_try:
+            return
+        shown = [job for job in self._hook.show(skip_unreadable=True) if job.id != noted]
+        shown.sort(
+            key=lambda job: job.created_on.timestamp() if job.created_on else 0, reverse=True
+        )
+        for job_ids in divided([job.id for job in shown], batch_size()):
+            yield from filter(self._owner.owns, self._described(job_ids))
+
+    def _described(self, job_ids: list[str]) -> Iterator[FineTuneJob]:
+        """Yield the jobs that Cortex describes: if it rejects one, it rejects the statement, so by halves."""
         try:
-            yield FineTuneJob.parse(answer, job_id=job_id)
-        except UnreadableAnswerError as error:
-            log.warning("Not adopted: %s", error)
+            answers = self._hook.describe_all(job_ids)
+        except RefusedError:
+            if len(job_ids) > 1:
+                half = len(job_ids) // 2
+                yield from self._described(job_ids[:half])
+                yield from self._described(job_ids[half:])
+            return
+        for job_id, answer in zip(job_ids, answers, strict=True):
+            try:
+                yield FineTuneJob.parse(answer, job_id=job_id)
+            except UnreadableAnswerError as error:
+                self._log.warning("Not reusing fine-tuning job %s: %s", job_id, error)
+
+    def _is_usable(self, job: FineTuneJob) -> bool:
+        """Return whether a job of this task has made a model that is there, or may still make one."""
+        reason = None
+        if job.status is JobStatus.ERROR:
+            error = job.error and excerpt(cortex_says(job.error.code, job.error.message))
+            reason = f"it failed: {error}" if error else "it failed"
+        elif job.status is JobStatus.CANCELLED:
+            reason = "it was cancelled"
+        elif job.status is JobStatus.SUCCESS and job.model and not self._hook.has_model(job.model):
+            reason = f"its model {job.model} has been dropped"
+        if reason:
+            self._log.info(
+                "Not reusing fine-tuning job %s (%s), which an earlier try of this task started: %s",
+                job.id,
+                state(job),
+                reason,
+            )
+        return reason is None

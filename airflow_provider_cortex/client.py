@@ -21,6 +21,7 @@ from airflow_provider_cortex.cortex.batching import Batching, divided
 from airflow_provider_cortex.cortex.execution import Execution
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.polling import PASSING
+from airflow_provider_cortex.cortex.refusal import may_pass
 from airflow_provider_cortex.cortex.session import Session
 from airflow_provider_cortex.errors import (
     CortexError,
@@ -129,7 +130,8 @@ class CortexClient:
         except Exception as error:  # of whatever kind, as in a round of looks
             if isinstance(error, RefusedError | UnreachableError):
                 raise
-            raise UnreachableError(f"query {query_id} could not be looked at: {error!r}") from error
+            kind = UnreachableError if may_pass(error) else RefusedError
+            raise kind(f"query {query_id} could not be looked at: {error!r}") from error
 
     async def _answer_all(self) -> None:
         """Look at the jobs that somebody asks for, until nobody does."""
@@ -272,7 +274,8 @@ def _read(answer: object, job_id: str, query_id: str | None) -> Outcome:
 
 def _all_about(job_ids: Iterable[str], error: Exception) -> dict[str, CortexError]:
     """Return *error* as what it means to each of *job_ids*: it passes, or it does not."""
-    kind = RefusedError if isinstance(error, RefusedError) else UnreachableError
+    is_final = isinstance(error, RefusedError) or not may_pass(error)
+    kind = RefusedError if is_final else UnreachableError
     said = str(error) if isinstance(error, CortexError) else repr(error)
     return {
         job_id: kind(

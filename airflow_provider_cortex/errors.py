@@ -79,15 +79,17 @@ class EmptyError(ArgumentError):
 
     def __init__(self, argument: str, value: object, source: str | None = None) -> None:
         self.source = source
+        is_text = value is None or isinstance(value, str)
         # A value that is no text may be a long one, and not meant for a log.
-        empty = value is None or isinstance(value, str)
-        found = repr(value) if empty else f"a value of type {type(value).__name__}"
+        found = repr(value) if is_text else f"a value of type {type(value).__name__}"
         gave = f"{excerpt(source)!r} gave {found}" if source else f"it is {found}"
+        # Only what says nothing may be another task's fault.
+        hint = (
+            " If another task should have pushed it: did that task run, succeed, and push one value under this"
+            " key?"
+        )
         super().__init__(
-            argument,
-            value,
-            f"must be text that is not empty, and {gave}. If another task should have pushed it: did"
-            " that task run, succeed, and push one value under this key?",
+            argument, value, f"must be text that is not empty, and {gave}.{hint * is_text}"
         )
 
 

@@ -8,12 +8,15 @@ triggerer.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.cortex.ownership import owner
 from airflow_provider_cortex.cortex.progress import Log, state
 from airflow_provider_cortex.cortex.session import Session
-from airflow_provider_cortex.errors import CortexError, RefusedError
+from airflow_provider_cortex.errors import RefusedError, UnreachableError
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.hooks import CortexHook
@@ -22,39 +25,78 @@ PAUSE = 2.0
 """Seconds between two looks whether a cancel has taken effect."""
 
 TIME = 15
-"""Seconds for which the driver tries each of the steps. Airflow gives the whole of it half a minute."""
+"""Seconds for which the driver tries each of the steps in a session that is opened for them."""
+
+GRACE = 4.0
+"""
+Seconds after which a task that is killed says that its job may run on. Airflow 3 sends SIGKILL 5 s after
+SIGTERM (``ActivitySubprocess.kill``); Airflow 2 leaves it ``[core] killed_task_cleanup_time``, 60 s.
+"""
+
+MOST_TIME = 30.0
+"""Seconds for which a killed task tries to cancel altogether, if Airflow lets it."""
+
+
+def named(job: FineTuneJob) -> str:
+    """Return a job's id and, if its data says so, which Airflow task started it."""
+    who = owner(job)
+    return f"{job.id} (started by Airflow task {who})" if who else job.id
 
 
 def decide(job_id: str, session: Session, *, cancel: bool, log: Log) -> None:
     """
-    Cancel the job if that was asked for, look whether it took effect, and say what is known.
+    Cancel the job if that was asked for, look whether it took effect, and say what is known: in a triggerer.
 
     Nothing is raised: the task is to end all the same.
 
     :param session: the settings of the session. It is opened for this: the one of the wait may be in the
-        middle of a statement.
+        middle of a statement, for many tasks.
     """
     if not cancel:
         log.info("Fine-tuning job %s runs on: cancel_on_kill is off.", job_id)
         return
-    from airflow_provider_cortex.hooks import CortexHook
-
-    with CortexHook.of(session, network_timeout=TIME) as hook:
-        try:
-            cancel_job(job_id, hook, log=log)
-        except CortexError as error:
-            log.error("Fine-tuning job %s may run on: %s", job_id, error)  # noqa: TRY400 - told, not traced
+    log.info("Cancelling fine-tuning job %s, since its task was ended", job_id)
+    _try(f"Fine-tuning job {job_id}", lambda: _in_new(session, cancel_job, job_id, log), log)
 
 
-def cancel_query(query_id: str, session: Session, *, log: Log) -> None:
-    """Cancel a statement that runs by itself, and say so; nothing is raised."""
-    from airflow_provider_cortex.hooks import CortexHook
+def decide_query(query_id: str, session: Session, *, log: Log) -> None:
+    """Cancel a statement that runs by itself, and say so: in a triggerer. Nothing is raised."""
+    log.info("Cancelling query %s, since its task was ended", query_id)
+    _try(f"Query {query_id}", lambda: _in_new(session, cancel_query, query_id, log), log)
 
-    with CortexHook.of(session, network_timeout=TIME) as hook:
-        try:
-            log.info("%s", hook.cancel_query(query_id))
-        except CortexError as error:
-            log.error("Query %s may run on: %s", query_id, error)  # noqa: TRY400 - told, not traced
+
+def in_time(subject: str, cancel: Callable[[], object], *, sql: str, log: Log) -> None:
+    """
+    Cancel something in a worker whose task is killed, and say before Airflow's SIGKILL how far that is.
+
+    It is done in a thread, since Airflow may have interrupted this one anywhere: with a lock, in a login.
+    Nothing is raised.
+
+    :param subject: what is cancelled, as a sentence begins with it.
+    :param sql: what cancels it by hand.
+    """
+    log.info("The task is killed. %s is being cancelled", subject)
+    thread = Thread(target=_try, args=(subject, cancel, log), name="cortex-cancel", daemon=True)
+    thread.start()
+    thread.join(GRACE)
+    if thread.is_alive():
+        log.warning(
+            "%s may run on: Snowflake has not answered within %.0f s, and Airflow may end this process now."
+            " To cancel it by hand: %s",
+            subject,
+            GRACE,
+            sql,
+        )
+        thread.join(MOST_TIME - GRACE)
+
+
+def cancel_query(query_id: str, hook: CortexHook, *, log: Log) -> None:
+    """
+    Cancel a statement that runs by itself, and say so.
+
+    :raises CortexError: as the hook does.
+    """
+    log.info("%s", _twice(lambda: hook.cancel_query(query_id)))
 
 
 def cancel_job(job_id: str, hook: CortexHook, *, log: Log, looks: int = 1) -> FineTuneJob:
@@ -65,7 +107,7 @@ def cancel_job(job_id: str, hook: CortexHook, *, log: Log, looks: int = 1) -> Fi
     :raises CortexError: as the hook does.
     """
     try:
-        log.info("%s", hook.cancel(job_id))
+        log.info("%s", _twice(lambda: hook.cancel(job_id)))
     except RefusedError:
         # It may have ended just now. What Cortex says then is not documented.
         job = hook.describe(job_id)
@@ -79,7 +121,31 @@ def cancel_job(job_id: str, hook: CortexHook, *, log: Log, looks: int = 1) -> Fi
         time.sleep(PAUSE)
         job = hook.describe(job_id)
     if job.is_over:
-        log.info("Fine-tuning job %s is over: %s", job_id, state(job))
+        log.info("Fine-tuning job %s is over: %s", named(job), state(job))
     else:
-        log.warning("Fine-tuning job %s was to be cancelled, and is still %s", job_id, state(job))
+        log.warning(
+            "Fine-tuning job %s was to be cancelled, and is still %s", named(job), state(job)
+        )
     return job
+
+
+def _twice(cancel: Callable[[], str]) -> str:
+    """Return what a cancel says, from a new session if the one that was open has ended. Twice does no harm."""
+    try:
+        return cancel()
+    except UnreachableError:
+        return cancel()
+
+
+def _in_new(session: Session, cancel: Callable[..., object], which: str, log: Log) -> None:
+    from airflow_provider_cortex.hooks import CortexHook
+
+    with CortexHook.of(session, network_timeout=TIME) as hook:
+        cancel(which, hook, log=log)
+
+
+def _try(subject: str, cancel: Callable[[], object], log: Log) -> None:
+    try:
+        cancel()
+    except Exception as error:  # noqa: BLE001 - the task ends all the same, and this is its last word
+        log.error("%s may run on: %s", subject, error)  # noqa: TRY400 - told, not traced

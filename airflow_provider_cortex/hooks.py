@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoun
 from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
 from airflow_provider_cortex import metrics
-from airflow_provider_cortex.cortex import statements
+from airflow_provider_cortex.cortex import identifier, statements
 from airflow_provider_cortex.cortex.completion import (
     Completion,
     CompletionFunction,
@@ -22,12 +22,16 @@ from airflow_provider_cortex.cortex.completion import (
 from airflow_provider_cortex.cortex.execution import Execution
 from airflow_provider_cortex.cortex.job import FineTuneJob, jobs
 from airflow_provider_cortex.cortex.place import Place
-from airflow_provider_cortex.cortex.refusal import Trouble, trouble
+from airflow_provider_cortex.cortex.refusal import FAULTS, Trouble, may_pass, trouble
 from airflow_provider_cortex.cortex.session import Session
 from airflow_provider_cortex.cortex.statements import Call
+from airflow_provider_cortex.cortex.values import mapping, number
 from airflow_provider_cortex.errors import (
+    ArgumentError,
+    CortexError,
     NoConnectionError,
     RefusedError,
+    UnplacedError,
     UnreachableError,
     UnreadableAnswerError,
     excerpt,
@@ -46,6 +50,9 @@ PASSED_ON = (
     "platform_detection_timeout_seconds",
 )
 """Fields of a connection's extra that the driver takes and ``SnowflakeHook`` leaves out."""
+
+TIMEOUTS = frozenset(PASSED_ON) - {"protocol"}
+"""Those of them that are seconds."""
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 EMULATOR_HINT = "Is the emulator running (python -m airflow_provider_cortex.emulator)?"
@@ -134,6 +141,11 @@ class CortexHook(SnowflakeHook):
             self._open()
 
     @property
+    def is_open(self) -> bool:
+        """Whether a session is open, as far as is known here."""
+        return self._session is not None
+
+    @property
     def last_query_id(self) -> str | None:
         """The last statement that Snowflake has answered, by the id in its query history."""
         return self._last_query_id
@@ -168,6 +180,7 @@ class CortexHook(SnowflakeHook):
         in_region = account and region and "." not in account
         return Place(
             account=f"{account}.{region}" if in_region else account,
+            host=told("host"),
             database=self.database or told("database"),
             schema=self.schema or connection.schema,
         )
@@ -227,6 +240,23 @@ class CortexHook(SnowflakeHook):
     def cancel(self, job_id: str) -> str:
         """Cancel the job and return Cortex's sentence about it."""
         return self._sentence(statements.cancel(job_id), about=f"cancel fine-tuning job {job_id}")
+
+    def has_model(self, name: str) -> bool:
+        """
+        Return whether a tuned model is still there: False only if Snowflake lists its schema without it.
+
+        :param name: as Cortex returned it.
+        """
+        try:
+            *schema, model = self.place().full_name(name)
+            call = statements.models(identifier.sql(tuple(schema)), model.text)
+            answer = self._ask(call, about=f"show model {name}")
+        except (UnplacedError, RefusedError) as error:
+            self.log.warning("Cannot tell whether model %s is still there: %s", name, error)
+            return True
+        column = [title.lower() for title in answer.columns].index("name")
+        # Cortex may return the name in other letters than Snowflake keeps it.
+        return any(str(row[column]).upper() == model.text.upper() for row in answer.rows)
 
     def columns(self, argument: str, query: str, *names: str) -> tuple[str, ...]:
         """
@@ -351,25 +381,39 @@ class CortexHook(SnowflakeHook):
                 raise self._refused("get an OAuth token", error) from error
             raise
         # Fields that do not go together, a bad key.
-        except (AirflowException, ValueError, TypeError) as error:
-            message = f"connection {self.get_conn_id()!r} is of no use: {error}"
-            raise RefusedError(message) from error
+        except (AirflowException, *FAULTS) as error:
+            raise self._unusable(error) from error
         finally:
             del self.__dict__["get_connection"]
         if params.get("host") in LOOPBACK:
             self._hint = f" (It is port {params.get('port')} of this machine. {EMULATOR_HINT})"
-        params["login_timeout"] = LOGIN_TIMEOUT
+        try:
+            return params | self._limits(extra) | self._parameters(params)
+        except ArgumentError as error:
+            raise self._unusable(error) from error
+
+    def _limits(self, extra: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the driver's time limits, whole seconds, and whatever else of the extra it is to be given."""
+        limits: dict[str, Any] = {"login_timeout": LOGIN_TIMEOUT}
         if self.network_timeout is not None:
-            params["login_timeout"] = min(LOGIN_TIMEOUT, self.network_timeout)
-            params["network_timeout"] = self.network_timeout
+            limits["login_timeout"] = min(LOGIN_TIMEOUT, self.network_timeout)
+            limits["network_timeout"] = self.network_timeout
             # The other one is for trying again: it does not end a request that nobody answers.
-            params["socket_timeout"] = self.network_timeout
-        params |= {name: extra[name] for name in PASSED_ON if name in extra}
-        if self.query_tag:
-            parameters = params.get("session_parameters") or {}
-            if not any(name.upper() == "QUERY_TAG" for name in parameters):
-                params["session_parameters"] = {**parameters, "QUERY_TAG": self.query_tag}
-        return params
+            limits["socket_timeout"] = self.network_timeout
+        limits |= {name: extra[name] for name in PASSED_ON if name in extra}
+        # In a connection that is written as a URI they are text.
+        return {
+            name: int(number(name, limit)) if name in TIMEOUTS and limit is not None else limit
+            for name, limit in limits.items()
+        }
+
+    def _parameters(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the session's parameters, with the query tag."""
+        # In a connection that is written as a URI they are JSON text.
+        parameters = mapping("session_parameters", params.get("session_parameters")) or {}
+        if self.query_tag and not any(name.upper() == "QUERY_TAG" for name in parameters):
+            parameters = {**parameters, "QUERY_TAG": self.query_tag}
+        return {"session_parameters": dict(parameters)}
 
     def _cell(self, call: Call, *, about: str) -> object:
         """Return the only cell of the answer, and None for NULL."""
@@ -427,7 +471,7 @@ class CortexHook(SnowflakeHook):
         from snowflake.connector import Error
 
         try:
-            return self.get_conn()
+            return self._connect()
         except Error as error:
             if not self.logs_in_again or _trouble(error, logging_in=True) is not Trouble.LOGIN:
                 raise
@@ -436,7 +480,18 @@ class CortexHook(SnowflakeHook):
                 " connection says now",
                 self.get_conn_id(),
             )
-            return self.get_conn()
+            return self._connect()
+
+    def _connect(self) -> SnowflakeConnection:
+        """
+        Open a session for this package's own statements.
+
+        They are in the pyformat style and each is whole, whatever ``snowflake.connector.paramstyle`` says in
+        this process, and ``AUTOCOMMIT`` for this user.
+        """
+        from snowflake.connector import connect
+
+        return connect(**self._get_conn_params(), paramstyle="pyformat", autocommit=True)
 
     def _answer(self, session: SnowflakeConnection, call: Call) -> Answer:
         """Return the answer, and have the statement measured."""
@@ -467,10 +522,23 @@ class CortexHook(SnowflakeHook):
             if _trouble(error, logging_in=self._session is None) in {Trouble.LASTS, Trouble.LOGIN}:
                 raise self._refused(about, error) from error
             raise self._unreachable(about, error) from error
-        # Not of the driver's making: requests' errors from an OAuth endpoint (OSError), and what the
-        # driver stumbles over when a proxy, not Snowflake, has answered.
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise self._unreachable(about, error) from error
+        except CortexError:
+            raise
+        except Exception as error:
+            if may_pass(error):
+                raise self._unreachable(about, error) from error
+            raise self._faulty(about, error) from error
+
+    def _unusable(self, error: Exception) -> RefusedError:
+        return RefusedError(f"connection {self.get_conn_id()!r} is of no use: {error}")
+
+    def _faulty(self, about: str, error: Exception) -> RefusedError:
+        """Return what to raise for an error that is neither the network's nor Snowflake's."""
+        kind = type(error).__name__
+        return RefusedError(
+            f"cannot {about} with connection {self.get_conn_id()!r}: {kind}: {excerpt(str(error))}. That is"
+            " neither the network nor Snowflake: check the connection's fields and the task's arguments."
+        )
 
     def _refused(self, about: str, error: Exception) -> RefusedError:
         where = f"with connection {self.get_conn_id()!r}"

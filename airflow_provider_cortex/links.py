@@ -23,6 +23,9 @@ PAGE_ROUTE = "cortex-jobs"
 HAS_PAGE = not airflow.__version__.startswith(("2.", "3.0."))
 """Whether this Airflow can show the jobs page: 3.1 was the first that shows pages of plugins."""
 
+BASE_URL = ("webserver" if airflow.__version__.startswith("2.") else "api", "base_url")
+"""Section and key of Airflow's setting for the address that browsers find it at."""
+
 
 class SnowflakeQueryLink(BaseOperatorLink):
     """

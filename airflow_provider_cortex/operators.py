@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, conf
 
 from airflow_provider_cortex import adoption, fate
-from airflow_provider_cortex.adoption import Intent
+from airflow_provider_cortex.adoption import Adoption
 from airflow_provider_cortex.answers import IF_TABLE_EXISTS, Answers, IfTableExists
 from airflow_provider_cortex.client import NETWORK_TIMEOUT
 from airflow_provider_cortex.cortex import completion
@@ -27,10 +26,13 @@ from airflow_provider_cortex.cortex.completion import (
 )
 from airflow_provider_cortex.cortex.execution import QueryPoller
 from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.cortex.ownership import Owner
 from airflow_provider_cortex.cortex.polling import DEFAULT_CONTACT_TIMEOUT, PASSING
 from airflow_provider_cortex.cortex.progress import state
+from airflow_provider_cortex.cortex.query import is_elsewhere
 from airflow_provider_cortex.cortex.request import COLUMNS, FineTuneRequest, check_columns
 from airflow_provider_cortex.cortex.table import TableRequest
+from airflow_provider_cortex.cortex.values import is_number, mapping
 from airflow_provider_cortex.errors import (
     CortexError,
     FineTuneExistsError,
@@ -46,7 +48,16 @@ from airflow_provider_cortex.errors import (
 )
 from airflow_provider_cortex.links import JOB_LINKS, SnowflakeQueryLink
 from airflow_provider_cortex.store import Store
-from airflow_provider_cortex.tasks import LAST_WORDS, NET, TIME_IS_UP, CortexTask, seconds
+from airflow_provider_cortex.tasks import (
+    LAST_WORDS,
+    NET,
+    TIME_IS_UP,
+    CortexTask,
+    as_value_error,
+    is_known,
+    one_of,
+    seconds,
+)
 from airflow_provider_cortex.triggers import CortexQueryTrigger
 from airflow_provider_cortex.wait import Wait
 
@@ -57,9 +68,6 @@ if TYPE_CHECKING:
 
 IfExists = Literal["adopt", "create", "fail"]
 IF_EXISTS: tuple[str, ...] = get_args(IfExists)
-
-REQUEST = "finetune_request"
-"""What the task state store has of a job: see :class:`~airflow_provider_cortex.adoption.Intent`."""
 
 QUERY = "query_id"
 """The XCom, and the same in the task state store, that has a statement which runs by itself."""
@@ -72,27 +80,29 @@ class CortexFineTuneOperator(CortexTask):
     """
     Start a Snowflake Cortex fine-tuning job, and return its id.
 
-    The task ends as soon as Cortex has taken the job on: wait for it with
+    The task ends as soon as Cortex has accepted the job: wait for it with
     :class:`~airflow_provider_cortex.sensors.CortexFineTuneSensor`. XComs: ``return_value`` and ``finetune_job_id``.
 
-    It starts a job once. Cortex would start, and have paid for, another one at every call, so a retry, a
-    cleared task or the successor of a worker that died first looks for the job that an earlier try has
-    started: with the same base model, queries and options, created since the DAG run began, neither failed nor
-    cancelled, and not started by another task of the run. Two *runs* that ask for the very same at the same time
-    cannot be told apart: let them not overlap (``max_active_runs=1``), or ask for something else.
+    It starts a job once. Cortex would start, and bill, another one at every call. So a retry, a cleared task and
+    the successor of a worker that died first look for the job that an earlier try has started, and return its id,
+    unless that job failed, was cancelled, or its model has been dropped. Only a job that is *proved* to be this
+    task's is reused: the task appends a comment with a hash of DAG, run, task, map index and model name to the training
+    query, and looks for it in the jobs that Cortex describes; on Airflow 3.3 it also keeps the job's id in the
+    task state store. Data that is no query (``snow://…``) cannot carry a comment: there the store is the only
+    proof, and before Airflow 3.3 a retry starts another job.
 
-    :param model: the name wished for the tuned model: an identifier or a qualified one, quoted or not.
-        (templated)
+    :param model: the name for the tuned model: an identifier or a qualified one, quoted or not. Cortex appends a
+        suffix to a name that is taken. (templated)
     :param base_model: the model to tune, such as ``llama3.1-8b``. (templated)
     :param training_data: a query with the columns PROMPT and COMPLETION, the path of a ``.sql`` file
         with one, or a table's name. (templated)
     :param validation_data: the same for validation; without it Cortex splits the training data.
         (templated)
-    :param options: Cortex's own, such as ``{"max_epochs": 3}``. (templated)
-    :param validate: have Snowflake compile both queries first, which tells at once what Cortex would only tell
+    :param options: Cortex's own, such as ``{"max_epochs": 3}``, or the same as JSON text. (templated)
+    :param validate: have Snowflake compile both queries first, which reports at once what Cortex would only report
         when the job has failed.
-    :param if_exists: what to do if the job is there: ``adopt`` it, that is, return its id; ``fail``; or
-        ``create`` another one without looking, at every try.
+    :param if_exists: what to do if an earlier try of this task has started a job: ``adopt`` it, that is, return
+        its id; ``fail``; or ``create`` another one without looking, at every try. (templated)
     :param kwargs: as of :class:`~airflow_provider_cortex.tasks.CortexTask` and ``BaseOperator``.
     :raises ValueError: if *if_exists* is none of these.
     """
@@ -103,8 +113,10 @@ class CortexFineTuneOperator(CortexTask):
         "training_data",
         "validation_data",
         "options",
+        "if_exists",
         *CortexTask.template_fields,
     )
+    sql_fields = ("training_data", "validation_data")
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers = {
         "training_data": "sql",
@@ -121,14 +133,15 @@ class CortexFineTuneOperator(CortexTask):
         base_model: str,
         training_data: str,
         validation_data: str | None = None,
-        options: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | str | None = None,
         validate: bool = True,
-        if_exists: IfExists = "adopt",
+        if_exists: IfExists | str = "adopt",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if if_exists not in IF_EXISTS:
-            raise ValueError(f"if_exists must be one of {', '.join(IF_EXISTS)}, not {if_exists!r}")
+        if is_known(if_exists):
+            with as_value_error():
+                one_of("if_exists", if_exists, IF_EXISTS)
         self.model = model
         self.base_model = base_model
         self.training_data = training_data
@@ -138,24 +151,32 @@ class CortexFineTuneOperator(CortexTask):
         self.if_exists = if_exists
 
     def execute(self, context: Context) -> str:
-        """Start the job, unless it is there, and return its id."""
+        """Start the job, unless an earlier try has, and return its id."""
         with self.failing_rightly():
+            if_exists = self._if_exists()
             request = self._request()
+            owner = adoption.owner_of(context, task_id=self.task_id, model=request.model)
+            request = replace(request, training_data=owner.mark(request.training_data))
         with self.cortex(context) as hook:
             hook.open()
-            job_id = self._job_id(request, hook, context)
+            jobs = Adoption(owner, hook, context, self.log)
+            job = None if if_exists == "create" else jobs.find()
+            if job is not None:
+                job_id = self._adopt(job, request, if_exists)
+            else:
+                if self.validate:
+                    self._validate(request, hook)
+                job_id = self._create(request, hook, if_exists)
+                jobs.note(job_id)
             self.link_job(job_id)
             self.record_job(job_id, context)
+            if job is None and owner.comment in request.training_data:
+                self._check_proof(job_id, owner, hook)
             return job_id
 
-    def _job_id(self, request: FineTuneRequest, hook: CortexHook, context: Context) -> str:
-        """Return the id of the job, which is started unless it is there."""
-        job = self._earlier(request, hook, context)
-        if job is not None:
-            return self._adopt(job)
-        if self.validate:
-            self._validate(request, hook)
-        return self._create(request, hook, Store(context, REQUEST, self.log))
+    def _if_exists(self) -> str:
+        """Return what to do with a job that is there, once it is rendered."""
+        return one_of("if_exists", self.required("if_exists").strip(), IF_EXISTS)
 
     def _request(self) -> FineTuneRequest:
         """Return what to ask of Cortex, checked."""
@@ -166,7 +187,7 @@ class CortexFineTuneOperator(CortexTask):
             validation_data=None
             if self.validation_data is None
             else self.required("validation_data"),
-            options=self.options or {},
+            options=mapping("options", self.options) or {},
         )
         if request.unknown_options:
             self.log.warning(
@@ -175,38 +196,21 @@ class CortexFineTuneOperator(CortexTask):
             )
         return request
 
-    def _earlier(
-        self, request: FineTuneRequest, hook: CortexHook, context: Context
-    ) -> FineTuneJob | None:
-        """Return the job that an earlier try of this task has started, if there is one."""
-        if self.if_exists == "create":
-            return None
-        intent = Intent.read(Store(context, REQUEST, self.log).read())
-        if adoption.is_first_of_many(context, intent):
-            return None
-        since = adoption.earliest(context)
-        found = adoption.find(request, hook=hook, since=since, intent=intent, log=self.log)
-        if found:
-            others = self._jobs_of_others(context)
-            found = [job for job in found if job.id not in others]
-        return found[0] if found else None
-
-    def _jobs_of_others(self, context: Context) -> list[object]:
-        """Return the ids that tasks of this run have returned. This one's is gone since its try began."""
-        dag = self.get_dag()
-        tasks = dag.tasks if dag else [self]
-        ids = [task.task_id for task in tasks if _starts_jobs(task)]
-        return list(context["ti"].xcom_pull(task_ids=ids) or ())
-
-    def _adopt(self, job: FineTuneJob) -> str:
-        if self.if_exists == "fail":
+    def _adopt(self, job: FineTuneJob, request: FineTuneRequest, if_exists: str) -> str:
+        if if_exists == "fail":
             raise FineTuneExistsError(job.id, state(job))
         self.log.info(
-            "Adopted fine-tuning job %s (%s), which an earlier try of this task has started: no other one is"
-            " paid for",
+            "Adopted fine-tuning job %s (%s), which an earlier try of this task started; not starting another",
             job.id,
             state(job),
         )
+        if changed := request.differences(job):
+            self.log.warning(
+                "Fine-tuning job %s was started with another %s than this task has now. To train again, run this"
+                ' task with if_exists="create".',
+                job.id,
+                " and ".join(changed),
+            )
         return job.id
 
     def _validate(self, request: FineTuneRequest, hook: CortexHook) -> None:
@@ -232,9 +236,7 @@ class CortexFineTuneOperator(CortexTask):
             ) from refusal
         check_columns(argument, columns)
 
-    def _create(self, request: FineTuneRequest, hook: CortexHook, store: Store) -> str:
-        intent = Intent(since=datetime.now(tz=UTC))
-        store.write(intent.to_dict())
+    def _create(self, request: FineTuneRequest, hook: CortexHook, if_exists: str) -> str:
         try:
             job_id = hook.create(
                 request.model,
@@ -244,12 +246,29 @@ class CortexFineTuneOperator(CortexTask):
                 options=request.options,
             )
         except (UnreachableError, UnreadableAnswerError):
-            then = "starts another one" if self.if_exists == "create" else "looks for it first"
+            is_blind = if_exists == "create" or is_elsewhere(request.training_data)
+            then = "starts another one" if is_blind else "looks for it first"
             self.log.warning("Cortex may have started the job all the same: a retry %s", then)
             raise
-        store.write(replace(intent, finetune_job_id=job_id).to_dict())
-        self.log.info("Cortex took on fine-tuning job %s for model %s", job_id, request.model)
+        self.log.info("Cortex accepted fine-tuning job %s for model %s", job_id, request.model)
         return job_id
+
+    def _check_proof(self, job_id: str, owner: Owner, hook: CortexHook) -> None:
+        """Warn if Cortex does not return the comment by which a retry would know the job. Nothing is raised."""
+        try:
+            is_proved = owner.owns(hook.describe(job_id))
+        except CortexError as error:
+            self.log.info(
+                "Fine-tuning job %s was started, and cannot be described yet: %s", job_id, error
+            )
+            return
+        if not is_proved:
+            self.log.warning(
+                "Cortex did not return the comment %s of fine-tuning job %s: without Airflow 3.3's task state"
+                " store, a retry of this task would not know the job again, and start another one",
+                owner.comment,
+                job_id,
+            )
 
 
 class CortexCancelFineTuneOperator(CortexTask):
@@ -277,14 +296,15 @@ class CortexCancelFineTuneOperator(CortexTask):
     def execute(self, context: Context) -> str:
         """Cancel the job, and return its status: CANCELLED, unless it was faster."""
         with self.cortex(context) as hook:
-            job_id = self.required("finetune_job_id").strip()
+            job_id = self.required_cell("finetune_job_id").strip()
             job = hook.describe(job_id)
             if not job.is_over:
+                self.log.info("Cancelling %s", fate.named(job))
                 job = fate.cancel_job(job_id, hook, looks=LOOKS, log=self.log)
             elif self.fail_if_over:
                 raise FineTuneOverError(job_id, state(job))
             else:
-                self.log.info("Fine-tuning job %s is over already: %s", job_id, state(job))
+                self.log.info("%s has finished already: %s", fate.named(job), state(job))
             return job.status.value
 
 
@@ -326,8 +346,8 @@ class CortexCompleteOperator(CortexTask):
         *,
         model: str | XComArg,
         prompt: Prompt | XComArg,
-        model_parameters: Mapping[str, Any] | None = None,
-        response_format: Mapping[str, Any] | None = None,
+        model_parameters: Mapping[str, Any] | str | None = None,
+        response_format: Mapping[str, Any] | str | None = None,
         function: CompletionFunction = "AI_COMPLETE",
         log_answers: bool = False,
         **kwargs: Any,
@@ -348,10 +368,10 @@ class CortexCompleteOperator(CortexTask):
         """Return the model's answer, or answers: text, or objects by the response format."""
         with self.failing_rightly():
             question = Question(
-                model=self.required("model"),
+                model=self.required_cell("model"),
                 prompt=completion.prompt("prompt", self.prompt),
-                model_parameters=self.model_parameters,
-                response_format=self.response_format,
+                model_parameters=mapping("model_parameters", self.model_parameters),
+                response_format=mapping("response_format", self.response_format),
                 function=self.function,
                 with_usage=True,
             )
@@ -420,6 +440,7 @@ class CortexCompleteTableOperator(CortexTask):
         "response_format",
         *CortexTask.template_fields,
     )
+    sql_fields = ("source",)
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers = {
         "source": "sql",
@@ -445,8 +466,8 @@ class CortexCompleteTableOperator(CortexTask):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poke_interval: float | timedelta = 30.0,
         contact_timeout: float | timedelta = DEFAULT_CONTACT_TIMEOUT,
-        model_parameters: Mapping[str, Any] | None = None,
-        response_format: Mapping[str, Any] | None = None,
+        model_parameters: Mapping[str, Any] | str | None = None,
+        response_format: Mapping[str, Any] | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -455,7 +476,7 @@ class CortexCompleteTableOperator(CortexTask):
         if if_exists not in IF_TABLE_EXISTS:
             known = ", ".join(IF_TABLE_EXISTS)
             raise ValueError(f"if_exists must be one of {known}, not {if_exists!r}")
-        if not 0 <= max_error_rate <= 1:
+        if not is_number(max_error_rate) or not 0 <= max_error_rate <= 1:
             raise ValueError(f"max_error_rate must be from 0 to 1, not {max_error_rate!r}")
         self.model = model
         self.source = source
@@ -465,14 +486,12 @@ class CortexCompleteTableOperator(CortexTask):
         self.answer_column = answer_column
         self.error_column = error_column
         self.if_exists = if_exists
-        self.max_error_rate = max_error_rate
+        self.max_error_rate = float(max_error_rate)
         self.deferrable = deferrable
-        self.poke_interval = seconds(poke_interval)
-        self.contact_timeout = seconds(contact_timeout)
+        self.poke_interval = seconds("poke_interval", poke_interval)
+        self.contact_timeout = seconds("contact_timeout", contact_timeout, least=0.0)
         self.model_parameters = model_parameters
         self.response_format = response_format
-        if not 0 < self.poke_interval < math.inf:
-            raise ValueError(f"poke_interval must be more than 0, not {poke_interval!r}")
         self.remember_source("model")
         self._asking: str | None = None
 
@@ -538,9 +557,17 @@ class CortexCompleteTableOperator(CortexTask):
             return self._wait(Answers(request, hook, self.log), query_id, hook, context)
 
     def on_kill(self) -> None:
-        """Cancel the statement."""
-        if self._asking is not None:
-            fate.cancel_query(self._asking, self.cortex_session(), log=self.log)
+        """Cancel the statement, over the session that is open if one is."""
+        query_id = self._asking
+        if query_id is None:
+            return
+
+        def cancel() -> None:
+            with self.session_at_hand() as hook:
+                fate.cancel_query(query_id, hook, log=self.log)
+
+        sql = f"SELECT SYSTEM$CANCEL_QUERY('{query_id}')"
+        fate.in_time(f"Query {query_id}", cancel, sql=sql, log=self.log)
 
     def verdict(self, error: CortexError) -> BaseException:
         """Return what *error* means to Airflow: as for every task, and for the end of the time."""
@@ -551,15 +578,15 @@ class CortexCompleteTableOperator(CortexTask):
     def _request(self, context: Context) -> TableRequest:
         ti = context["ti"]
         request = TableRequest(
-            model=self.required("model"),
+            model=self.required_cell("model"),
             source=self.required("source"),
             destination=self.required("destination"),
             prompt_column=self.prompt_column and self.required("prompt_column"),
             prompt_expression=self.prompt_expression and self.required("prompt_expression"),
             answer_column=self.answer_column,
             error_column=self.error_column,
-            model_parameters=self.model_parameters,
-            response_format=self.response_format,
+            model_parameters=mapping("model_parameters", self.model_parameters),
+            response_format=mapping("response_format", self.response_format),
         )
         return request.of_task(ti.dag_id, ti.task_id, ti.run_id, ti.map_index)
 
@@ -639,9 +666,3 @@ class CortexCompleteTableOperator(CortexTask):
             method_name=self.execute_complete.__name__,
             timeout=None if poller.deadline is None else left + NET,
         )
-
-
-def _starts_jobs(task: object) -> bool:
-    """Return whether a task of a DAG, mapped or not, is a CortexFineTuneOperator."""
-    kind = getattr(task, "operator_class", type(task))
-    return isinstance(kind, type) and issubclass(kind, CortexFineTuneOperator)

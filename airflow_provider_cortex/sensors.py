@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from airflow.providers.common.compat.sdk import (
@@ -33,6 +34,7 @@ from airflow_provider_cortex.cortex.polling import (
     Standing,
 )
 from airflow_provider_cortex.cortex.progress import Narrator, duration, summary
+from airflow_provider_cortex.cortex.values import number
 from airflow_provider_cortex.errors import (
     ArgumentError,
     CortexError,
@@ -47,7 +49,15 @@ from airflow_provider_cortex.history import previous_duration
 from airflow_provider_cortex.links import JOB_LINKS
 from airflow_provider_cortex.notes import STANDING
 from airflow_provider_cortex.store import Store
-from airflow_provider_cortex.tasks import LAST_WORDS, NET, TIME_IS_UP, CortexTask, seconds
+from airflow_provider_cortex.tasks import (
+    LAST_WORDS,
+    NET,
+    TIME_IS_UP,
+    CortexTask,
+    as_value_error,
+    is_known,
+    seconds,
+)
 from airflow_provider_cortex.triggers import FIRST_LOOK, CortexFineTuneTrigger
 from airflow_provider_cortex.wait import Wait
 from airflow_provider_cortex.watch import Watch
@@ -134,9 +144,9 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         contact_timeout: float | timedelta = DEFAULT_CONTACT_TIMEOUT,
         stall_timeout: float | timedelta | None = None,
         skip_on_cancelled: bool = False,
-        max_validation_loss: float | str | XComArg | None = None,
-        max_training_loss: float | str | XComArg | None = None,
-        max_trained_tokens: float | str | XComArg | None = None,
+        max_validation_loss: float | Decimal | str | XComArg | None = None,
+        max_training_loss: float | Decimal | str | XComArg | None = None,
+        max_trained_tokens: float | Decimal | str | XComArg | None = None,
         gate: Literal["fail", "skip"] = "fail",
         cancel_on_kill: bool = False,
         **kwargs: Any,
@@ -147,10 +157,12 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         self.finetune_job_id = finetune_job_id
         self.deferrable = deferrable
         self.adaptive = poke_interval is None
-        self.max_poke_interval = seconds(max_poke_interval)
+        self.max_poke_interval = seconds("max_poke_interval", max_poke_interval)
         self.expected_duration = _expected(expected_duration)
-        self.contact_timeout = seconds(contact_timeout)
-        self.stall_timeout = None if stall_timeout is None else _stall(stall_timeout)
+        self.contact_timeout = seconds("contact_timeout", contact_timeout, least=0.0)
+        self.stall_timeout = (
+            None if stall_timeout is None else seconds("stall_timeout", stall_timeout)
+        )
         self.skip_on_cancelled = skip_on_cancelled
         self.max_validation_loss = max_validation_loss
         self.max_training_loss = max_training_loss
@@ -208,9 +220,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
             self._time_is_up = True
             return self._wait(context)
         self.log.error("The trigger crashed:\n%s", "".join(kwargs.get("traceback") or ()))
-        return self.execute_complete(
-            context, event=TriggerBrokeError(str(self.finetune_job_id), reason)
-        )
+        return self.execute_complete(context, event=TriggerBrokeError(self._job_id(), reason))
 
     def poke(self, context: Context) -> PokeReturnValue | bool:
         """Look once; when the job is over, hand its model on."""
@@ -238,10 +248,22 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         return lineage.facets(self, self._job) if self._job else None
 
     def on_kill(self) -> None:
-        """Cancel the job, if that was asked for."""
-        session = self.cortex_session()
-        fate.decide(
-            str(self.finetune_job_id).strip(), session, cancel=self.cancel_on_kill, log=self.log
+        """Cancel the job if that was asked for, over the session that is open if one is."""
+        job_id = self._job_id()
+        if not self.cancel_on_kill:
+            self.log.info("Fine-tuning job %s runs on: cancel_on_kill is off.", job_id)
+            return
+        seen = self._watch.poller.last_seen if self._watch else None
+
+        def cancel() -> None:
+            with self.session_at_hand() as hook:
+                fate.cancel_job(job_id, hook, log=self.log)
+
+        fate.in_time(
+            f"Fine-tuning job {fate.named(seen) if seen else job_id}",
+            cancel,
+            sql=f"SELECT SNOWFLAKE.CORTEX.FINETUNE('CANCEL', '{job_id}')",
+            log=self.log,
         )
 
     def _get_next_poke_interval(self, *arguments: Any, **options: Any) -> float:
@@ -310,9 +332,10 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         store = self._store(context)
         if store is not None:
             poller.resume(Standing.read(store.read()))
+        self.hook_in_use = self.cortex_hook(context, network_timeout=NETWORK_TIMEOUT)
         return Watch(
             job_id=job_id,
-            hook=self.cortex_hook(context, network_timeout=NETWORK_TIMEOUT),
+            hook=self.hook_in_use,
             poller=poller,
             narrator=Narrator(started_at),
             log=self.log,
@@ -391,11 +414,9 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
             if value is None:
                 continue
             self.remember_source(name)
-            if isinstance(value, int | float) or (isinstance(value, str) and "{" not in value):
-                try:
-                    gates.limit(name, value)
-                except ArgumentError as error:
-                    raise ValueError(str(error)) from error
+            if is_known(value):
+                with as_value_error():
+                    number(name, value)
 
     def _limits(self) -> dict[str, float]:
         """
@@ -404,9 +425,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         :raises ArgumentError: if one is of no use: not least one that rendered to nothing.
         """
         return {
-            name: gates.limit(name, getattr(self, name))
-            for name in gates.FIGURES
-            if self.is_set(name)
+            name: number(name, getattr(self, name)) for name in gates.FIGURES if self.is_set(name)
         }
 
     def _hand_over(self, context: Context, poller: Poller) -> None:
@@ -455,11 +474,11 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         """Return what Airflow's own timeouts lack: what is known of the job."""
         waited = max(0.0, time.time() - self._started_at(context))
         last_seen = self._watch.poller.last_state if self._watch else "never seen"
-        return str(FineTuneTimeoutError(str(self.finetune_job_id), waited, last_seen))
+        return str(FineTuneTimeoutError(self._job_id(), waited, last_seen))
 
     def _job_id(self) -> str:
         # A template may well leave a line end around it.
-        return self.required("finetune_job_id").strip()
+        return self.required_cell("finetune_job_id").strip()
 
     def _started_at(self, context: Context) -> float:
         """Return when this wait began, epoch seconds: kept through deferrals and reschedules."""
@@ -498,21 +517,11 @@ def _expected(value: float | timedelta | str | None) -> float | Literal["previou
         return None
     if value == PREVIOUS:
         return PREVIOUS
-    if isinstance(value, str) or not 0 < seconds(value) < math.inf:
-        raise ValueError(
-            f"expected_duration must be seconds, more than 0, or a timedelta, or {PREVIOUS!r}, and is"
-            f" {value!r}."
+    if isinstance(value, str):
+        raise ValueError(  # noqa: TRY004 - as Airflow raises for arguments
+            f"expected_duration must be seconds, more than 0, or a timedelta, or {PREVIOUS!r}, and is {value!r}."
         )
-    return seconds(value)
-
-
-def _stall(value: float | timedelta) -> float:
-    """Return what *stall_timeout* says, in seconds."""
-    if not 0 < seconds(value) < math.inf:
-        raise ValueError(
-            f"stall_timeout must be seconds, more than 0, or a timedelta, and is {value!r}."
-        )
-    return seconds(value)
+    return seconds("expected_duration", value)
 
 
 def _first_reschedule_date(ti: Any, context: Context) -> datetime | None:

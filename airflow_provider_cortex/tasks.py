@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,10 @@ from airflow.providers.common.compat.sdk import (
     BaseOperator,
 )
 
+from airflow_provider_cortex import fate
 from airflow_provider_cortex.cortex import statements
 from airflow_provider_cortex.cortex.session import Session, query_tag
+from airflow_provider_cortex.cortex.values import is_number, mapping, one_cell
 from airflow_provider_cortex.errors import (
     AnswerTooLargeError,
     ArgumentError,
@@ -23,6 +26,7 @@ from airflow_provider_cortex.errors import (
     FineTuneExistsError,
     FineTuneOverError,
     RefusedError,
+    excerpt,
 )
 from airflow_provider_cortex.links import QUERY_URL, job_url
 
@@ -67,8 +71,8 @@ class CortexTask(BaseOperator):
     :param schema: instead of the connection's. (templated)
     :param role: instead of the connection's. (templated)
     :param authenticator: instead of the connection's. (templated)
-    :param session_parameters: instead of the connection's; a ``QUERY_TAG`` among them replaces the
-        one that names this package, the DAG and the task. (templated)
+    :param session_parameters: instead of the connection's, as a mapping or as JSON text; a ``QUERY_TAG`` among
+        them replaces the one that names this package, the DAG and the task. (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -80,6 +84,8 @@ class CortexTask(BaseOperator):
         "authenticator",
         "session_parameters",
     )
+    sql_fields: Sequence[str] = ()
+    """Which of them may be the path of a ``.sql`` file."""
 
     def __init__(
         self,
@@ -90,7 +96,7 @@ class CortexTask(BaseOperator):
         schema: str | None = None,
         role: str | None = None,
         authenticator: str | None = None,
-        session_parameters: Mapping[str, Any] | None = None,
+        session_parameters: Mapping[str, Any] | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -105,6 +111,32 @@ class CortexTask(BaseOperator):
         self.query_url: str | None = None
         self._query_id: str | None = None
         self.job_url: str | None = None
+        self.hook_in_use: CortexHook | None = None
+        """The session that this task has open, for what must be done in a hurry."""
+
+    def resolve_template_files(self) -> None:
+        """Read the files that arguments name, of those arguments alone that may name one (*sql_fields*)."""
+        self.template_fields = self.sql_fields
+        try:
+            super().resolve_template_files()
+        finally:
+            del self.template_fields
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], *arguments: Any
+    ) -> None:
+        """
+        Render as Airflow does, but take no other argument for a file because it ends with ``.sql``.
+
+        Airflow's ``Templater`` has this for normal and for mapped tasks, and goes by ``template_ext`` for all fields.
+        """
+        for field in template_fields:
+            if parent is self and field not in self.sql_fields:
+                self.template_ext = ()
+            try:
+                super()._do_render_template_fields(parent, [field], *arguments)
+            finally:
+                vars(self).pop("template_ext", None)
 
     def cortex_session(self, context: Context | None = None) -> Session:
         """Return the settings of this task's Snowflake session, tagged with who asks."""
@@ -116,7 +148,7 @@ class CortexTask(BaseOperator):
             schema=self.schema,
             role=self.role,
             authenticator=self.authenticator,
-            session_parameters=self.session_parameters,
+            session_parameters=mapping("session_parameters", self.session_parameters),
             query_tag=query_tag(
                 dag_id=self.dag_id, task_id=self.task_id, run_id=ti.run_id if ti else None
             ),
@@ -137,12 +169,22 @@ class CortexTask(BaseOperator):
     ) -> Iterator[CortexHook]:
         """Open this task's session, and raise what goes wrong in it as Airflow should take it."""
         with self.failing_rightly():
-            hook = self.cortex_hook(context, network_timeout=network_timeout)
+            hook = self.hook_in_use = self.cortex_hook(context, network_timeout=network_timeout)
             try:
                 yield hook
             finally:
                 self.link_query(hook, context)
                 self.leave(hook)
+
+    @contextmanager
+    def session_at_hand(self) -> Iterator[CortexHook]:
+        """Give the session that this task has open, which saves a login, or else a new one for a short time."""
+        hook = self.hook_in_use
+        if hook is not None and hook.is_open:
+            yield hook
+            return
+        with self.cortex_hook(network_timeout=fate.TIME) as hook:
+            yield hook
 
     def link_query(self, hook: CortexHook, context: Context) -> None:
         """Keep where Snowsight shows this task's statement, for the extra link. Nothing is raised."""
@@ -196,7 +238,20 @@ class CortexTask(BaseOperator):
         :raises EmptyError: if it says nothing: a template that finds nothing renders to the word
             None, and an XCom that was never pushed to None itself.
         """
-        value: object = getattr(self, argument)
+        return self._text(argument, getattr(self, argument))
+
+    def required_cell(self, argument: str) -> str:
+        """
+        Return the same of an argument that may be a query's result: one row of one cell.
+
+        :raises ArgumentError: if the result has more rows or cells than one, or none.
+        """
+        return self._text(
+            argument, one_cell(argument, getattr(self, argument), self._sources.get(argument))
+        )
+
+    def _text(self, argument: str, value: object) -> str:
+        value = str(value) if is_number(value) else value
         if not isinstance(value, str) or value.strip() in {"", "None"}:
             raise EmptyError(argument, value, self._sources.get(argument))
         return statements.text(argument, value)
@@ -216,6 +271,48 @@ class CortexTask(BaseOperator):
         return error
 
 
-def seconds(value: float | timedelta) -> float:
-    """Return a duration in seconds."""
-    return value.total_seconds() if isinstance(value, timedelta) else float(value)
+def is_known(value: object) -> bool:
+    """Return whether an argument says already in the DAG file what it is: neither a template nor an XCom."""
+    return (
+        isinstance(value, bool) or is_number(value) or (isinstance(value, str) and "{" not in value)
+    )
+
+
+def one_of(argument: str, value: object, known: Sequence[str]) -> str:
+    """
+    Return a word that is one of those that an argument may be.
+
+    :raises ArgumentError: if it is none of them.
+    """
+    if isinstance(value, str) and value in known:
+        return value
+    raise ArgumentError(
+        argument, value, f"must be one of {', '.join(known)}, not {excerpt(repr(value))}"
+    )
+
+
+def seconds(argument: str, value: float | timedelta, *, least: float | None = None) -> float:
+    """
+    Return a duration in seconds.
+
+    :param least: the shortest that is allowed; by default it must be more than 0.
+    :raises ValueError: if it is no real number, NaN, infinite or too short.
+    """
+    number = math.nan
+    if isinstance(value, timedelta):
+        number = value.total_seconds()
+    elif is_number(value):
+        number = float(value)
+    if not number < math.inf or not (number > 0 if least is None else number >= least):
+        bound = "more than 0" if least is None else f"at least {least:g}"
+        raise ValueError(f"{argument} must be seconds, {bound}, or a timedelta; got {value!r}")
+    return number
+
+
+@contextmanager
+def as_value_error() -> Iterator[None]:
+    """Raise what is wrong with an argument as Airflow expects it when a DAG file is parsed."""
+    try:
+        yield
+    except ArgumentError as error:
+        raise ValueError(str(error)) from error

@@ -305,7 +305,7 @@ class CortexQueryTrigger(_KillableTrigger):
         yield await self._fired(payload)
 
     def _cancel(self) -> None:
-        fate.cancel_query(self.query_id, Session(**self.session).shared(), log=self.log)
+        fate.decide_query(self.query_id, Session(**self.session).shared(), log=self.log)
 
     async def _wait(self) -> Execution:
         """Return the statement when it is over; raises what ends the wait before that."""

@@ -18,9 +18,10 @@ import snowflake.connector
 import sqlglot
 from sqlglot import exp
 
+from airflow_provider_cortex.cortex import query
 from airflow_provider_cortex.cortex.session import Session
 from airflow_provider_cortex.emulator import Emulator
-from airflow_provider_cortex.errors import ArgumentError, CortexError, UnsendableError
+from airflow_provider_cortex.errors import ArgumentError, CortexError, QueryError, UnsendableError
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.operators import CortexCompleteOperator, CortexFineTuneOperator
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
@@ -125,11 +126,14 @@ def assert_refused(result: Result, argument: str, received: Received) -> None:
     assert received.emulator.logins == 0
 
 
-def query(text: str) -> str:
-    """Return the query that Cortex is to run: no semicolon at its end, and the bracket after it in no comment."""
-    while text != (shorter := text.strip().removesuffix(";")):
-        text = shorter
-    return f"{text}\n" if "--" in text.rpartition("\n")[2] else text
+def literal(text: str) -> str:
+    """Return a text as SQL has it: whatever is in it, the literal is whole."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def is_result(text: str) -> bool:
+    """Return whether a text reads as a query's result, of which one cell is taken."""
+    return text.strip().startswith(("[", "(")) and text.strip().endswith(("]", ")"))
 
 
 def start(worker: Worker, **arguments: Any) -> Result:
@@ -179,6 +183,8 @@ def test_cancel(received: Received) -> None:
 def test_sensor(received: Received, one_session: None, worker: Worker) -> None:
     """The sensor asks for the id that it was given, but for white space around it."""
     for job_id in hostile.sendable():
+        if is_result(job_id):
+            continue
         assert wait(worker, finetune_job_id=job_id).state == "failed"
         assert received.one() == (f"{FINETUNE}(?, ?)", ["DESCRIBE", job_id.strip()])
 
@@ -188,14 +194,29 @@ def test_fine_tune(received: Received, one_session: None, worker: Worker) -> Non
     for text in hostile.sendable():
         options = {text: text, "deep": [{text: [text]}]}
         name = '"' + text.replace('"', '""') + '"'  # or it would be refused
-        data = f"SELECT 1, {text}"  # or it might be a table's name
         names = dict.fromkeys(["model", "base_model"], name)
+        data = f"SELECT {literal(text)}"
         queries = dict.fromkeys(["training_data", "validation_data"], data)
         assert start(worker, **names, **queries, options=options).state == "failed"
         sql, literals = received.one()
         assert sql == f"{FINETUNE}(?, ?, ?, ?, ?, ?)"
-        assert literals[:-1] == ["CREATE", name, name, query(data), query(data)]
+        training_data, _, comment = literals[3].rpartition(" /* airflow-task ")
+        assert [*literals[:3], training_data, literals[4]] == ["CREATE", name, name, data, data]
+        assert comment.endswith(" */")
         assert json.loads(literals[-1]) == options
+
+
+def test_sql_of_any_kind(received: Received, one_session: None, worker: Worker) -> None:
+    """SQL with anything in it arrives but for its end, or is refused by name, before anything is sent."""
+    for text in hostile.sendable():
+        data = f"SELECT 1, {text}"
+        result = start(worker, validation_data=data)
+        if len(received.emulator.statements) == received.seen:
+            with pytest.raises(QueryError) as refusal:
+                query.enclosable("validation_data", data)
+            assert str(result.error) == str(refusal.value)
+        else:
+            assert received.one()[1][4] == query.enclosable("validation_data", data)
 
 
 def test_complete(received: Received, one_session: None, worker: Worker) -> None:
@@ -213,6 +234,8 @@ def test_complete(received: Received, one_session: None, worker: Worker) -> None
         return task
 
     for text in hostile.sendable():
+        if is_result(text):
+            continue
         assert worker.run(make_task).state == "failed"
         sql, (model, prompt, parameters, response_format) = received.one()
         assert sql == (
@@ -324,7 +347,9 @@ def test_wrong_kind(received: Received, worker: Worker) -> None:
     for argument, value in (
         ("validation_data", ["SELECT 1"]),
         ("validation_data", {"query": "SELECT 1"}),
-        ("options", '{"max_epochs": 3}'),
+        ("options", "max_epochs: 3"),
+        ("options", "[3]"),
+        ("options", ""),
         ("options", [3]),
         ("options", {"max_epochs": {3}}),
         ("options", {"max_epochs": float("nan")}),
@@ -348,7 +373,7 @@ def test_text_of_other_classes(received: Received, one_session: None, worker: Wo
             return "something else"
 
     start(worker, model=Escaped('"it\'s"'), base_model=Models.LLAMA)
-    assert received.one()[1] == ["CREATE", '"it\'s"', "llama3.1-8b", "SELECT 1"]
+    assert received.one()[1][:3] == ["CREATE", '"it\'s"', "llama3.1-8b"]
 
 
 @pytest.fixture

@@ -100,7 +100,8 @@ def test_fine_tune_out_of_reach(cortex_emulator: Emulator, connection: str, work
             """SELECT 'a' AS "prompt", 'b' AS "Completion", 'c' AS prompts""",
             'SELECT "prompt" AS PROMPT, "Completion" AS COMPLETION',
         ),
-        ("SELECT 1 AS x; -- done", "is no query that Snowflake can run here"),
+        ("SELECT 1 AS x; SELECT 2; -- done", "must be one statement"),
+        ("-- nothing", "holds no SQL"),
     ],
 )
 def test_wrong_query(
@@ -119,7 +120,18 @@ def test_wrong_query(
     assert cortex_emulator.jobs.all() == []
 
 
-@pytest.mark.parametrize("data", [f"{LITERAL} ; ", f"{LITERAL} -- the lights"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        f"{LITERAL} ; ",
+        f"{LITERAL} -- the lights",
+        f"{LITERAL} // all",
+        f"{LITERAL}; -- weekly",
+        f"{LITERAL};\n// weekly;\n",
+        f"{LITERAL} /* a */ ; /* b */",
+        f"\ufeff{LITERAL}",
+    ],
+)
 def test_end_of_a_query(
     data: str, connection: str, cortex_emulator: Emulator, worker: Worker
 ) -> None:
@@ -136,7 +148,8 @@ def test_table(table: str, training_data: None, worker: Worker) -> None:
     with CortexHook() as hook:
         job = hook.describe(result.xcoms["return_value"])
     assert job.outcome()
-    assert job.training_data == f"SELECT * FROM {table}"
+    assert job.training_data
+    assert job.training_data.startswith(f"SELECT * FROM {table} /* airflow-task ")
 
 
 @pytest.mark.parametrize("data", ["snow://dataset/db.schema.ds/versions/v1", "@stage/train.jsonl"])

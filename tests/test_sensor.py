@@ -247,7 +247,7 @@ def test_wrong_id_never_defers(connection: str, worker: Worker) -> None:
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-@pytest.mark.parametrize("value", ["", "   ", "None", None, 7, ["ft_1"]], ids=repr)
+@pytest.mark.parametrize("value", ["", "   ", "None", None, True, b"ft_1"], ids=repr)
 def test_id_that_rendered_to_nothing(
     value: object, deferrable: bool, cortex_emulator: Emulator, connection: str
 ) -> None:
@@ -428,9 +428,18 @@ def seconds_to_the_next_look(wait: CortexFineTuneSensor) -> float:
     return float(rescheduled.value.reschedule_date.timestamp() - time.time())
 
 
+CREATED = 1_790_000_000_000
+"""Epoch milliseconds."""
+
+
 def record(status: str, seconds: float) -> dict[str, Any]:
     """Return the XCom that an earlier run has left of its job."""
-    return {"id": "ft_0", "status": status, "created_on": 0, "finished_on": seconds * 1000}
+    return {
+        "id": "ft_0",
+        "status": status,
+        "created_on": CREATED,
+        "finished_on": CREATED + seconds * 1000,
+    }
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from airflow_provider_cortex.cortex.answer import decode, decode_object
 from airflow_provider_cortex.cortex.statements import Call, json_text, text, written
+from airflow_provider_cortex.cortex.values import is_number, mapping
 from airflow_provider_cortex.errors import (
     AnswerTooLargeError,
     ArgumentError,
@@ -70,6 +71,8 @@ class Question:
     with_usage: bool = False
 
     def __post_init__(self) -> None:
+        for name in "model_parameters", "response_format":
+            object.__setattr__(self, name, mapping(name, getattr(self, name)))
         _ = self.call  # what cannot be sent is refused now
 
     @property
@@ -194,21 +197,23 @@ def prompt(argument: str, value: object) -> Prompt:
     """
     Return what to ask, checked: a text, several, or a conversation.
 
-    Its words are not told when it is refused: they may be long, and not meant for a log.
+    Its words are not told when it is refused: they may be long, and not meant for a log. A number or a bool is
+    text that ``render_template_as_native_obj`` has changed, and counts as that.
 
     :raises ArgumentError: if it is none of these, or says nothing.
     """
+    value = _as_text(value)
     if isinstance(value, str):
         return text(argument, _said(argument, value))
     if not isinstance(value, Iterable) or isinstance(value, Mapping | bytes | bytearray):
         raise EmptyError(argument, value)
-    items = list(value)
+    items = [_as_text(item) for item in value]
     if not items:
         raise ArgumentError(argument, value, "is an empty list: there is nothing to ask.")
     if all(isinstance(item, str) for item in items):
         return [text(argument, _said(argument, item)) for item in items]
     if all(isinstance(item, Mapping) and {"role", "content"} <= item.keys() for item in items):
-        return [dict(item) for item in items]
+        return [{**item, "content": _as_text(item["content"])} for item in items]
     kinds = ", ".join(sorted({type(item).__name__ for item in items}))
     raise ArgumentError(
         argument,
@@ -238,6 +243,11 @@ def check_size(answer: object) -> None:
     size = len(json.dumps(answer, default=str).encode())
     if size > LARGEST:
         raise AnswerTooLargeError(size, LARGEST)
+
+
+def _as_text(value: Any) -> Any:
+    """Return a number or a bool as its text, and anything else as it is."""
+    return str(value) if isinstance(value, bool) or is_number(value) else value
 
 
 def _said(argument: str, value: str) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.errors import ArgumentError, GateError, excerpt
+from airflow_provider_cortex.errors import GateError
 
 FIGURES = {
     "max_validation_loss": "validation_loss",
@@ -14,24 +13,6 @@ FIGURES = {
     "max_trained_tokens": "trained_tokens",
 }
 """The limits, and the figure of a job that each is for."""
-
-
-def limit(argument: str, value: object) -> float:
-    """
-    Return the number that a limit is, or that its template rendered to.
-
-    :raises ArgumentError: if it is no finite number of at least 0.
-    """
-    if isinstance(value, int | float | str) and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except (ValueError, OverflowError):
-            number = math.nan
-        if 0 <= number < math.inf:
-            return number
-    raise ArgumentError(
-        argument, value, f"must be a number, at least 0 and finite, and is {excerpt(value)!r}."
-    )
 
 
 def check(job: FineTuneJob, model: str, limits: Mapping[str, float]) -> None:

@@ -18,6 +18,12 @@ from airflow_provider_cortex.errors import (
     UnreadableAnswerError,
 )
 
+EARLIEST, LATEST = 2020, 2100
+"""
+Years. No job is older than Cortex; a number outside of them is no moment in milliseconds, but one in
+seconds, or a 0 for what is not known.
+"""
+
 
 class JobStatus(StrEnum):
     """Where a job is in its life."""
@@ -58,7 +64,7 @@ class FineTuneJob:
 
     Cortex fills most fields only as the job gets on, so all but *id* and the statuses may be
     None. A field that Cortex wrote in a form nobody expects is None too, rather than the loss of a
-    paid job; *text* still has it.
+    paid job; so is a value that cannot be true, such as an end before the beginning. *text* still has it.
 
     Source: https://docs.snowflake.com/sql-reference/functions/finetune-describe
     """
@@ -110,6 +116,10 @@ class FineTuneJob:
             raise UnreadableAnswerError(f"which is not about job {job_id}", answer)
         if reported_status is None:
             raise UnreadableAnswerError("which has no status", answer)
+        created_on = _moment(record.get("created_on"))
+        finished_on = _moment(record.get("finished_on"))
+        if created_on and finished_on and finished_on < created_on:
+            finished_on = None
         return cls(
             id=found_id,
             status=JobStatus(reported_status),
@@ -117,8 +127,8 @@ class FineTuneJob:
             progress=_progress(record.get("progress")),
             error=_error(record.get("error")),
             base_model=_text(record.get("base_model")),
-            created_on=_moment(record.get("created_on")),
-            finished_on=_moment(record.get("finished_on")),
+            created_on=created_on,
+            finished_on=finished_on,
             model=_text(record.get("model")),
             training_data=_text(record.get("training_data")),
             validation_data=_text(record.get("validation_data")),
@@ -177,7 +187,8 @@ class FineTuneJob:
     def _last_result(self, key: str) -> float | None:
         # A last figure that is no number (training that diverged) is not that of the epoch before.
         figures = (result[key] for result in reversed(self.training_result) if key in result)
-        return _number(next(figures, None))
+        loss = _number(next(figures, None))
+        return None if loss is None or loss < 0 else loss  # a cross-entropy is never negative
 
 
 _FIELDS = frozenset(FineTuneJob.__dataclass_fields__)
@@ -220,7 +231,7 @@ def _number(value: object) -> float | None:
 
 def _whole(value: object) -> int | None:
     number = _number(value)
-    return None if number is None else int(number)
+    return None if number is None or number < 0 else int(number)
 
 
 def _progress(value: object) -> float | None:
@@ -229,14 +240,15 @@ def _progress(value: object) -> float | None:
 
 
 def _moment(value: object) -> datetime | None:
-    """Return the moment of *value*, epoch milliseconds."""
+    """Return the moment of *value*, epoch milliseconds; None for what can be no moment of a job."""
     number = _number(value)
     if number is None:
         return None
     try:
-        return datetime.fromtimestamp(number / 1000, tz=UTC)
+        moment = datetime.fromtimestamp(number / 1000, tz=UTC)
     except (ValueError, OverflowError, OSError):
         return None
+    return moment if EARLIEST <= moment.year < LATEST else None
 
 
 def _mapping(value: object) -> Mapping[str, Any] | None:
@@ -250,11 +262,30 @@ def _results(value: object) -> tuple[Mapping[str, Any], ...]:
 
 
 def _error(value: object) -> JobError | None:
-    """Read the error: an object with code and message, by the page; mere text is taken too."""
+    """Read the error: an object with code and message, by the page; text and lists of both are read, too."""
+    try:
+        value = decode(value)  # an object whose text was encoded once more
+    except UnreadableAnswerError:
+        return JobError(message=str(value)) if str(value).strip() else None
     if isinstance(value, Mapping):
         if not value:
             return None
-        said = _text(value.get("message")) or json.dumps(value)
-        return JobError(message=said, code=_text(value.get("code")))
-    message = _text(value)
-    return None if message is None else JobError(message=message)
+        code = value.get("code")
+        return JobError(
+            message=_words(value.get("message")) or json.dumps(value),
+            code=str(code) if _words(code) else None,
+        )
+    if isinstance(value, list):
+        entries = (json.dumps(entry) if isinstance(entry, list) else entry for entry in value)
+        errors = [error for error in map(_error, entries) if error]
+        messages = "; ".join(error.message for error in errors)
+        return JobError(message=messages, code=errors[0].code) if errors else None
+    words = _words(value)
+    return None if words is None else JobError(message=words)
+
+
+def _words(value: object) -> str | None:
+    """Return what a value says as text, None if it says nothing."""
+    if value is None or value in ("", [], {}) or (isinstance(value, str) and not value.strip()):
+        return None
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -8,12 +8,19 @@ from urllib.parse import quote
 from airflow_provider_cortex.cortex.identifier import DEEPEST, Identifier, column, parse
 from airflow_provider_cortex.errors import UnplacedError
 
+DOMAIN = ".snowflakecomputing.com"
+
+UNLINKED = frozenset({"privatelink", "global", "snowflakecomputing"})
+"""Parts of an account's name, or of its host without the usual domain, that no Snowsight address has."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """What a session takes for granted of a name, as far as the task and its connection say."""
 
     account: str | None = None
+    host: str | None = None
+    """The host that the connection names, if it names one."""
     database: str | None = None
     schema: str | None = None
 
@@ -43,17 +50,22 @@ class Place:
 
     def query_url(self, query_id: str) -> str | None:
         """
-        Return where Snowsight shows a query, None if the account does not tell.
+        Return where Snowsight shows a query, None if the account does not say.
 
         Snowflake documents ``app.snowflake.com/<organization>/<account>``; the rest of the path, and that of
-        an account by its locator (``/<region>/<locator>``), is what browsers show: a guess.
+        an account by its locator (``/<region>/<locator>``), is what browsers show: a guess. Over private
+        link, and in a domain other than ``snowflakecomputing.com``, Snowsight has other addresses, which
+        the account's name does not tell: no link is better than a wrong one.
         """
-        account = (self.account or "").lower()
+        account = (self.account or "").lower().removesuffix(DOMAIN)
+        host = (self.host or "").lower().removesuffix(DOMAIN)
+        if UNLINKED.intersection((*account.split("."), *host.split("."))):
+            return None
         organization, dash, name = account.partition("-")
         locator, dot, region = account.partition(".")
-        if dot:
+        if dot and "-" not in locator:
             path = f"{quote(region, safe='')}/{quote(locator, safe='')}"
-        elif dash:
+        elif dash and not dot:
             path = f"{quote(organization, safe='')}/{quote(name, safe='')}"
         else:
             return None

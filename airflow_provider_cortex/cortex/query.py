@@ -1,39 +1,110 @@
-"""A query that a user wrote, made fit to stand in brackets within another."""
+"""A query that a user wrote, prepared so that it can stand in parentheses within another one."""
 
 from __future__ import annotations
 
+from functools import cache
+from typing import TYPE_CHECKING
+
 from airflow_provider_cortex.cortex import identifier
+from airflow_provider_cortex.errors import QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlparse.lexer import Lexer
 
 ELSEWHERE = ("snow://", "@")
 """How data begins that is no query: a dataset (arctic-extract), a stage (snowflake-ml-python's docstring)."""
 
+BYTE_ORDER_MARK = "\ufeff"
+"""Some editors begin a file with it. To Snowflake it is a syntax error."""
 
-def normal(query: str) -> str:
+
+def enclosable(argument: str, sql: str) -> str:
     """
-    Return the query without what says nothing: blanks around it, and semicolons at its end.
+    Return a query, or an expression, as it can stand in parentheses.
 
-    Cortex and Snowflake put the query into brackets, where a semicolon is a syntax error.
+    Semicolons at its end go, and with them comments that last until the end of a line: either would
+    break the closing parenthesis. Literals, quoted names and block comments stay as they are.
+
+    :param argument: where the query comes from, for the error.
+    :raises QueryError: if it says nothing, or holds more than one statement.
     """
-    while (query := query.strip()).endswith(";"):
-        query = query[:-1]
-    return query
+    return " ".join(_parts(argument, sql))
 
 
-def enclosable(query: str) -> str:
-    """Return the query such that the bracket after it is none of a comment's."""
-    text = normal(query)
-    last_line = text.rpartition("\n")[2]
-    return f"{text}\n" if "--" in last_line else text
+def source(argument: str, table_or_query: str) -> str:
+    """
+    Return the query for all rows of a table, if that is what the text names, and any other query as it is.
 
-
-def source(table_or_query: str) -> str:
-    """Return the query for all of a table, if that is what it names, and any other query as it is."""
-    text = normal(table_or_query)
-    if identifier.parse(text) is None:
-        return enclosable(text)
-    return f"SELECT * FROM {text}"  # noqa: S608 - it is a name, and nothing else
+    :raises QueryError: as :func:`enclosable`.
+    """
+    text, *comments = _parts(argument, table_or_query)
+    if identifier.parse(text) is not None:
+        text = f"SELECT * FROM {text}"  # noqa: S608 - it is a name, and nothing else
+    return " ".join([text, *comments])
 
 
 def is_elsewhere(data: str) -> bool:
     """Return whether the data is no query at all, so that only Cortex can tell what is in it."""
-    return data.lstrip().lower().startswith(ELSEWHERE)
+    return data.lstrip().removeprefix(BYTE_ORDER_MARK).lstrip().lower().startswith(ELSEWHERE)
+
+
+def _parts(argument: str, sql: str) -> list[str]:
+    """Return a query without what ends it, and the block comments that follow it."""
+    tokens = list(_tokens(sql.strip().removeprefix(BYTE_ORDER_MARK).strip()))
+    comments: list[str] = []
+    while tokens and (kind := _ends_nothing(tokens[-1])):
+        text = tokens.pop()[1]
+        if kind == "block comment":
+            comments.insert(0, text)
+    if not tokens or all(map(_ends_nothing, tokens)):
+        raise QueryError(argument, "holds no SQL, only comments or semicolons.")
+    if any(text == ";" for _, text in tokens):
+        raise QueryError(argument, "must be one statement; a semicolon divides it into several.")
+    return ["".join(text for _, text in tokens), *comments]
+
+
+def _tokens(sql: str) -> Iterator[tuple[str, str]]:
+    """Yield the tokens of a text, each as the name of its type (``Comment.Single``) and its text."""
+    for kind, text in _lexer().get_tokens(sql):
+        yield ".".join(kind), text
+
+
+def _ends_nothing(token: tuple[str, str]) -> str | None:
+    """Return what a token is, if a query can end before it; None if it belongs to the query."""
+    kind, text = token
+    if kind.startswith("Comment.Multiline"):
+        return "block comment"
+    if kind.startswith("Comment.Single"):
+        return "line comment"
+    return "separator" if text == ";" or not text.strip() else None
+
+
+@cache
+def _lexer() -> Lexer:
+    """
+    Return sqlparse's tokenizer with Snowflake's rules for comments, strings and quoted names.
+
+    It is an instance of our own: other libraries may change the one that sqlparse shares.
+
+    https://docs.snowflake.com/en/sql-reference/sql/comment#syntax has ``--``, ``//`` and ``/* */``.
+    https://docs.snowflake.com/en/sql-reference/data-types-text#string-constants has the escapes.
+    """
+    from sqlparse import keywords, tokens
+    from sqlparse.lexer import Lexer
+
+    lexer = Lexer()
+    lexer.clear()
+    lexer.set_SQL_REGEX(
+        [
+            (r"(?:--|//)[^\r\n]*", tokens.Comment.Single),
+            (r"(?s:/\*.*?\*/)", tokens.Comment.Multiline),
+            (r"(?s:'(?:[^'\\]|''|\\.)*')", tokens.String.Single),
+            (r'"(?:[^"]|"")*"', tokens.Name),
+            (r"(?s:\$\$.*?\$\$)", tokens.Literal),
+            (r"#", tokens.Operator),  # the stock rules begin a comment with it, as MySQL does
+            *keywords.SQL_REGEX,
+        ]
+    )
+    return lexer

@@ -11,7 +11,9 @@ classes of SQLSTATE. Snowflake publishes no list of its server's numbers: those 
 
 from __future__ import annotations
 
+import json
 from enum import Enum, auto
+from types import TracebackType
 
 
 class Trouble(Enum):
@@ -85,6 +87,45 @@ LOGIN_ERRNOS = {
     for status in (400, 401, 403, 404, 405)
 }
 """At login: no such account, or not for us. Later on these statuses are a proxy's, and pass."""
+
+FAULTS = (
+    TypeError,
+    ValueError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    ImportError,
+    NameError,
+    NotImplementedError,
+)
+"""What Python raises for a mistake: a connection's field of the wrong type, a missing library, a bug."""
+
+READERS = (
+    "snowflake.connector.auth",
+    "snowflake.connector.cursor",
+    "snowflake.connector.network",
+    "snowflake.connector.result_batch",
+)
+"""Where the driver reads an answer. It checks few of them, so a proxy's makes it fail there."""
+
+
+def may_pass(error: BaseException) -> bool:
+    """
+    Return whether an error that the driver has not foreseen may be gone in a minute.
+
+    A mistake stays, unless it is made in reading an answer: that came from a proxy, say. Which
+    it is, the place tells where it happened. Anything else (a secrets backend, the operating system) may pass.
+    """
+    if not isinstance(error, FAULTS) or isinstance(error, OSError | json.JSONDecodeError):
+        return True
+    last: TracebackType | None = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None:
+        return False
+    code, module = last.tb_frame.f_code, str(last.tb_frame.f_globals.get("__name__"))
+    return module.startswith(READERS) or code.co_name == "cmd_query"
 
 
 def trouble(

@@ -1,15 +1,15 @@
-"""What a fine-tuning job is to be: checked before it costs anything, and known again when it is there."""
+"""The arguments of a new fine-tuning job, checked before it costs anything."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from airflow_provider_cortex.cortex import identifier, query, statements
-from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
+from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.errors import ArgumentError, QueryError, excerpt
 
 COLUMNS = ("PROMPT", "COMPLETION")
@@ -31,7 +31,8 @@ class FineTuneRequest:
         would be out of date.
     :param training_data: a query, or a table's name.
     :param validation_data: the same, or None.
-    :param options: ``max_epochs`` is a whole number from 1 to 10; others are Cortex's business.
+    :param options: a mapping, or a JSON object as text; ``max_epochs`` is a whole number from 1 to 10, others
+        are Cortex's business.
     :raises ArgumentError: if one is of no use.
     """
 
@@ -45,8 +46,9 @@ class FineTuneRequest:
         for name, value in {
             "model": _model(self.model),
             "base_model": _base_model(self.base_model),
-            "training_data": _data(self.training_data),
-            "validation_data": self.validation_data and _data(self.validation_data),
+            "training_data": _data("training_data", self.training_data),
+            "validation_data": self.validation_data
+            and _data("validation_data", self.validation_data),
             "options": _options(self.options),
         }.items():
             object.__setattr__(self, name, value)
@@ -62,36 +64,21 @@ class FineTuneRequest:
         """Options that this package cannot check."""
         return sorted(self.options.keys() - {"max_epochs"})
 
-    def may_be(self, job: FineTuneJob, *, since: datetime) -> bool:
-        """Return whether a job, as SHOW lists it, is worth a DESCRIBE: it may be what was asked for."""
-        return (
-            job.status not in {JobStatus.ERROR, JobStatus.CANCELLED}
-            and (job.created_on is None or job.created_on >= since)
-            and (job.base_model is None or _same_name(job.base_model, self.base_model))
-        )
-
-    def is_met_by(self, job: FineTuneJob, *, since: datetime) -> bool:
+    def differences(self, job: FineTuneJob) -> list[str]:
         """
-        Return whether a job, as DESCRIBE tells of it, is what was asked for.
+        Return the arguments of which a job that is there has others than this request.
 
-        The name of its model, which Cortex tells in the end, is the one wished for or that with a suffix.
-        Options that are not told agree with any: a guess, since Snowflake's page had none at first.
+        :param job: as DESCRIBE returned it. What it does not tell is no difference.
         """
-        return (
-            self.may_be(job, since=since)
-            and job.training_data is not None
-            and query.normal(job.training_data) == query.normal(self.training_data)
-            and query.normal(job.validation_data or "") == query.normal(self.validation_data or "")
-            and (job.options is None or dict(job.options) == self.options)
-            and (job.model is None or self._is_named_by(job.model))
-        )
-
-    def _is_named_by(self, model: str) -> bool:
-        made, wished = identifier.parse(model), identifier.parse(self.model.removeprefix("@"))
-        if made is None or wished is None:
-            return False
-        # Cortex tells the name in the letters in which it was wished for, so capitals say nothing.
-        return made[-1].text.upper().startswith(wished[-1].text.upper())
+        reported = job.options or {}
+        pairs = {
+            "base_model": (job.base_model and job.base_model.upper(), self.base_model.upper()),
+            "training_data": (job.training_data, self.training_data),
+            "validation_data": (job.validation_data, self.validation_data),
+            # Cortex may add its own defaults.
+            "options": (reported, {**reported, **self.options}),
+        }
+        return [name for name, (there, here) in pairs.items() if there and there != here]
 
 
 def check_columns(argument: str, columns: Iterable[str]) -> None:
@@ -131,13 +118,12 @@ def _base_model(name: str) -> str:
     return text
 
 
-def _data(text: str) -> str:
-    return text.strip() if query.is_elsewhere(text) else query.source(text)
+def _data(argument: str, text: str) -> str:
+    return text.strip() if query.is_elsewhere(text) else query.source(argument, text)
 
 
-def _options(options: Mapping[str, Any]) -> dict[str, Any]:
-    statements.json_text("options", options)
-    checked = dict(options)
+def _options(options: object) -> dict[str, Any]:
+    checked: dict[str, Any] = json.loads(statements.json_text("options", options))
     if "max_epochs" in checked:
         epochs = checked["max_epochs"]
         if isinstance(epochs, str) and epochs.strip().isdecimal():  # a template renders to text
@@ -151,7 +137,3 @@ def _options(options: Mapping[str, Any]) -> dict[str, Any]:
             )
         checked["max_epochs"] = epochs
     return checked
-
-
-def _same_name(one: str, other: str) -> bool:
-    return one.strip().upper() == other.strip().upper()

@@ -11,6 +11,12 @@ from airflow_provider_cortex.cortex import statements
 
 PACKAGE = "airflow-provider-cortex"
 
+LONGEST_ID = 250
+"""
+Characters of a DAG's, task's or run's id in a query tag. Airflow allows no more today; with
+JSON around them, three such ids stay below the 2,000 characters of Snowflake's ``QUERY_TAG``.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
@@ -20,6 +26,9 @@ class Session:
     They are written into Airflow's database with the trigger, where they can be read: so they name
     the connection and never hold what is in it.
 
+    Session parameters may be JSON text, as a connection that is written as a URI has them.
+
+    :raises ArgumentError: if session parameters are no object.
     :raises UnsendableError: if no login could tell Snowflake a setting as it is.
     """
 
@@ -36,9 +45,10 @@ class Session:
     def __post_init__(self) -> None:
         for name, value in self.to_dict().items():
             if name == "session_parameters":
-                statements.json_text(name, value)
+                plain = json.loads(statements.json_text(name, value))
             else:
-                statements.text(name, value)
+                plain = statements.text(name, value)
+            object.__setattr__(self, name, plain)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings that are set, ready for JSON and for ``Session(**settings)``."""
@@ -50,12 +60,8 @@ class Session:
 
 
 def query_tag(*, dag_id: str, task_id: str, run_id: str | None) -> str:
-    """Return the tag by which Snowflake's query history tells who asked, and why."""
-    return json.dumps(
-        {
-            "package": PACKAGE,
-            "dag_id": dag_id,
-            "task_id": task_id,
-            "run_id": run_id,
-        }
-    )
+    """Return the tag by which Snowflake's query history names the task that asked, as JSON."""
+    ids = {"dag_id": dag_id, "task_id": task_id, "run_id": run_id}
+    short = {name: text and text[:LONGEST_ID] for name, text in ids.items()}
+    # Other letters than ASCII as they are: escaped, each would take six characters.
+    return json.dumps({"package": PACKAGE, **short}, ensure_ascii=False)

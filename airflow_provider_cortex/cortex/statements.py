@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_cortex.cortex import query
+from airflow_provider_cortex.cortex import query, values
 from airflow_provider_cortex.errors import UnsendableError
 
 _NUL_OR_SURROGATE = re.compile("[\0\ud800-\udfff]")
@@ -36,11 +36,13 @@ def text(argument: str, value: object) -> str:
     """
     Return an argument that is text, ready for the driver.
 
-    A NUL ends the text for some who handle it on the way, and half of a surrogate pair is nothing in UTF-8:
+    A number counts as its text: ``render_template_as_native_obj`` makes 2024 of ``"2024"``. A NUL ends the text for some who handle it on the way, and half of a surrogate pair is nothing in UTF-8:
     so neither would arrive as it was given.
 
     :raises UnsendableError: if it cannot be sent as it is.
     """
+    if values.is_number(value):
+        value = str(value)
     if not isinstance(value, str):
         raise UnsendableError(argument, value, f"it is no text, but of type {type(value).__name__}")
     _refuse(argument, value, _NUL_OR_SURROGATE.search(value))
@@ -50,14 +52,12 @@ def text(argument: str, value: object) -> str:
 
 def json_text(argument: str, value: object) -> str:
     """
-    Return an argument that is a mapping as JSON text.
+    Return an argument that is a mapping, or a JSON object as text, as JSON text.
 
+    :raises ArgumentError: if it is neither.
     :raises UnsendableError: if it cannot be sent as it is.
     """
-    if not isinstance(value, Mapping):
-        kind = type(value).__name__
-        raise UnsendableError(argument, value, f"it is no mapping, but of type {kind}")
-    return written(argument, value)
+    return written(argument, values.mapping(argument, value) or {})
 
 
 def written(argument: str, value: object) -> str:
@@ -68,7 +68,7 @@ def written(argument: str, value: object) -> str:
     """
     plain = dict(value) if isinstance(value, Mapping) else value
     try:
-        said = json.dumps(plain, ensure_ascii=False, allow_nan=False)
+        said = json.dumps(plain, ensure_ascii=False, allow_nan=False, default=values.json_number)
     except (TypeError, ValueError, RecursionError) as error:
         raise UnsendableError(argument, value, f"it is nothing that JSON has: {error}") from error
     _refuse(argument, value, _NUL_OR_SURROGATE_IN_JSON.search(said))
@@ -131,6 +131,17 @@ def create(
     return _finetune("CREATE", *values)
 
 
+def models(schema: str, name: str) -> Call:
+    """
+    https://docs.snowflake.com/en/sql-reference/sql/show-models: those of a schema with such a name.
+
+    :param schema: with its database, quoted as in SQL.
+    :param name: a pattern of LIKE: its case does not matter, and ``_`` is any character.
+    """
+    sql = f"SHOW MODELS LIKE %s IN SCHEMA {schema.replace('%', '%%')}"
+    return Call(sql, (text("model", name),), only_reads=True)
+
+
 def cancel_query(query_id: str) -> Call:
     """https://docs.snowflake.com/sql-reference/functions/system_cancel_query."""
     return Call("SELECT SYSTEM$CANCEL_QUERY(%s)", (text("query_id", query_id),))
@@ -157,5 +168,6 @@ def _function(action: str, values: int = 0) -> str:
 
 
 def _query(argument: str, value: str) -> str:
-    """Return a query as Cortex can run it: ``SELECT "PROMPT", "COMPLETION" FROM (<query>)``."""
-    return query.enclosable(text(argument, value))
+    """Return data as Cortex can read it: a query in parentheses, ``SELECT … FROM (<query>)``."""
+    data = text(argument, value)
+    return data if query.is_elsewhere(data) else query.enclosable(argument, data)

@@ -16,6 +16,7 @@ from airflow_provider_cortex.cortex import completion, identifier, query, statem
 from airflow_provider_cortex.cortex.completion import NOTHING
 from airflow_provider_cortex.cortex.identifier import Identifier
 from airflow_provider_cortex.cortex.statements import Call
+from airflow_provider_cortex.cortex.values import mapping
 from airflow_provider_cortex.errors import ArgumentError, excerpt
 
 RAW = Identifier("_CORTEX_RAW")
@@ -54,6 +55,8 @@ class TableRequest:
             raise ArgumentError(
                 "error_column", self.error_column, "must be another column than answer_column."
             )
+        for name in "model_parameters", "response_format":
+            object.__setattr__(self, name, mapping(name, getattr(self, name)))
         # Refused now, rather than half-way.
         identifier.qualified("destination", self.destination)
         self.ask()
@@ -96,7 +99,7 @@ class TableRequest:
     @property
     def source_query(self) -> str:
         """The query for all that is to be answered."""
-        return query.source(statements.text("source", self.source))
+        return query.source("source", statements.text("source", self.source))
 
     @property
     def destination_query(self) -> str:
@@ -221,7 +224,8 @@ class TableRequest:
     def _prompt(self) -> str:
         if self.prompt_column is not None:
             return identifier.column(statements.text("prompt_column", self.prompt_column)).sql
-        return f"({query.enclosable(statements.text('prompt_expression', self.prompt_expression))})"
+        argument = "prompt_expression"
+        return f"({query.enclosable(argument, statements.text(argument, self.prompt_expression))})"
 
     @property
     def _error(self) -> str:

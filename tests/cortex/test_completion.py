@@ -171,14 +171,13 @@ def test_complete_with_options_takes_messages() -> None:
         None,
         "",
         " None ",
-        1,
         b"bytes",
         {"role": "user", "content": "hush"},
         [],
         ["hush", ""],
         ["hush", {"role": "user", "content": "hush"}],
         [{"role": "user"}],
-        [1],
+        [b"bytes"],
     ],
 )
 def test_no_prompt(value: object) -> None:
@@ -193,9 +192,9 @@ def test_why_it_is_no_prompt() -> None:
     with pytest.raises(ArgumentError, match="is an empty list: there is nothing to ask"):
         completion.prompt("prompt", [])
     with pytest.raises(
-        ArgumentError, match=r"a list of texts, .* and is a list of: dict, int, str"
+        ArgumentError, match=r"a list of texts, .* and is a list of: bytes, dict, str"
     ):
-        completion.prompt("prompt", ["a", {"role": "user"}, 1])
+        completion.prompt("prompt", ["a", {"role": "user"}, b"1"])
     with pytest.raises(ArgumentError, match="a value of type dict"):
         completion.prompt("prompt", {"role": "user"})
     with pytest.raises(ArgumentError, match="it is ' None '"):

@@ -1,11 +1,14 @@
 """What a gate lets pass."""
 
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from airflow_provider_cortex.cortex import gate
 from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.cortex.values import number
 from airflow_provider_cortex.errors import ArgumentError, GateError
 
 
@@ -84,16 +87,35 @@ def test_all_that_is_missed_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "number"), [(0, 0.0), (1.5, 1.5), ("0.9", 0.9), (" 2e6\n", 2e6), (10**6, 1e6)]
+    ("value", "limit"),
+    [
+        *((0, 0.0), (1.5, 1.5), ("0.9", 0.9), (" 2e6\n", 2e6), (10**6, 1e6)),
+        *((Decimal("0.9"), 0.9), (Fraction(1, 4), 0.25)),
+        *(([1], 1.0), ([(Decimal("0.9"),)], 0.9), ([{"LOSS": 0.5}], 0.5), ("[(0.9,)]", 0.9)),
+    ],
 )
-def test_limits(value: object, number: float) -> None:
-    """A limit is a number, or text that a template made of one."""
-    assert gate.limit("max_training_loss", value) == number
+def test_limits(value: object, limit: float) -> None:
+    """A limit is any real number, text that a template made of one, or a result of one cell."""
+    assert number("max_training_loss", value) == limit
 
 
 @pytest.mark.parametrize(
     "value",
-    ["", "None", "low", "nan", "inf", -0.1, float("nan"), 10**400, True, None, [1]],
+    [
+        "",
+        "None",
+        "low",
+        "nan",
+        "inf",
+        -0.1,
+        float("nan"),
+        10**400,
+        True,
+        None,
+        [True],
+        1j,
+        Decimal("NaN"),
+    ],
     ids=repr,
 )
 def test_limits_of_no_use(value: object) -> None:
@@ -101,6 +123,6 @@ def test_limits_of_no_use(value: object) -> None:
     with pytest.raises(
         ArgumentError, match=r"max_training_loss must be a number, at least 0"
     ) as caught:
-        gate.limit("max_training_loss", value)
+        number("max_training_loss", value)
     assert caught.value.value is value
-    assert repr(value)[:9] in str(caught.value)
+    assert str(value)[:9] in str(caught.value)

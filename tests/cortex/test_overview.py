@@ -53,10 +53,14 @@ def test_what_is_over_is_described_once() -> None:
     assert {known.id: known.model for known in overview.jobs}["c"] == "m"
 
 
+CREATED = 1_790_000_000_000
+"""Epoch milliseconds."""
+
+
 def test_newest_first() -> None:
     """Jobs come by when they were created, the newest first, and those without a date at the end."""
     overview = Overview(size=200)
-    overview.show([job("old", created_on=1), job("none"), job("new", created_on=2)])
+    overview.show([job("old", created_on=CREATED), job("none"), job("new", created_on=CREATED + 1)])
     assert [known.id for known in overview.jobs] == ["new", "old", "none"]
 
 
@@ -73,7 +77,7 @@ def test_what_is_gone_is_forgotten() -> None:
 def test_what_is_said_last_counts_and_nothing_is_lost() -> None:
     """SHOW may be newer than what DESCRIBE told before, and says less."""
     overview = Overview(size=200)
-    described = job("a", "PENDING", progress=0.0, training_data="SELECT 1", created_on=5)
+    described = job("a", "PENDING", progress=0.0, training_data="SELECT 1", created_on=CREATED)
     look(overview, {"a": described})
     overview.show([job("a", "IN_PROGRESS", training_data="")])
     (known,) = overview.jobs
@@ -165,11 +169,12 @@ def test_a_look_is_never_dear(size: int, looks: list[dict[int, str]]) -> None:
 
 def test_row_of_a_job_that_runs() -> None:
     """A row tells how far a job is, and how long it will take if it goes on like this."""
-    told = row(job("a", progress=0.25, created_on=60_000, base_model="llama"), now=120.0)
+    runs = job("a", progress=0.25, created_on=CREATED, base_model="llama")
+    told = row(runs, now=CREATED / 1000 + 60)
     assert told["status"] == "IN_PROGRESS"
     assert not told["is_over"]
-    assert told["ends_on"] == 300_000
-    assert (told["created_on"], told["finished_on"], told["model"]) == (60_000, None, None)
+    assert told["ends_on"] == CREATED + 240_000
+    assert (told["created_on"], told["finished_on"], told["model"]) == (CREATED, None, None)
 
 
 def test_row_of_a_job_that_is_over() -> None:
@@ -180,8 +185,8 @@ def test_row_of_a_job_that_is_over() -> None:
             "SUCCESS",
             model="DB.S.triage_2",
             progress=1.0,
-            created_on=1_000,
-            finished_on=2_000,
+            created_on=CREATED,
+            finished_on=CREATED + 1_000,
             trained_tokens=5,
             training_result={"training_loss": 0.5, "validation_loss": 0.7},
         ),
@@ -189,7 +194,7 @@ def test_row_of_a_job_that_is_over() -> None:
     )
     assert (told["model"], told["family"]) == ("DB.S.triage_2", "DB.S.TRIAGE")
     assert (told["training_loss"], told["validation_loss"], told["trained_tokens"]) == (0.5, 0.7, 5)
-    assert (told["finished_on"], told["ends_on"], told["is_over"]) == (2_000, None, True)
+    assert (told["finished_on"], told["ends_on"], told["is_over"]) == (CREATED + 1_000, None, True)
     failed = row(job("a", "ERROR", error={"code": "E1", "message": "bad data"}), now=0.0)
     assert failed["error"] == "E1: bad data"
     assert row(job("a", "ERROR", error="bad data"), now=0.0)["error"] == "bad data"

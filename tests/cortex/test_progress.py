@@ -134,7 +134,9 @@ def test_unknown_status_is_warned_of_once() -> None:
 def test_elapsed_since_the_job_began() -> None:
     """Elapsed is the job's own age where Cortex tells it, even if the wait began later."""
     log, narrator = Lines(), Narrator(started_at=7200.0)
-    narrator.tell(job(progress=0.5, created_on=3600_000), delay=60.0, now=7200.0, log=log)
+    created = 1_790_000_000
+    seen = job(progress=0.5, created_on=created * 1000)
+    narrator.tell(seen, delay=60.0, now=created + 3600.0, log=log)
     [told] = log.lines
     assert told == (
         "ft_6556… IN_PROGRESS ██████████░░░░░░░░░░ 50 %  1 h 0 min elapsed, about 1 h 0 min left;"
@@ -145,5 +147,6 @@ def test_elapsed_since_the_job_began() -> None:
 def test_clock_that_is_behind() -> None:
     """A job that was created in the future, by this clock, was created just now."""
     log, narrator = Lines(), Narrator(started_at=0.0)
-    narrator.tell(job(created_on=3600_000), delay=60.0, now=3599.0, log=log)
+    created = 1_790_000_000
+    narrator.tell(job(created_on=created * 1000), delay=60.0, now=created - 1.0, log=log)
     assert "  0 s elapsed" in log.lines[0]

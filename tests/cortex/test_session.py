@@ -44,7 +44,7 @@ def test_a_session_for_many_tasks_names_none() -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    [{"role": "TUNER\0"}, {"warehouse": 7}, {"session_parameters": {"TIMEZONE": "\0"}}],
+    [{"role": "TUNER\0"}, {"warehouse": [7]}, {"session_parameters": {"TIMEZONE": "\0"}}],
     ids=lambda setting: next(iter(setting)),
 )
 def test_setting_that_no_login_can_tell(setting: dict[str, Any]) -> None:

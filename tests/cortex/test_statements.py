@@ -138,7 +138,7 @@ def test_what_cannot_be_sent_is_named(
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        (7, "type int"),
+        ([7], "type list"),
         (None, "type NoneType"),
         ("a\0b", "a NUL character"),
         ("\ud800", "half of a surrogate pair"),

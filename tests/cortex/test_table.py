@@ -36,12 +36,12 @@ def test_per_cent() -> None:
     call = request(
         source="SELECT * FROM t WHERE id % 2 = 0",
         prompt_column=None,
-        prompt_expression="body || '%s' -- 100%",
+        prompt_expression="body || '%s' /* 100% */ -- 100%",
         destination='"50%"',
     ).ask()
     assert call.sql % tuple(map(repr, call.values)) == (
         "CREATE OR REPLACE TRANSIENT TABLE \"BETWEEN\" AS SELECT *, AI_COMPLETE(model => 'm', prompt =>"
-        " (body || '%s' -- 100%\n), return_error_details => TRUE)"
+        " (body || '%s' /* 100% */), return_error_details => TRUE)"
         f" AS {RAW} FROM (SELECT * FROM t WHERE id % 2 = 0)"
     )
 

@@ -1,0 +1,104 @@
+"""Arguments as Airflow really delivers them: from templates, XComs and databases."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+from airflow_provider_cortex.errors import ArgumentError, UnsendableError, excerpt
+
+
+def is_number(value: object) -> bool:
+    """Return whether a value is a number of any real type: int, float, Decimal, NumPy's; not a bool."""
+    return isinstance(value, Real | Decimal) and not isinstance(value, bool)
+
+
+def number(argument: str, value: object) -> float:
+    """
+    Return a finite number that is not negative, given as any real number, as text, or in one row of one cell.
+
+    :raises ArgumentError: if it is none; a bool and NaN are none.
+    """
+    cell = one_cell(argument, value)
+    if is_number(cell) or isinstance(cell, str):
+        try:
+            found = float(cell)  # type: ignore[arg-type] # a Decimal or a number of NumPy
+        except (ValueError, OverflowError):
+            found = math.nan
+        if 0 <= found < math.inf:
+            return found
+    raise ArgumentError(
+        argument, value, f"must be a number, at least 0 and finite, and is {excerpt(value)!r}."
+    )
+
+
+def one_cell(argument: str, value: object, source: str | None = None) -> object:
+    """
+    Return the cell of a query's result that is one row of one cell, and any other value as it is.
+
+    ``SQLExecuteQueryOperator`` returns ``[("ft_…",)]``; a template makes text of that.
+
+    :param source: how the argument stands in the DAG file, if that is known.
+    :raises ArgumentError: if there are more rows or cells than one, or none.
+    """
+    cell = _literal(value) if isinstance(value, str) else value
+    while isinstance(cell, list | tuple | Mapping):
+        cells = list(cell.values()) if isinstance(cell, Mapping) else cell
+        if len(cells) != 1:
+            gave = f"{excerpt(source)!r} gave" if source else "it is"
+            raise ArgumentError(
+                argument,
+                value,
+                f"must be one value, and {gave} a result of {len(cells)} rows or columns. Select one row and one"
+                " column: SELECT … LIMIT 1.",
+            )
+        cell = cells[0]
+    return cell
+
+
+def mapping(argument: str, value: object) -> Mapping[str, Any] | None:
+    """
+    Return an object that is given as such, as JSON text, or not at all (None, or JSON's null).
+
+    :raises UnsendableError: if it is anything else.
+    """
+    if value is None or isinstance(value, Mapping):
+        return value
+    decoded: object = value
+    if isinstance(value, str):
+        try:
+            decoded = json.loads(value)
+        except (ValueError, RecursionError):
+            decoded = value
+        if decoded is None or isinstance(decoded, dict):
+            return decoded
+    kind = type(decoded).__name__
+    problem = f"it is neither a mapping nor a JSON object as text (| tojson), but of type {kind}"
+    raise UnsendableError(argument, value, problem)
+
+
+def json_number(value: object) -> int | float:
+    """
+    Return a number that JSON has in the place of one that it has not: for ``json.dumps(default=…)``.
+
+    :raises TypeError: if the value is no real number.
+    """
+    if is_number(value):
+        exact: Any = value
+        return int(exact) if math.isfinite(exact) and exact == int(exact) else float(exact)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def _literal(text: str) -> object:
+    """Return the list or tuple that a template has made text of, and any other text as it is."""
+    if not text.strip().startswith(("[", "(")):
+        return text
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
