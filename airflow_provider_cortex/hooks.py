@@ -545,7 +545,7 @@ class CortexHook(SnowflakeHook):
         return RefusedError(f"cannot {about} {where}: {excerpt(str(error))}")
 
     def _unreachable(self, about: str, error: Exception) -> UnreachableError:
-        from snowflake.connector import ProgrammingError
+        from snowflake.connector import Error, ProgrammingError
 
         # The session may be what is wrong: the next call has a new one.
         self.close()
@@ -553,7 +553,8 @@ class CortexHook(SnowflakeHook):
         # Whoever refuses a statement is running.
         hint = "" if isinstance(error, ProgrammingError) else self._hint
         where = f"with connection {self.get_conn_id()!r}"
-        return UnreachableError(f"could not {about} {where} just now: {excerpt(str(error))}{hint}")
+        said = str(error) if isinstance(error, Error | OSError) else repr(error)
+        return UnreachableError(f"could not {about} {where} just now: {excerpt(said)}{hint}")
 
 
 def _trouble(error: Error, *, logging_in: bool = False) -> Trouble:

@@ -123,7 +123,7 @@ class CortexTask(BaseOperator):
             del self.template_fields
 
     def _do_render_template_fields(
-        self, parent: Any, template_fields: Iterable[str], *arguments: Any
+        self, parent: Any, template_fields: Iterable[str], *arguments: Any, **options: Any
     ) -> None:
         """
         Render as Airflow does, but take no other argument for a file because it ends with ``.sql``.
@@ -134,7 +134,7 @@ class CortexTask(BaseOperator):
             if parent is self and field not in self.sql_fields:
                 self.template_ext = ()
             try:
-                super()._do_render_template_fields(parent, [field], *arguments)
+                super()._do_render_template_fields(parent, [field], *arguments, **options)
             finally:
                 vars(self).pop("template_ext", None)
 

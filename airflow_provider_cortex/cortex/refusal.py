@@ -93,7 +93,6 @@ FAULTS = (
     ValueError,
     AttributeError,
     LookupError,
-    ArithmeticError,
     AssertionError,
     ImportError,
     NameError,
