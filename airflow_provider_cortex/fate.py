@@ -8,7 +8,9 @@ triggerer.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -35,6 +37,9 @@ SIGTERM (``ActivitySubprocess.kill``); Airflow 2 leaves it ``[core] killed_task_
 
 MOST_TIME = 30.0
 """Seconds for which a killed task tries to cancel altogether, if Airflow lets it."""
+
+LAST_LINES = 0.5
+"""Seconds for which a killed task waits until its last lines are in the log."""
 
 
 def named(job: FineTuneJob) -> str:
@@ -65,29 +70,70 @@ def decide_query(query_id: str, session: Session, *, log: Log) -> None:
     _try(f"Query {query_id}", lambda: _in_new(session, cancel_query, query_id, log), log)
 
 
-def in_time(subject: str, cancel: Callable[[], object], *, sql: str, log: Log) -> None:
+def in_time(subject: str, cancel: Callable[[Log], object], *, sql: str, log: Log) -> None:
     """
     Cancel something in a worker whose task is killed, and say before Airflow's SIGKILL how far that is.
 
-    It is done in a thread, since Airflow may have interrupted this one anywhere: with a lock, in a login.
+    Airflow calls ``on_kill`` in a signal's handler: it may have interrupted this thread in a login, or while it
+    holds the lock of a log (structlog's cannot be taken twice). So threads do the work and the telling.
     Nothing is raised.
 
     :param subject: what is cancelled, as a sentence begins with it.
+    :param cancel: is given the log to write to.
     :param sql: what cancels it by hand.
     """
-    log.info("The task is killed. %s is being cancelled", subject)
-    thread = Thread(target=_try, args=(subject, cancel, log), name="cortex-cancel", daemon=True)
+    with aside(log) as told:
+        told.info("The task is killed. %s is being cancelled", subject)
+        work = Thread(target=_try, args=(subject, lambda: cancel(told), told), daemon=True)
+        work.start()
+        work.join(GRACE)
+        if work.is_alive():
+            told.warning(
+                "%s may run on: Snowflake has not answered within %.0f s, and Airflow may end this process now."
+                " To cancel it by hand: %s",
+                subject,
+                GRACE,
+                sql,
+            )
+            work.join(MOST_TIME - GRACE)
+
+
+@contextmanager
+def aside(log: Log) -> Iterator[Log]:
+    """Give a log that may be written to in a signal's handler: another thread writes its lines."""
+    lines = Lines()
+
+    def write() -> None:
+        while (line := lines.queue.get()) is not None:
+            level, message, arguments = line
+            getattr(log, level)(message, *arguments)
+
+    thread = Thread(target=write, daemon=True)
     thread.start()
-    thread.join(GRACE)
-    if thread.is_alive():
-        log.warning(
-            "%s may run on: Snowflake has not answered within %.0f s, and Airflow may end this process now."
-            " To cancel it by hand: %s",
-            subject,
-            GRACE,
-            sql,
-        )
-        thread.join(MOST_TIME - GRACE)
+    try:
+        yield lines
+    finally:
+        lines.queue.put(None)
+        thread.join(LAST_LINES)
+
+
+class Lines:
+    """A log that keeps its lines, each as its level, message and arguments."""
+
+    def __init__(self) -> None:
+        self.queue: SimpleQueue[tuple[str, str, tuple[object, ...]] | None] = SimpleQueue()
+
+    def info(self, message: str, /, *arguments: object) -> None:
+        """Keep a line about progress."""
+        self.queue.put(("info", message, arguments))
+
+    def warning(self, message: str, /, *arguments: object) -> None:
+        """Keep a line about what somebody should look into."""
+        self.queue.put(("warning", message, arguments))
+
+    def error(self, message: str, /, *arguments: object) -> None:
+        """Keep a line about what somebody must look into."""
+        self.queue.put(("error", message, arguments))
 
 
 def cancel_query(query_id: str, hook: CortexHook, *, log: Log) -> None:

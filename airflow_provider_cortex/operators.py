@@ -28,7 +28,7 @@ from airflow_provider_cortex.cortex.execution import QueryPoller
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.ownership import Owner
 from airflow_provider_cortex.cortex.polling import DEFAULT_CONTACT_TIMEOUT, PASSING
-from airflow_provider_cortex.cortex.progress import state
+from airflow_provider_cortex.cortex.progress import Log, state
 from airflow_provider_cortex.cortex.query import is_elsewhere
 from airflow_provider_cortex.cortex.request import COLUMNS, FineTuneRequest, check_columns
 from airflow_provider_cortex.cortex.table import TableRequest
@@ -299,12 +299,12 @@ class CortexCancelFineTuneOperator(CortexTask):
             job_id = self.required_cell("finetune_job_id").strip()
             job = hook.describe(job_id)
             if not job.is_over:
-                self.log.info("Cancelling %s", fate.named(job))
+                self.log.info("Cancelling fine-tuning job %s", fate.named(job))
                 job = fate.cancel_job(job_id, hook, looks=LOOKS, log=self.log)
             elif self.fail_if_over:
                 raise FineTuneOverError(job_id, state(job))
             else:
-                self.log.info("%s has finished already: %s", fate.named(job), state(job))
+                self.log.info("Fine-tuning job %s is over already: %s", fate.named(job), state(job))
             return job.status.value
 
 
@@ -508,10 +508,10 @@ class CortexCompleteTableOperator(CortexTask):
             if answers.are_there():
                 return self._finish(answers, query_id)
             if query_id is None or not answers.are_coming(query_id):
-                query_id = answers.start()
+                query_id = self._asking = answers.start()
                 store.write(request.note(query_id))
-            context["ti"].xcom_push(key=QUERY, value=query_id)
             self._query_id = self._asking = query_id
+            context["ti"].xcom_push(key=QUERY, value=query_id)
             # As for a job: what is over at once never defers.
             if not self.deferrable or not answers.are_coming(query_id):
                 return self._wait(answers, query_id, hook, context)
@@ -562,9 +562,9 @@ class CortexCompleteTableOperator(CortexTask):
         if query_id is None:
             return
 
-        def cancel() -> None:
+        def cancel(log: Log) -> None:
             with self.session_at_hand() as hook:
-                fate.cancel_query(query_id, hook, log=self.log)
+                fate.cancel_query(query_id, hook, log=log)
 
         sql = f"SELECT SYSTEM$CANCEL_QUERY('{query_id}')"
         fate.in_time(f"Query {query_id}", cancel, sql=sql, log=self.log)

@@ -33,7 +33,7 @@ from airflow_provider_cortex.cortex.polling import (
     PollPolicy,
     Standing,
 )
-from airflow_provider_cortex.cortex.progress import Narrator, duration, summary
+from airflow_provider_cortex.cortex.progress import Log, Narrator, duration, summary
 from airflow_provider_cortex.cortex.values import number
 from airflow_provider_cortex.errors import (
     ArgumentError,
@@ -251,13 +251,14 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         """Cancel the job if that was asked for, over the session that is open if one is."""
         job_id = self._job_id()
         if not self.cancel_on_kill:
-            self.log.info("Fine-tuning job %s runs on: cancel_on_kill is off.", job_id)
+            with fate.aside(self.log) as log:
+                log.info("Fine-tuning job %s runs on: cancel_on_kill is off.", job_id)
             return
         seen = self._watch.poller.last_seen if self._watch else None
 
-        def cancel() -> None:
+        def cancel(log: Log) -> None:
             with self.session_at_hand() as hook:
-                fate.cancel_job(job_id, hook, log=self.log)
+                fate.cancel_job(job_id, hook, log=log)
 
         fate.in_time(
             f"Fine-tuning job {fate.named(seen) if seen else job_id}",

@@ -90,7 +90,7 @@ def number_locale() -> Iterator[None]:
 def json_encoder() -> Iterator[None]:
     """Let json.dumps() make text of whatever it does not know, as some libraries do."""
     before = json.JSONEncoder.default
-    json.JSONEncoder.default = lambda _, value: str(value)  # type: ignore[method-assign]
+    json.JSONEncoder.default = lambda _, value: str(value)  # type: ignore[assignment,method-assign]
     try:
         yield
     finally:
