@@ -250,6 +250,7 @@ class CortexFineTuneOperator(CortexTask):
             then = "starts another one" if is_blind else "looks for it first"
             self.log.warning("Cortex may have started the job all the same: a retry %s", then)
             raise
+        self._query_id = hook.last_query_id
         self.log.info("Cortex accepted fine-tuning job %s for model %s", job_id, request.model)
         return job_id
 

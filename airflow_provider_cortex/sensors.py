@@ -152,7 +152,9 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         if poke_interval is not None:
-            kwargs["poke_interval"] = poke_interval
+            kwargs["poke_interval"] = seconds("poke_interval", poke_interval, least=0.0)
+        if "timeout" in kwargs:
+            kwargs["timeout"] = seconds("timeout", kwargs["timeout"], least=0.0)
         super().__init__(**kwargs)
         self.finetune_job_id = finetune_job_id
         self.deferrable = deferrable
