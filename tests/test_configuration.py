@@ -180,8 +180,6 @@ def proxy(login: str, statement: str) -> Iterator[int]:
         thread.join()
 
 
-# The driver's own thread fails at it, too.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("answer", ODD, ids=repr)
 @pytest.mark.parametrize("at", ["login", "statement"])
 def test_proxy(at: str, answer: str, change: Any) -> None:
