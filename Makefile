@@ -2,6 +2,12 @@
 
 PYTHON ?= python3
 MINUTES ?= 10
+# CONTRIBUTING.md says what to set for a small form.
+TESTS =
+SMALL =
+MODULE =
+JOB_SECONDS =
+PICTURES = docs
 export PIP_CACHE_DIR ?= $(CURDIR)/.cache/pip
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -23,11 +29,11 @@ demo: $(ENVIRONMENT) ## run the example DAG on a real Airflow, against the emula
 	@.venv/bin/python -m demo
 
 ui: $(ENVIRONMENT) ## the same, and leave Airflow's UI up until Ctrl-C
-	@.venv/bin/python -m demo.ui
+	@.venv/bin/python -m demo.ui $(if $(JOB_SECONDS),--job-seconds=$(JOB_SECONDS))
 
 test: $(ENVIRONMENT) ## run the tests on Airflow 3
 	@echo '== Tests with constraints.txt'
-	@.venv/bin/python $(PYTEST)
+	@.venv/bin/python $(PYTEST) $(TESTS)
 
 coverage: PYTEST += --cov --cov-report=term:skip-covered
 coverage: test ## the same, and see what they do not reach
@@ -43,7 +49,7 @@ browser: $(ENVIRONMENT) ## try the jobs page in Chromium, on a real Airflow
 	@.venv/bin/python $(PYTEST) --override-ini='addopts=--import-mode=importlib' --confcutdir=tests/browser tests/browser
 
 pictures: $(ENVIRONMENT) ## take the pictures of the page that the README shows
-	@.venv/bin/python -m browser
+	@.venv/bin/python -m browser $(PICTURES)
 
 compat: test $(COMPAT:.compat/%=compat-%) ## run the tests also on older Airflows, and Snowflake's own client
 
@@ -60,7 +66,7 @@ compat-clients: .compat/clients/made
 	@.compat/clients/bin/python $(PYTEST) --override-ini='addopts=--import-mode=importlib' --confcutdir=tests/clients tests/clients
 
 bench: $(ENVIRONMENT) ## measure what waiting costs, and write benchmarks/RESULTS.md
-	@.venv/bin/python -m benchmarks
+	@.venv/bin/python -m benchmarks $(if $(SMALL),--small)
 
 soak: $(ENVIRONMENT) ## let 500 waits come and go for MINUTES=10, and see that nothing grows
 	@.venv/bin/python -m benchmarks.soak --minutes $(MINUTES)
@@ -68,19 +74,24 @@ soak: $(ENVIRONMENT) ## let 500 waits come and go for MINUTES=10, and see that n
 cluster: .compat/cluster/made ## wait for many jobs on a cluster of processes, with chaos
 	@.compat/cluster/bin/python -m cluster
 
+# What the names of the mutants begin with: of all, or of those of one MODULE.
+MUTANTS = airflow_provider_cortex.$(if $(MODULE),$(subst /,.,$(MODULE)).)
+RESULTS = .compat/mutation/bin/mutmut results | sed -n '/^ *$(MUTANTS)/p'
+# A mutant in cortex/ is tried with the tests in tests/cortex only (tests/mutation.py).
+mutate: export PYTEST_ADDOPTS = $(if $(filter cortex/%,$(MODULE)),--deselect=tests/test_)
 mutate: .compat/mutation/made ## change the code in many small ways, and list what no test notices
-	@.compat/mutation/bin/mutmut run
+	@.compat/mutation/bin/mutmut run $(if $(MODULE),'$(MUTANTS)*')
 	@echo '== What a few seconds of tests did not notice is tried with all of them'
-	@.compat/mutation/bin/mutmut results | sed -n 's/^ *\(.*\): survived$$/\1/p' \
+	@$(RESULTS) | sed -n 's/^ *\(.*\): survived$$/\1/p' \
 		| MUTATE_SECONDS=600 xargs --no-run-if-empty .compat/mutation/bin/mutmut run
-	@.compat/mutation/bin/mutmut results
+	@$(RESULTS)
 
 clean: ## remove all that these targets have made
-	rm -rf .browser .cache .cluster .compat .coverage .demo .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .venv build dist mutants
+	rm -rf .browser .cache .cluster .compat .coverage .demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .venv build dist mutants
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # What a machine that checks everything needs, two at a time: make --jobs=2 environments
-environments: $(ENVIRONMENT) $(COMPAT:%=%/made) .compat/cluster/made
+environments: $(ENVIRONMENT) $(COMPAT:%=%/made) .compat/cluster/made .compat/mutation/made
 
 # $(call environment,constraints,what to install): make the environment that the target's file is in.
 # Python compiles what it imports; to compile all that is installed takes as long as to install it.

@@ -4,64 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
-import ssl
 import sys
 import time
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import psutil  # type: ignore[import-untyped]  # its stubs are not worth a dependency
 import snowflake.connector  # noqa: F401 - so that it is no part of what waiting takes
 from airflow.triggers.base import BaseTrigger
 
 from benchmarks.contenders import TRIGGERS, sensor
-from benchmarks.probe import Delay, Probe
-from benchmarks.record import Record, Round
+from benchmarks.meter import Meter, ask
+from benchmarks.probe import Probe
+from benchmarks.record import Record
 from benchmarks.rounds import Rounds
 
 IDLE = 1.0
 """Seconds for which the event loop is watched before anybody waits."""
-
-
-class Meter:
-    """
-    Measures a round: what it costs here, and what there, by the emulator's own account.
-
-    :param url: the emulator's.
-    :param own: seconds of CPU that the measuring itself takes, per second.
-    """
-
-    def __init__(self, url: str, *, own: float = 0.0) -> None:
-        self._url = url
-        self._own = own
-        self._before = self._counts()
-        self._cpu = self._seconds = 0.0
-
-    def start(self) -> None:
-        self._cpu -= time.process_time()
-        self._seconds -= time.perf_counter()
-
-    def stop(self) -> None:
-        self._seconds += time.perf_counter()
-        self._cpu += time.process_time()
-
-    def round(self, delay: Delay | None = None) -> Round:
-        """Return what was between *start* and *stop*."""
-        counts = {name: now - self._before[name] for name, now in self._counts().items()}
-        cpu_seconds = self._cpu - self._own * self._seconds
-        return Round(seconds=self._seconds, cpu_seconds=cpu_seconds, delay=delay, **counts)
-
-    def _counts(self) -> dict[str, float]:
-        counts: dict[str, float] = ask(f"{self._url}/counts")
-        return counts
-
-
-def ask(url: str) -> Any:
-    with urllib.request.urlopen(url, context=ssl.create_default_context()) as answer:  # noqa: S310 - ours
-        return json.load(answer)
 
 
 async def wait_in_triggers(contender: str, url: str, job_ids: Sequence[str], rounds: int) -> Record:

@@ -21,6 +21,8 @@ from airflow_provider_cortex.cortex.polling import Poller, PollPolicy
 from benchmarks.table import table
 
 JOBS = 10_000
+SMALL = 200
+"""So few jobs only show that all of this runs."""
 
 SEED = 20
 
@@ -305,7 +307,7 @@ def frontier(jobs: Sequence[Job]) -> Iterator[tuple[str, Outcome, float, float]]
 TEXT = f"""\
 ## When to look
 
-Simulated: the package's own policy waits for {JOBS:,} made-up jobs on a made-up clock. Assumed, since nobody outside
+Simulated: the package's own policy waits for {{jobs:,}} made-up jobs on a made-up clock. Assumed, since nobody outside
 Snowflake knows: durations from {SHORTEST_JOB / 60:.1f} minutes to {LONGEST_JOB / 3600:.0f} hours, even over their
 logarithms; 1 to 10 epochs, mostly 3, of equal length ±{UNEVEN:.0%}, a step of progress after each; up to
 {PENDING:.0%} of the time PENDING, and up to {TAIL:.0%} of it after the last epoch. The **previous** run's duration is
@@ -396,11 +398,12 @@ def frontier_table(jobs: Sequence[Job]) -> str:
     return table(heads, rows)
 
 
-def report() -> str:
+def report(count: int = JOBS) -> str:
     """Simulate everything, and return it as Markdown."""
-    jobs = make_jobs(JOBS)
+    jobs = make_jobs(count)
+    text = TEXT.format(jobs=count)
     return "\n\n".join(
-        [TEXT, comparison_table(jobs), FRONTIER, frontier_table(jobs), curve_table(jobs)]
+        [text, comparison_table(jobs), FRONTIER, frontier_table(jobs), curve_table(jobs)]
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -25,6 +25,9 @@ PLAN = {
     "sensor": {1: 3, 10: 3},
 }
 """How many jobs each contender waits for, and in how many rounds."""
+
+SMALL = {"package": {5: 2}, "thread": {5: 1}, "sensor": {1: 1}}
+"""A plan that only shows that all of this runs."""
 
 EXTRAPOLATED = (100, 1000)
 """How many jobs the sensor is said to poke for as long as for ten, each."""
@@ -74,9 +77,9 @@ last round and was not before the N waits were made, the driver being loaded; **
 beside the main one. Logs are written as always, to /dev/null."""
 
 
-def report() -> str:
+def report(plan: Mapping[str, Mapping[int, int]] = PLAN) -> str:
     """Measure everything, and return it as Markdown."""
-    return describe(list(measure_all()))
+    return describe(list(measure_all(plan)))
 
 
 def describe(records: list[Record]) -> str:
@@ -89,9 +92,9 @@ def describe(records: list[Record]) -> str:
     return "\n\n".join(sections)
 
 
-def measure_all() -> Iterator[Record]:
-    for contender, plan in PLAN.items():
-        for jobs, rounds in plan.items():
+def measure_all(plan: Mapping[str, Mapping[int, int]]) -> Iterator[Record]:
+    for contender, sizes in plan.items():
+        for jobs, rounds in sizes.items():
             print(f"{NAMES[contender]}, {jobs} jobs ...", file=sys.stderr)  # noqa: T201
             record = measure(contender, jobs, rounds)
             yield record
@@ -150,7 +153,9 @@ def _row(record: Record, round_: Round) -> list[str]:
 
 def _summary(records: list[Record]) -> str:
     by = {(record.contender, record.jobs): record for record in records}
-    ours, one, theirs = by["package", 1000], by["package", 1], by["thread", 1000]
+    least = min(jobs for contender, jobs in by if contender == "package")
+    most = max(jobs for contender, jobs in by if contender == "thread")
+    ours, one, theirs = by["package", most], by["package", least], by["thread", most]
     delays = [round_.delay for round_ in ours.rounds if round_.delay]
     assert ours.memory is not None and one.memory is not None and ours.idle  # noqa: PT018, S101
     first = theirs.first.seconds / ours.first.seconds
@@ -163,11 +168,11 @@ def _summary(records: list[Record]) -> str:
         ("the same, before anybody waits", f"{ours.idle.p99:.1f}", ""),
         ("event loop late, at most, ms", f"{max(d.max for d in delays):.1f}", "< 50"),
         ("the same, before anybody waits", f"{ours.idle.max:.1f}", ""),
-        ("more memory than for 1 job, MB", f"{(ours.memory - one.memory) / 1e6:.1f}", "≤ 15"),
+        (f"more memory than for {least}, MB", f"{(ours.memory - one.memory) / 1e6:.1f}", "≤ 15"),
         ("time of (b) / time of (a), first round", f"{first:.0f}", ""),
         ("time of (b) / time of (a), a later round", f"{later:.0f}", "≥ 25"),
     ]
-    return table(("1,000 jobs, (a)", "measured", "target"), rows)
+    return table((f"{most:,} jobs, (a)", "measured", "target for 1,000"), rows)
 
 
 def main() -> None:

@@ -1,9 +1,16 @@
-"""``make pictures``: take the pictures of the page that the README shows."""
+"""
+``make pictures``: take the pictures of the page that the README shows.
+
+``python -m browser FOLDER`` writes them into another folder.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
 from playwright.sync_api import Browser, FrameLocator, Page
 
@@ -16,7 +23,7 @@ FOLDER = CHECKOUT / "docs"
 SIZE = {"width": 1360, "height": 900}
 
 
-def pictures(deployment: PageDeployment) -> None:
+def pictures(folder: Path, deployment: PageDeployment) -> None:
     say("Starting two emulators and Airflow")
     deployment.start()
     _, job_id = deployment.wait_in_dag()
@@ -24,21 +31,22 @@ def pictures(deployment: PageDeployment) -> None:
     deployment.calendar.offset = -25 * 60
     deployment.emulator.jobs.stall(deployment.emulator.jobs.add(model="soon").id, progress=0.35)
     deployment.calendar.offset = 0.0
-    FOLDER.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    say(f"Taking pictures into {folder}")
     with chromium() as browser:
         with _jobs(browser, deployment.url, "light") as (page, _):
-            _take(page, "jobs-light")
+            _take(page, folder, "jobs-light")
         with _jobs(browser, deployment.url, "dark") as (page, _):
-            _take(page, "jobs-dark")
+            _take(page, folder, "jobs-dark")
         with _jobs(browser, deployment.url, "light") as (page, jobs):
             jobs.locator(f'tr[data-job-id="{job_id}"]').get_by_role("button").click()
             jobs.locator("#detail").get_by_role("link").first.wait_for()
-            _take(page, "job-running")
+            _take(page, folder, "job-running")
             page.keyboard.press("Escape")
             deployment.other.stop()
             jobs.get_by_role("alert").wait_for()
             jobs.get_by_label("Status").select_option("ERROR")
-            _take(page, "jobs-error")
+            _take(page, folder, "jobs-error")
 
 
 @contextmanager
@@ -55,12 +63,12 @@ def _jobs(browser: Browser, url: str, theme: str) -> Iterator[tuple[Page, FrameL
     context.close()
 
 
-def _take(page: Page, name: str) -> None:
+def _take(page: Page, folder: Path, name: str) -> None:
     page.wait_for_timeout(800)  # until nothing moves any more
-    path = FOLDER / f"{name}.png"
-    page.screenshot(path=path)
-    say(f"  {path.relative_to(CHECKOUT)}")
+    page.screenshot(path=folder / f"{name}.png")
+    say(f"  {name}.png")
 
 
 if __name__ == "__main__":
-    play(pictures, PageDeployment())
+    folder = Path(sys.argv[1]).resolve() if sys.argv[1:] else FOLDER
+    play(partial(pictures, folder), PageDeployment())

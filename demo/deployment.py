@@ -24,7 +24,7 @@ LOGS = PLACE.logs
 TASK_LOGS = PLACE.task_logs
 
 JOB_SECONDS = 25
-"""How long a fine-tuning job of the emulator takes."""
+"""How long a fine-tuning job of the emulator takes, if nothing else is said."""
 
 COMPONENTS = {
     "api-server": ["api-server"],
@@ -43,15 +43,19 @@ class Deployment:
 
     :param limit: after how many seconds of getting ready or running to give up.
     :param place: where all of it is.
+    :param job_seconds: how long a fine-tuning job takes.
     """
 
-    def __init__(self, *, limit: float, place: Place = PLACE) -> None:
+    def __init__(
+        self, *, limit: float, place: Place = PLACE, job_seconds: float = JOB_SECONDS
+    ) -> None:
         self.place = place
         self.url = f"http://{HOST}:{free_port()}"
         self.api = Api(self.url)
         self._children = Children(folder=place.path, logs=place.logs)
         self._began = time.monotonic()
         self._limit = limit
+        self._job_seconds = job_seconds
         self._lock: IO[str] | None = None
 
     @property
@@ -63,7 +67,7 @@ class Deployment:
         """Start everything that stays; returns before it is ready."""
         self._lock = self.place.clear()
         environment = self.place.environment(settings(self.url))
-        life = f"seconds:{JOB_SECONDS}"
+        life = f"seconds:{self._job_seconds:g}"
         emulator = self._python(
             "emulator", environment, "airflow_provider_cortex.emulator", "--port=0", "--life", life
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from demo.console import main, say
-from demo.deployment import Deployment
+import argparse
+
+from demo.console import LIMIT, play, say
+from demo.deployment import JOB_SECONDS, Deployment
 from demo.example import DAG_ID, run_example
 from demo.stopping import pause
 
@@ -16,5 +18,11 @@ def ui(deployment: Deployment) -> None:
         pause(0.5)
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m demo.ui", description=__doc__)
+    parser.add_argument("--job-seconds", type=float, default=JOB_SECONDS)
+    play(ui, Deployment(limit=LIMIT, job_seconds=parser.parse_args().job_seconds))
+
+
 if __name__ == "__main__":
-    main(ui)
+    main()

@@ -1,10 +1,12 @@
 """What the benchmarks decide and write: they measure by themselves."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
 from benchmarks.flatness import Sample, criteria
+from benchmarks.meter import Meter
 from benchmarks.results import merged
 
 HEAD = "# Benchmarks\n\nOne run."
@@ -50,3 +52,19 @@ def test_what_each_job_leaves_behind_is_told(field, times):
     """Whatever grows by a little with each job is not flat."""
     growing = [replace(one, **{field: int(getattr(one, field) + times * one.done)}) for one in FLAT]
     assert not all(one.is_met for one in criteria(growing, until=SECONDS))
+
+
+def test_a_round_has_what_the_server_counts(cortex_emulator):
+    """A round has the logins, statements and looks of its time, whatever else the server counts."""
+    import snowflake.connector
+
+    job = cortex_emulator.jobs.add(model="DB.S.MODEL")
+    where = f"{cortex_emulator.protocol}://{cortex_emulator.host}:{cortex_emulator.port}"
+    meter = Meter(f"{where}/emulator")
+    meter.start()
+    with closing(snowflake.connector.connect(**cortex_emulator.connect_arguments)) as session:
+        session.cursor().execute("SELECT SNOWFLAKE.CORTEX.FINETUNE('DESCRIBE', %s)", (job.id,))
+    meter.stop()
+    round_ = meter.round()
+    assert (round_.logins, round_.statements, round_.looks) == (1, 1, 1)
+    assert 0 < round_.statement_seconds < round_.seconds
