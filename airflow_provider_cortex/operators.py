@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -32,7 +33,7 @@ from airflow_provider_cortex.cortex.progress import Log, state
 from airflow_provider_cortex.cortex.query import is_elsewhere
 from airflow_provider_cortex.cortex.request import COLUMNS, FineTuneRequest, check_columns
 from airflow_provider_cortex.cortex.table import TableRequest
-from airflow_provider_cortex.cortex.values import is_number, mapping
+from airflow_provider_cortex.cortex.values import as_float, is_number, mapping
 from airflow_provider_cortex.errors import (
     CortexError,
     FineTuneExistsError,
@@ -477,7 +478,8 @@ class CortexCompleteTableOperator(CortexTask):
         if if_exists not in IF_TABLE_EXISTS:
             known = ", ".join(IF_TABLE_EXISTS)
             raise ValueError(f"if_exists must be one of {known}, not {if_exists!r}")
-        if not is_number(max_error_rate) or not 0 <= max_error_rate <= 1:
+        rate = as_float(max_error_rate) if is_number(max_error_rate) else math.nan
+        if not 0 <= rate <= 1:
             raise ValueError(f"max_error_rate must be from 0 to 1, not {max_error_rate!r}")
         self.model = model
         self.source = source
@@ -487,13 +489,15 @@ class CortexCompleteTableOperator(CortexTask):
         self.answer_column = answer_column
         self.error_column = error_column
         self.if_exists = if_exists
-        self.max_error_rate = float(max_error_rate)
+        self.max_error_rate = rate
         self.deferrable = deferrable
         self.poke_interval = seconds("poke_interval", poke_interval)
         self.contact_timeout = seconds("contact_timeout", contact_timeout, least=0.0)
         self.model_parameters = model_parameters
         self.response_format = response_format
         self.remember_source("model")
+        # Rendered, either may be None.
+        self._has_column = prompt_column is not None
         self._asking: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -582,8 +586,8 @@ class CortexCompleteTableOperator(CortexTask):
             model=self.required_cell("model"),
             source=self.required("source"),
             destination=self.required("destination"),
-            prompt_column=self.prompt_column and self.required("prompt_column"),
-            prompt_expression=self.prompt_expression and self.required("prompt_expression"),
+            prompt_column=self.required("prompt_column") if self._has_column else None,
+            prompt_expression=None if self._has_column else self.required("prompt_expression"),
             answer_column=self.answer_column,
             error_column=self.error_column,
             model_parameters=mapping("model_parameters", self.model_parameters),

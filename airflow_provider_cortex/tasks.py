@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_cortex import fate
 from airflow_provider_cortex.cortex import statements
 from airflow_provider_cortex.cortex.session import Session, query_tag
-from airflow_provider_cortex.cortex.values import is_number, mapping, one_cell
+from airflow_provider_cortex.cortex.values import as_float, is_number, mapping, one_cell
 from airflow_provider_cortex.errors import (
     AnswerTooLargeError,
     ArgumentError,
@@ -298,11 +298,10 @@ def seconds(argument: str, value: float | timedelta, *, least: float | None = No
     :param least: the shortest that is allowed; by default it must be more than 0.
     :raises ValueError: if it is no real number, NaN, infinite or too short.
     """
-    number = math.nan
     if isinstance(value, timedelta):
         number = value.total_seconds()
-    elif is_number(value):
-        number = float(value)
+    else:
+        number = as_float(value) if is_number(value) else math.nan
     if not number < math.inf or not (number > 0 if least is None else number >= least):
         bound = "more than 0" if least is None else f"at least {least:g}"
         raise ValueError(f"{argument} must be seconds, {bound}, or a timedelta; got {value!r}")

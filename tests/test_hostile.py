@@ -133,7 +133,7 @@ def literal(text: str) -> str:
 
 def is_result(text: str) -> bool:
     """Return whether a text reads as a query's result, of which one cell is taken."""
-    return text.strip().startswith(("[", "(")) and text.strip().endswith(("]", ")"))
+    return text.strip().startswith(("[", "(", "{")) and text.strip().endswith(("]", ")", "}"))
 
 
 def start(worker: Worker, **arguments: Any) -> Result:

@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import XCom
 
 from airflow_provider_cortex.cortex.place import Place
 from airflow_provider_cortex.emulator import Emulator, Life
+from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.links import HAS_PAGE, FineTuneJobLink, SnowflakeQueryLink
 from airflow_provider_cortex.operators import CortexFineTuneOperator
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
@@ -30,6 +31,41 @@ HISTORY = "/#/compute/history/queries/01b7/detail"
 def test_url(account: str | None, url: str | None) -> None:
     """An account is known by its organization and name, or by its region and locator."""
     assert Place(account=account).query_url("01b7") == url
+
+
+CONNECTIONS: dict[str, tuple[dict[str, str], str | None]] = {
+    "organization": ({"account": "myorg-prod"}, "myorg/prod"),
+    "locator": ({"account": "xy12345.eu-central-1"}, "eu-central-1/xy12345"),
+    "locator and region": (
+        {"account": "xy12345", "region": "eu-central-1"},
+        "eu-central-1/xy12345",
+    ),
+    "host": ({"account": "myorg-prod", "host": "myorg-prod.snowflakecomputing.com"}, "myorg/prod"),
+    "private link": ({"account": "myorg-acct.privatelink"}, None),
+    "private link of a locator": ({"account": "xy12345.eu-central-1.privatelink"}, None),
+    "private link of a region": (
+        {"account": "xy12345", "region": "eu-central-1.privatelink"},
+        None,
+    ),
+    "private link of a host": (
+        {"account": "myorg-prod", "host": "myorg-prod.privatelink.snowflakecomputing.com"},
+        None,
+    ),
+    "host in China": ({"account": "myorg-prod", "host": "myorg-prod.snowflakecomputing.cn"}, None),
+    "region in China": ({"account": "xy12345", "region": "cn-northwest-1"}, None),
+    "global": ({"account": "xy12345.global"}, None),
+    "old names": ({"extra__snowflake__account": "myorg-acct.privatelink"}, None),
+}
+
+
+@pytest.mark.parametrize("which", CONNECTIONS)
+def test_link_of_a_connection(which: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task links to Snowsight if its connection says where that is, and to nothing otherwise."""
+    extra, path = CONNECTIONS[which]
+    settings = {"conn_type": "snowflake", "login": "me", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(settings))
+    url = f"https://app.snowflake.com/{path}{HISTORY}" if path else None
+    assert CortexHook().query_url("01b7") == url
 
 
 def start(worker: Worker) -> CortexFineTuneOperator:
@@ -73,6 +109,27 @@ def test_link(
     assert url.startswith("https://app.snowflake.com/org/acc/#/compute/history/queries/")
     assert isinstance(task.operator_extra_links[0], SnowflakeQueryLink)
     assert task.operator_extra_links[0].name == "Snowflake query"
+
+
+@pytest.mark.parametrize(
+    "account", ["org-acc.privatelink", "xy12345.eu-central-1.privatelink", "xy12345.global"]
+)
+def test_no_link(
+    account: str,
+    connection: str,
+    cortex_emulator: Emulator,
+    worker: Worker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A task whose Snowsight is nobody knows where has no link, which is no error."""
+    monkeypatch.setattr("airflow_provider_cortex.hooks.LOOPBACK", frozenset())
+    settings = json.loads(cortex_emulator.airflow_connection)
+    settings["extra"]["account"] = account
+    monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(settings))
+    key: Any = SimpleNamespace()
+    if AIRFLOW_2:
+        monkeypatch.setattr(XCom, "get_value", lambda **_: None)
+    assert SnowflakeQueryLink().get_link(start(worker), ti_key=key) == ""
 
 
 @pytest.mark.skipif(not AIRFLOW_2, reason="Airflow 3 asks on the worker only")

@@ -149,7 +149,7 @@ class Question:
             json_text("response_format", self.response_format)
             options["response_format"] = self.response_format
         sql = f"SNOWFLAKE.CORTEX.COMPLETE(%s, {prompt}, PARSE_JSON(%s))"
-        return sql, (model, *asked, json.dumps(options))
+        return sql, (model, *asked, written("model_parameters", options))
 
     @property
     def _is_long(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Mapping
@@ -263,20 +264,23 @@ def _results(value: object) -> tuple[Mapping[str, Any], ...]:
 
 def _error(value: object) -> JobError | None:
     """Read the error: an object with code and message, by the page; text and lists of both are read, too."""
-    try:
-        value = decode(value)  # an object whose text was encoded once more
-    except UnreadableAnswerError:
-        return JobError(message=str(value)) if str(value).strip() else None
+    for _ in range(2):  # an object whose text was encoded once more, or twice
+        if isinstance(value, str):
+            with contextlib.suppress(ValueError, RecursionError):
+                value = json.loads(value)
     if isinstance(value, Mapping):
         if not value:
             return None
         code = value.get("code")
         return JobError(
-            message=_words(value.get("message")) or json.dumps(value),
+            message=_words(value.get("message")) or json.dumps(value, ensure_ascii=False),
             code=str(code) if _words(code) else None,
         )
     if isinstance(value, list):
-        entries = (json.dumps(entry) if isinstance(entry, list) else entry for entry in value)
+        entries = (
+            json.dumps(entry, ensure_ascii=False) if isinstance(entry, list) else entry
+            for entry in value
+        )
         errors = [error for error in map(_error, entries) if error]
         messages = "; ".join(error.message for error in errors)
         return JobError(message=messages, code=errors[0].code) if errors else None

@@ -10,6 +10,9 @@ from airflow_provider_cortex.errors import UnplacedError
 
 DOMAIN = ".snowflakecomputing.com"
 
+CHINA = "cn-"
+"""How regions begin whose Snowsight is in another domain."""
+
 UNLINKED = frozenset({"privatelink", "global", "snowflakecomputing"})
 """Parts of an account's name, or of its host without the usual domain, that no Snowsight address has."""
 
@@ -63,7 +66,7 @@ class Place:
             return None
         organization, dash, name = account.partition("-")
         locator, dot, region = account.partition(".")
-        if dot and "-" not in locator:
+        if dot and "-" not in locator and not region.startswith(CHINA):
             path = f"{quote(region, safe='')}/{quote(locator, safe='')}"
         elif dash and not dot:
             path = f"{quote(organization, safe='')}/{quote(name, safe='')}"

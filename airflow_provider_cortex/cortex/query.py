@@ -47,12 +47,17 @@ def source(argument: str, table_or_query: str) -> str:
 
 def is_elsewhere(data: str) -> bool:
     """Return whether the data is no query at all, so that only Cortex can tell what is in it."""
-    return data.lstrip().removeprefix(BYTE_ORDER_MARK).lstrip().lower().startswith(ELSEWHERE)
+    return plain(data).lower().startswith(ELSEWHERE)
+
+
+def plain(data: str) -> str:
+    """Return data without what is around it: blanks, and a byte order mark at its beginning."""
+    return data.strip().removeprefix(BYTE_ORDER_MARK).strip()
 
 
 def _parts(argument: str, sql: str) -> list[str]:
     """Return a query without what ends it, and the block comments that follow it."""
-    tokens = list(_tokens(sql.strip().removeprefix(BYTE_ORDER_MARK).strip()))
+    tokens = list(_tokens(plain(sql)))
     comments: list[str] = []
     while tokens and (kind := _ends_nothing(tokens[-1])):
         text = tokens.pop()[1]
@@ -84,14 +89,15 @@ def _ends_nothing(token: tuple[str, str]) -> str | None:
 @cache
 def _lexer() -> Lexer:
     """
-    Return sqlparse's tokenizer with Snowflake's rules for comments, strings and quoted names.
+    Return sqlparse's tokenizer, with Snowflake's rules for comments, strings and quoted names.
 
-    It is an instance of our own: other libraries may change the one that sqlparse shares.
+    It is an instance of our own: other libraries may change the one that sqlparse shares. Its stock rules are for
+    other dialects: they know no ``//``, begin a comment with ``#``, and take an ARRAY for a name in brackets.
 
     https://docs.snowflake.com/en/sql-reference/sql/comment#syntax has ``--``, ``//`` and ``/* */``.
     https://docs.snowflake.com/en/sql-reference/data-types-text#string-constants has the escapes.
     """
-    from sqlparse import keywords, tokens
+    from sqlparse import tokens
     from sqlparse.lexer import Lexer
 
     lexer = Lexer()
@@ -103,8 +109,10 @@ def _lexer() -> Lexer:
             (r"(?s:'(?:[^'\\]|''|\\.)*')", tokens.String.Single),
             (r'"(?:[^"]|"")*"', tokens.Name),
             (r"(?s:\$\$.*?\$\$)", tokens.Literal),
-            (r"#", tokens.Operator),  # the stock rules begin a comment with it, as MySQL does
-            *keywords.SQL_REGEX,
+            (r"\s+", tokens.Whitespace),
+            (r";", tokens.Punctuation),
+            (r"[^\s;'\"$/-]+", tokens.Text),
+            (r"(?s:.)", tokens.Text),
         ]
     )
     return lexer

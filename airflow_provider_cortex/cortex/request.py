@@ -119,7 +119,7 @@ def _base_model(name: str) -> str:
 
 
 def _data(argument: str, text: str) -> str:
-    return text.strip() if query.is_elsewhere(text) else query.source(argument, text)
+    return query.plain(text) if query.is_elsewhere(text) else query.source(argument, text)
 
 
 def _options(options: object) -> dict[str, Any]:

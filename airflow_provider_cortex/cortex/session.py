@@ -11,11 +11,11 @@ from airflow_provider_cortex.cortex import statements
 
 PACKAGE = "airflow-provider-cortex"
 
-LONGEST_ID = 250
-"""
-Characters of a DAG's, task's or run's id in a query tag. Airflow allows no more today; with
-JSON around them, three such ids stay below the 2,000 characters of Snowflake's ``QUERY_TAG``.
-"""
+LONGEST_TAG = 2000
+"""Characters: https://docs.snowflake.com/en/sql-reference/parameters#query-tag."""
+
+LONGEST_IDS = (250, 100)
+"""Characters of each id in a tag: as many as Airflow allows, or so few that they fit however they are escaped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,11 @@ class Session:
 def query_tag(*, dag_id: str, task_id: str, run_id: str | None) -> str:
     """Return the tag by which Snowflake's query history names the task that asked, as JSON."""
     ids = {"dag_id": dag_id, "task_id": task_id, "run_id": run_id}
-    short = {name: text and text[:LONGEST_ID] for name, text in ids.items()}
-    # Other letters than ASCII as they are: escaped, each would take six characters.
-    return json.dumps({"package": PACKAGE, **short}, ensure_ascii=False)
+    tag = ""
+    for longest in LONGEST_IDS:
+        short = {name: text and text[:longest] for name, text in ids.items()}
+        # Other letters than ASCII as they are: escaped, each would take six characters.
+        tag = json.dumps({"package": PACKAGE, **short}, ensure_ascii=False)
+        if len(tag) <= LONGEST_TAG:
+            break
+    return tag

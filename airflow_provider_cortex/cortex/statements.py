@@ -170,4 +170,4 @@ def _function(action: str, values: int = 0) -> str:
 def _query(argument: str, value: str) -> str:
     """Return data as Cortex can read it: a query in parentheses, ``SELECT … FROM (<query>)``."""
     data = text(argument, value)
-    return data if query.is_elsewhere(data) else query.enclosable(argument, data)
+    return query.plain(data) if query.is_elsewhere(data) else query.enclosable(argument, data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import math
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from numbers import Real
@@ -12,10 +13,27 @@ from typing import Any
 
 from airflow_provider_cortex.errors import ArgumentError, UnsendableError, excerpt
 
+_CALL = re.compile(r"\b(?:Decimal|datetime\.\w+|UUID)\(([^()]*)\)")
+"""How Python writes a value of a database that is no literal."""
+
+RESULTS = ("[(", "[[", "[{", "((", "([", "({")
+"""How text begins that a template has made of a query's result."""
+
 
 def is_number(value: object) -> bool:
     """Return whether a value is a number of any real type: int, float, Decimal, NumPy's; not a bool."""
     return isinstance(value, Real | Decimal) and not isinstance(value, bool)
+
+
+def as_float(value: object) -> float:
+    """Return a number, or the one that a text has; NaN for anything else, and for what no float can hold."""
+    if not is_number(value) and not isinstance(value, str):
+        return math.nan
+    exact: Any = value
+    try:
+        return float(exact)
+    except (ValueError, OverflowError):
+        return math.nan
 
 
 def number(argument: str, value: object) -> float:
@@ -25,13 +43,9 @@ def number(argument: str, value: object) -> float:
     :raises ArgumentError: if it is none; a bool and NaN are none.
     """
     cell = one_cell(argument, value)
-    if is_number(cell) or isinstance(cell, str):
-        try:
-            found = float(cell)  # type: ignore[arg-type] # a Decimal or a number of NumPy
-        except (ValueError, OverflowError):
-            found = math.nan
-        if 0 <= found < math.inf:
-            return found
+    found = as_float(cell)
+    if 0 <= found < math.inf:
+        return found
     raise ArgumentError(
         argument, value, f"must be a number, at least 0 and finite, and is {excerpt(value)!r}."
     )
@@ -46,17 +60,19 @@ def one_cell(argument: str, value: object, source: str | None = None) -> object:
     :param source: how the argument stands in the DAG file, if that is known.
     :raises ArgumentError: if there are more rows or cells than one, or none.
     """
+
+    def refused(found: str) -> ArgumentError:
+        gave = f"{excerpt(source)!r} gave" if source else "it is"
+        select = "Select one row and one column: SELECT … LIMIT 1."
+        return ArgumentError(argument, value, f"must be one value, and {gave} {found}. {select}")
+
     cell = _literal(value) if isinstance(value, str) else value
+    if isinstance(cell, str) and cell.lstrip().startswith(RESULTS):
+        raise refused("a query's result that cannot be read")
     while isinstance(cell, list | tuple | Mapping):
         cells = list(cell.values()) if isinstance(cell, Mapping) else cell
         if len(cells) != 1:
-            gave = f"{excerpt(source)!r} gave" if source else "it is"
-            raise ArgumentError(
-                argument,
-                value,
-                f"must be one value, and {gave} a result of {len(cells)} rows or columns. Select one row and one"
-                " column: SELECT … LIMIT 1.",
-            )
+            raise refused(f"a result of {len(cells)} rows or columns")
         cell = cells[0]
     return cell
 
@@ -95,10 +111,18 @@ def json_number(value: object) -> int | float:
 
 
 def _literal(text: str) -> object:
-    """Return the list or tuple that a template has made text of, and any other text as it is."""
-    if not text.strip().startswith(("[", "(")):
+    """Return the result that a template has made text of, as Python or JSON has it, and any other text as it is."""
+    if not text.strip().startswith(("[", "(", "{")):
         return text
-    try:
-        return ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text
+    for read in json.loads, _python:
+        try:
+            found: object = read(text.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+        return found if isinstance(found, list | tuple | dict) else text
+    return text
+
+
+def _python(text: str) -> object:
+    """Return what Python's literals say; a Decimal or a date among them is the text in it."""
+    return ast.literal_eval(_CALL.sub(lambda call: repr(call[1].strip("'\"")), text))

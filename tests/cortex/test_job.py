@@ -92,6 +92,53 @@ def test_failed_job_with_less_to_tell(error: object) -> None:
     assert "None" not in str(failure.value)
 
 
+@pytest.mark.parametrize(
+    ("error", "message", "code"),
+    [
+        ("out of memory", "out of memory", None),
+        (" out of memory\n", "out of memory", None),
+        ('"out of memory"', "out of memory", None),
+        ("{out of memory", "{out of memory", None),
+        ({"code": "OOM", "message": "out of memory"}, "out of memory", "OOM"),
+        ('{"code": "OOM", "message": "out of memory"}', "out of memory", "OOM"),
+        (json.dumps('{"code": "OOM", "message": "no rows"}'), "no rows", "OOM"),
+        ({"code": 100035, "message": "out of memory"}, "out of memory", "100035"),
+        ({"code": 0, "message": "out of memory"}, "out of memory", "0"),
+        ({"code": "", "message": "out of memory"}, "out of memory", None),
+        ({"code": [], "message": "out of memory"}, "out of memory", None),
+        ({"code": 100035}, '{"code": 100035}', "100035"),
+        ({"code": "OOM", "message": None}, '{"code": "OOM", "message": null}', "OOM"),
+        ({"message": {"text": "zu groß"}}, '{"text": "zu groß"}', None),
+        ({"reason": "zu groß"}, '{"reason": "zu groß"}', None),
+        ({"message": 7}, "7", None),
+        (7, "7", None),
+        (["a", "b"], "a; b", None),
+        ('["a", "b"]', "a; b", None),
+        ([{"code": 1, "message": "a"}, {"code": 2, "message": "b"}], "a; b", "1"),
+        (['{"code": 1, "message": "a"}', None, "", {}, "b"], "a; b", "1"),
+        ([["zu groß"], [["b"]]], "zu groß; b", None),
+    ],
+    ids=repr,
+)
+def test_error_in_any_form(error: object, message: str, code: str | None) -> None:
+    """An error is read in whatever form it comes: its message and its code, in the letters that it has."""
+    job = parse(status="ERROR", error=error)
+    assert job.error is not None
+    assert (job.error.message.strip(), job.error.code) == (message, code)
+    assert job.to_dict()["error"] == error
+
+
+@pytest.mark.parametrize(
+    "error", [None, "", "  ", "null", '""', '" "', {}, "{}", [], "[]", [None], [{}, ""]]
+)
+def test_error_that_says_nothing(error: object) -> None:
+    """An error that says nothing is none, and the failure says that."""
+    job = parse(status="ERROR", error=error)
+    assert job.error is None
+    with pytest.raises(FineTuneFailedError, match="no error message"):
+        job.outcome()
+
+
 @pytest.mark.parametrize("code", [None, "X"])
 def test_failed_job_in_cortex_words(code: str | None) -> None:
     """Of an error that has a message, the message is told, and not the object around it."""
@@ -170,11 +217,21 @@ def test_progress_that_makes_no_sense(progress: object) -> None:
     assert parse(progress=progress).progress is None
 
 
-@pytest.mark.parametrize("figure", ["NaN", "Infinity", float("inf"), 10**400, "many", True, {}])
+@pytest.mark.parametrize(
+    "figure",
+    ["NaN", "Infinity", float("inf"), 10**400, "many", True, {}, -1, -0.5, "-7", -(10**400)],
+)
 def test_figure_that_makes_no_sense(figure: object) -> None:
     """A figure that is no finite number is absent, and the job is still read."""
     job = parse(trained_tokens=figure, training_result={"training_loss": figure})
     assert (job.trained_tokens, job.training_loss) == (None, None)
+
+
+def test_negative_figure_is_not_the_one_before() -> None:
+    """A last figure that cannot be does not leave the one of the epoch before as the last."""
+    job = parse(training_result=[{"validation_loss": 1.5}, {"validation_loss": -1.5}])
+    assert job.validation_loss is None
+    assert job.to_dict()["training_result"][1] == {"validation_loss": -1.5}
 
 
 @pytest.mark.parametrize("options", ["fast", 3, [{"max_epochs": 3}]])
@@ -190,10 +247,49 @@ def test_nan_is_not_handed_on() -> None:
     assert json.loads(json.dumps(job.to_dict(), allow_nan=False))["x"] is None
 
 
-@pytest.mark.parametrize("moment", [None, "", "soon", 10**30, -(10**30), {}])
-def test_moment_that_makes_no_sense(moment: object) -> None:
-    """A time that cannot be read is absent, and the job is still read."""
-    assert parse(created_on=moment).created_on is None
+CREATED, FINISHED = 1_717_004_388_348, 1_717_004_691_577
+"""Epoch milliseconds, in 2024."""
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        *(None, "", "soon", 10**30, -(10**30), {}, True, 0, "0", -1, -CREATED),
+        *(CREATED // 1000, CREATED * 1000, CREATED * 10**6, str(CREATED // 1000)),
+        *(1_577_836_799_999, 4_102_444_800_000),  # the last one before 2020, the first one of 2100
+    ],
+)
+@pytest.mark.parametrize("end", ["created_on", "finished_on"])
+def test_moment_that_makes_no_sense(end: str, moment: object) -> None:
+    """A time that cannot be read, or that no job was made at, is absent, and the job is still read."""
+    job = parse(**{"created_on": CREATED, "finished_on": FINISHED, end: moment})
+    assert getattr(job, end) is None
+    assert job.seconds is None
+    assert job.to_dict()[end] == moment
+
+
+@pytest.mark.parametrize("finished_on", [CREATED - 1, CREATED - 86_400_000, str(CREATED - 1)])
+def test_end_before_the_beginning(finished_on: object) -> None:
+    """A job does not end before it begins: its end is absent, and the beginning counts."""
+    job = parse(created_on=CREATED, finished_on=finished_on)
+    assert (job.finished_on, job.seconds) == (None, None)
+    assert job.created_on is not None
+    assert job.to_dict()["finished_on"] == finished_on
+
+
+@pytest.mark.parametrize(
+    ("created_on", "finished_on", "seconds"),
+    [
+        (CREATED, FINISHED, 303.229),
+        (CREATED, CREATED, 0),
+        (str(CREATED), float(FINISHED), 303.229),
+        (1_577_836_800_000, 4_102_444_799_999, 2_524_607_999.999),
+    ],
+)
+def test_duration(created_on: object, finished_on: object, seconds: float) -> None:
+    """A job takes as long as from its beginning to its end, which may be no time at all."""
+    job = parse(created_on=created_on, finished_on=finished_on)
+    assert job.seconds == pytest.approx(seconds)
 
 
 def test_nothing_is_lost() -> None:

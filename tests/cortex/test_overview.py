@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
@@ -155,6 +155,7 @@ def test_what_is_still_to_come() -> None:
     st.integers(1, 5),
     st.lists(st.dictionaries(st.integers(0, 20), st.sampled_from(["IN_PROGRESS", *OVER]))),
 )
+@settings(deadline=None)  # how long it takes says something of the machine only
 def test_a_look_is_never_dear(size: int, looks: list[dict[int, str]]) -> None:
     """Whatever the jobs do, a look has at most three statements, none too large, no job twice."""
     overview = Overview(size=size)

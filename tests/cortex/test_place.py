@@ -57,6 +57,10 @@ def test_what_nobody_can_tell(place: Place, name: str, reason: str) -> None:
         ("org-acc-2", "org/acc-2"),
         ("XY12345.eu-west-1", "eu-west-1/xy12345"),
         ("xy12345.us-east-2.aws", "us-east-2.aws/xy12345"),
+        ("xy12345.us-gov-west-1.aws", "us-gov-west-1.aws/xy12345"),
+        ("org-acc.snowflakecomputing.com", "org/acc"),
+        ("xy12345.eu-west-1.snowflakecomputing.com", "eu-west-1/xy12345"),
+        ("org-my_privatelink", "org/my_privatelink"),
         ("o/g-a/c", "o%2Fg/a%2Fc"),
         ("x/y.r/n", "r%2Fn/x%2Fy"),
     ],
@@ -67,7 +71,64 @@ def test_query_url(account: str, path: str) -> None:
     assert url == f"https://app.snowflake.com/{path}/#/compute/history/queries/01%2Fb/detail"
 
 
-@pytest.mark.parametrize("account", [None, "", "xy12345"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        None,
+        "",
+        "org-acc.snowflakecomputing.com",
+        "ORG-ACC.SnowflakeComputing.com",
+        "xy12345.eu-west-1.snowflakecomputing.com",
+    ],
+)
+def test_query_url_with_a_host(host: str | None) -> None:
+    """A host in Snowflake's usual domain makes no difference."""
+    url = Place(account="org-acc", host=host).query_url("01b")
+    assert url == "https://app.snowflake.com/org/acc/#/compute/history/queries/01b/detail"
+
+
+@pytest.mark.parametrize("account", [None, "", "xy12345", "xy12345.snowflakecomputing.com"])
 def test_no_query_url(account: str | None) -> None:
     """An account that does not tell where it is has no address."""
     assert Place(account=account).query_url("01b") is None
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        "org-acc.privatelink",
+        "ORG-ACC.PrivateLink",
+        "xy12345.privatelink",
+        "xy12345.eu-west-1.privatelink",
+        "xy12345.us-east-2.aws.privatelink",
+        "org-acc.privatelink.snowflakecomputing.com",
+        "org-acc.global",
+        "xy12345.global",
+        "org-acc.snowflakecomputing.cn",
+        "xy12345.cn-northwest-1.snowflakecomputing.cn",
+        # The driver takes such an account to be in the domain .cn.
+        "xy12345.cn-northwest-1",
+        "xy12345.CN-northwest-1.aws",
+        "org-acc.eu-west-1",
+    ],
+)
+def test_account_without_a_snowsight_that_is_known(account: str) -> None:
+    """Over private link, and in another domain, Snowsight is elsewhere: no link is better than a wrong one."""
+    assert Place(account=account).query_url("01b") is None
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "org-acc.privatelink.snowflakecomputing.com",
+        "xy12345.eu-west-1.PrivateLink.snowflakecomputing.com",
+        "org-acc.privatelink.snowflakecomputing.cn",
+        "org-acc.snowflakecomputing.cn",
+        "ORG-ACC.SnowflakeComputing.CN",
+        "org-acc.global.snowflakecomputing.com",
+    ],
+)
+@pytest.mark.parametrize("account", ["org-acc", "xy12345.eu-west-1"])
+def test_host_without_a_snowsight_that_is_known(account: str, host: str) -> None:
+    """So it is if only the connection's host says it."""
+    assert Place(account=account, host=host).query_url("01b") is None

@@ -31,6 +31,42 @@ def test_tag_says_who_asked() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "one",
+    ["i", "ü", "発", "😀", '"', "\\", "\n", "\x1f", "</script>", "\u2028"],
+    ids=ascii,
+)
+@pytest.mark.parametrize("length", [1, 250, 400])
+def test_tag_of_any_ids(one: str, length: int) -> None:
+    """However long ids are and whatever is in them, the tag is JSON that Snowflake takes, and begins with them."""
+    ids = {"dag_id": "d" * 250, "task_id": "t" * 250, "run_id": one * length}
+    tag = query_tag(**ids)
+    assert len(tag) <= 2000  # https://docs.snowflake.com/en/sql-reference/parameters#query-tag
+    told = json.loads(tag)
+    assert told.pop("package") == "airflow-provider-cortex"
+    assert told.keys() == ids.keys()
+    for name, whole in ids.items():
+        assert whole.startswith(told[name])
+        assert len(told[name]) >= min(100, len(whole))
+    Session(query_tag=tag)
+
+
+@pytest.mark.parametrize("one", ["ü", "発", '"', "\\", "\n"], ids=ascii)
+def test_tag_of_long_ids_in_other_letters(one: str) -> None:
+    """So it is if all three of them are as long as Airflow allows, in letters that JSON may have to escape."""
+    tag = query_tag(dag_id=one * 250, task_id=one * 250, run_id=one * 250)
+    assert len(tag) <= 2000
+    assert set(json.loads(tag).values()) == {"airflow-provider-cortex", one * 250}
+
+
+def test_names_that_are_numbers() -> None:
+    """The name of a warehouse may be digits, of which a template may have made a number."""
+    names: dict[str, Any] = {"warehouse": 2024, "schema": 7, "database": 0}
+    session = Session(**names, session_parameters='{"TIMEZONE": "UTC"}')  # type: ignore[arg-type]
+    assert (session.warehouse, session.schema, session.database) == ("2024", "7", "0")
+    assert session.session_parameters == {"TIMEZONE": "UTC"}
+
+
 def test_a_session_for_many_tasks_names_none() -> None:
     """Tasks whose settings differ in nothing but the tag share a session, whose tag names no task."""
     one, other = (
@@ -44,8 +80,17 @@ def test_a_session_for_many_tasks_names_none() -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    [{"role": "TUNER\0"}, {"warehouse": [7]}, {"session_parameters": {"TIMEZONE": "\0"}}],
-    ids=lambda setting: next(iter(setting)),
+    [
+        {"role": "TUNER\0"},
+        {"warehouse": [7]},
+        {"warehouse": True},
+        {"session_parameters": {"TIMEZONE": "\0"}},
+        {"session_parameters": '{"TIMEZONE": "\\u0000"}'},
+        {"session_parameters": "TIMEZONE=UTC"},
+        {"session_parameters": '["TIMEZONE"]'},
+        {"session_parameters": 7},
+    ],
+    ids=repr,
 )
 def test_setting_that_no_login_can_tell(setting: dict[str, Any]) -> None:
     """A setting that would not arrive as it was given makes no session, and the error names it."""
