@@ -357,3 +357,32 @@ def test_unreadable_describe(
     cortex_emulator.jobs.answer(job.id, answer)
     with pytest.raises(UnreadableAnswerError):
         hook.describe(job.id)
+
+
+def test_a_session_after_a_network_error_is_a_new_one(
+    connection: str, cortex_emulator: Emulator
+) -> None:
+    """A call that the network has lost closes its session, which may be the reason: the next one logs in."""
+    with CortexHook(connection) as hook:
+        hook.show()
+        cortex_emulator.faults.add("reset", at="statement", requests=1)
+        with pytest.raises(UnreachableError):
+            hook.show()
+        assert not hook.is_open
+        assert cortex_emulator.open_sessions == 0
+        assert hook.show() == ()
+        assert cortex_emulator.logins == 2
+        assert cortex_emulator.open_sessions == 1
+
+
+def test_a_session_after_an_answer_that_cannot_be_read_goes_on(
+    connection: str, cortex_emulator: Emulator
+) -> None:
+    """An answer that nobody can read came over a session that works: it is kept."""
+    job = cortex_emulator.jobs.add(model="m")
+    cortex_emulator.faults.add("unreadable", requests=1)
+    with CortexHook(connection) as hook:
+        with pytest.raises(UnreadableAnswerError):
+            hook.describe(job.id)
+        assert hook.describe(job.id).is_over
+    assert cortex_emulator.logins == 1

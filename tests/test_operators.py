@@ -1,5 +1,6 @@
 """The tasks around the sensor."""
 
+import socket
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -82,7 +83,11 @@ def test_fine_tune_refused(cortex_emulator: Emulator, connection: str, worker: W
 def test_fine_tune_out_of_reach(cortex_emulator: Emulator, connection: str, worker: Worker) -> None:
     """Where Snowflake cannot be reached at all a retry may do."""
     cortex_emulator.stop()
-    assert start(worker).state == "up_for_retry"
+    # Nobody listens on the port, and no other test's emulator gets it, which would answer.
+    with socket.socket() as held:
+        held.bind((cortex_emulator.host, cortex_emulator.port))
+        result = start(worker)
+    assert result.state == "up_for_retry", result
 
 
 @pytest.mark.parametrize("argument", ["training_data", "validation_data"])

@@ -492,6 +492,23 @@ def test_job_with_its_tasks(
     }
 
 
+def test_more_records_than_are_looked_through(
+    browser: TestClient,
+    cortex_emulator: Emulator,
+    record: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Tasks come in the order in which they recorded the job; if there are too many, the newest are left out."""
+    monkeypatch.setattr("airflow_provider_cortex.page.tasks.MOST", 3)
+    job = cortex_emulator.jobs.add(model="triage")
+    now = datetime.now(tz=UTC)
+    for dag_id, minutes in ("third", 3), ("first", 1), ("fourth", 4), ("second", 2):
+        record(dag_id, ("wait", -1, job.id), at=now + timedelta(minutes=minutes))
+    accounts(browser)
+    dag_ids = [task["dag_id"] for task in detail(browser, job.id)["tasks"]]
+    assert dag_ids == ["first", "second", "third"]
+
+
 def test_tasks_of_dags_that_one_may_not_see(
     browser: TestClient,
     cortex_emulator: Emulator,
@@ -518,6 +535,22 @@ def test_job_that_is_not_there(conn_id: str, browser: TestClient) -> None:
     answer = browser.get("/api/job", params={"conn_id": conn_id, "job_id": "ft_1"})
     assert answer.status_code == 404
     assert answer.json()["detail"] == f"No fine-tuning job ft_1 is known of {conn_id}."
+
+
+def test_job_while_snowflake_has_not_answered(
+    browser: TestClient, cortex_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No job counts as missing before Snowflake has said so: until then the page is to ask again."""
+    monkeypatch.setattr("airflow_provider_cortex.page.app.PATIENCE", 0.01)
+    job = cortex_emulator.jobs.add(model="triage")
+    cortex_emulator.faults.add("hang", at="statement")
+    query = {"conn_id": "snowflake_default", "job_id": job.id}
+    answer = browser.get("/api/job", params=query)
+    assert answer.status_code == 503
+    assert "has not answered yet" in answer.json()["detail"]
+    cortex_emulator.faults.clear()
+    accounts(browser)
+    assert browser.get("/api/job", params=query).status_code == 200
 
 
 def test_path() -> None:

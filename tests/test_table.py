@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, TaskDeferred
+from snowflake.connector import SnowflakeConnection
 
 from airflow_provider_cortex.answers import Answers
 from airflow_provider_cortex.cortex import event
@@ -170,6 +171,39 @@ def test_errors(
         assert tables(hook) == {"SIGNALS"}
 
 
+@pytest.mark.parametrize(
+    ("errors", "rows", "rate", "state"),
+    [
+        (1, 4, 0.25, "success"),
+        (2, 4, 0.25, "up_for_retry"),
+        (29, 50, 0.58, "success"),  # 0.58 * 50 is less than 29 in floating point
+        (30, 50, 0.58, "up_for_retry"),
+        (2, 2, 1.0, "success"),
+    ],
+)
+def test_max_error_rate(
+    errors: int,
+    rows: int,
+    rate: float,
+    state: str,
+    answer: Answer,
+    hook: CortexHook,
+    cortex_emulator: Emulator,
+) -> None:
+    """Exactly as many errors as max_error_rate allows are accepted, and one more is not."""
+    bodies = ["green"] * errors + ["red"] * (rows - errors)
+    values = ", ".join(f"({number}, '{body}')" for number, body in enumerate(bodies))
+    hook.run(f"CREATE TABLE many (id INT, body TEXT) AS SELECT * FROM (VALUES {values})")
+    cortex_emulator.faults.add("error", at="complete", prompt="green", message="too green")
+    result = answer(source="many", max_error_rate=rate)
+    assert result.state == state, result
+    if state == "success":
+        counts = result.xcoms["return_value"]
+        assert (counts["rows"], counts["errors"]) == (rows, errors)
+    else:
+        assert f"{errors} of {rows} rows have no answer" in str(result.error)
+
+
 def test_null_is_an_error(answer: Answer) -> None:
     """A prompt that is NULL has no answer."""
     result = answer(source="SELECT 1 AS id, NULL::VARCHAR AS body")
@@ -328,6 +362,60 @@ def test_execution_timeout_on_the_worker(
     assert query.status is Status.ABORTED
 
 
+def strike_after(statements: int, emulator: Emulator, kind: str) -> None:
+    """Let a fault strike one statement: the one that comes after so many others."""
+    emulator.faults.add("slow", delay=0, requests=statements)
+    emulator.faults.add(kind, at="statement", requests=1)
+
+
+def cancels(emulator: Emulator) -> int:
+    """Return how many statements have cancelled a query."""
+    return sum("SYSTEM$CANCEL_QUERY" in statement.sql for statement in emulator.statements)
+
+
+@IN_BOTH_WAYS
+@pytest.mark.parametrize("kind", ["reset", "error"])
+def test_cancel_that_fails(
+    kind: str, answer: Answer, cortex_emulator: Emulator, log_lines: Callable[[], list[str]]
+) -> None:
+    """A cancel that fails is logged; the task fails for the reason that ended the wait."""
+    cortex_emulator.query_life = Life.by_time(3600)
+    cortex_emulator.faults.add("reset", at="query")
+    # Five statements compile the queries, look for the table in between, and ask the model.
+    strike_after(5, cortex_emulator, kind)
+    result = answer(contact_timeout=0)
+    assert result.state == "up_for_retry"
+    assert "Lost contact with query" in str(result.error)
+    assert cancels(cortex_emulator) == 1
+    (query,) = cortex_emulator.queries.all()
+    assert [line for line in log_lines() if f"Query {query.id} may run on: " in line]
+
+
+def test_one_cancel_is_enough(
+    lights: None, cortex_emulator: Emulator, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow calls on_kill after execution_timeout, too: the task, which has cancelled, does not do so again."""
+    cortex_emulator.query_life = Life.by_time(3600)
+
+    def strike(_: float) -> None:
+        raise AirflowTaskTimeout("Timeout")
+
+    monkeypatch.setattr("airflow_provider_cortex.operators.time.sleep", strike)
+    result = worker.run(lambda: operator(deferrable=False))
+    assert isinstance(result.error, AirflowTaskTimeout)
+    result.instance.task.on_kill()
+    assert cancels(cortex_emulator) == 1
+
+
+@IN_BOTH_WAYS
+def test_kill_after_the_end(answer: Answer, cortex_emulator: Emulator) -> None:
+    """A task that is killed when its statement has finished cancels nothing."""
+    result = answer()
+    assert result.state == "success"
+    result.instance.task.on_kill()
+    assert cancels(cortex_emulator) == 0
+
+
 @pytest.mark.parametrize(
     ("reason", "state"),
     [("Trigger failure", Status.SUCCESS), ("Trigger timeout", Status.ABORTED)],
@@ -407,6 +495,103 @@ def test_next_try_finds_the_query(lights: None, cortex_emulator: Emulator, worke
     assert first.state == "up_for_retry"
     assert worker.run(make, again=first).state == "success"
     assert asked(cortex_emulator) == 1
+
+
+def worker_dies(worker: Worker) -> dict[str, Any]:
+    """Run the operator on a worker that dies while the statement runs; return the facts of the next try."""
+
+    def die(_: float) -> None:
+        raise KeyboardInterrupt
+
+    facts = {"run_id": "weekly_1", "store": Store()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("airflow_provider_cortex.operators.time.sleep", die)
+        with pytest.raises(KeyboardInterrupt):
+            worker.run(lambda: operator(deferrable=False), **facts)
+    return facts
+
+
+@IN_BOTH_WAYS
+def test_next_try_waits_for_the_query(
+    answer: Answer, worker: Worker, cortex_emulator: Emulator
+) -> None:
+    """On Airflow 3.3 the try after a worker that died waits for the statement, and pays for no other."""
+    cortex_emulator.query_life = Life.by_looks(20)
+    facts = worker_dies(worker)
+    (query,) = cortex_emulator.queries.all()
+    assert query.status is Status.RUNNING
+    result = answer(facts=facts)
+    assert result.xcoms["return_value"] == {"rows": 3, "errors": 0, "query_id": query.id}
+    assert asked(cortex_emulator) == 1
+
+
+@IN_BOTH_WAYS
+def test_next_try_that_cannot_poll_the_query(
+    answer: Answer, worker: Worker, cortex_emulator: Emulator
+) -> None:
+    """A network error when the next try polls the statement is no reason to pay for another one."""
+    cortex_emulator.query_life = Life.by_looks(20)
+    facts = worker_dies(worker)
+    (query,) = cortex_emulator.queries.all()
+    cortex_emulator.faults.add("reset", at="query", requests=1)
+    result = answer(facts=facts)
+    assert result.xcoms["return_value"]["query_id"] == query.id
+    assert asked(cortex_emulator) == 1
+    assert [fault.kind for fault in cortex_emulator.faults.struck] == ["reset"]
+
+
+@IN_BOTH_WAYS
+def test_next_try_that_cannot_look_for_the_table(
+    answer: Answer, worker: Worker, cortex_emulator: Emulator
+) -> None:
+    """A network error when it looks for the table in between fails the try; the one after it goes on."""
+    cortex_emulator.query_life = Life.by_looks(20)
+    facts = worker_dies(worker)
+    # Three statements compile the queries.
+    strike_after(3, cortex_emulator, "reset")
+    failed = answer(facts=facts)
+    assert failed.state == "up_for_retry", failed
+    assert "_CORTEX_" in cortex_emulator.statements[-1].sql
+    assert answer(facts=facts).state == "success"
+    assert asked(cortex_emulator) == 1
+
+
+@IN_BOTH_WAYS
+def test_query_that_ends_while_the_next_try_looks_for_it(
+    answer: Answer, worker: Worker, cortex_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement that succeeds after the look for its table, and before the poll, is not paid for again."""
+    cortex_emulator.query_life = Life.by_time(3600)
+    facts = worker_dies(worker)
+    poll = SnowflakeConnection.get_query_status
+
+    def late(session: SnowflakeConnection, query_id: str) -> Any:
+        cortex_emulator.faults.add("clock", jump=7200.0)
+        return poll(session, query_id)
+
+    monkeypatch.setattr(SnowflakeConnection, "get_query_status", late)
+    result = answer(facts=facts)
+    assert result.state == "success"
+    assert asked(cortex_emulator) == 1
+
+
+@pytest.mark.parametrize("status", [Status.FAILED_WITH_ERROR, Status.ABORTED])
+def test_next_try_after_a_query_that_failed(
+    status: Status, answer: Answer, worker: Worker, cortex_emulator: Emulator
+) -> None:
+    """A statement that has failed, or was cancelled, is nothing to wait for: the next try asks again."""
+    cortex_emulator.query_life = Life.by_time(3600)
+    if status is Status.FAILED_WITH_ERROR:
+        strike_after(4, cortex_emulator, "error")  # the one that asks the model
+    facts = worker_dies(worker)
+    (query,) = cortex_emulator.queries.all()
+    if status is Status.ABORTED:
+        cortex_emulator.queries.cancel(query.id)
+    cortex_emulator.faults.add("clock", jump=7200.0)
+    cortex_emulator.query_life = Life.by_looks(1)
+    result = answer(facts=facts)
+    assert result.xcoms["return_value"]["rows"] == 3
+    assert [other.status for other in cortex_emulator.queries.all()] == [status, Status.SUCCESS]
 
 
 def test_kill_on_the_worker(

@@ -267,7 +267,9 @@ def _error(value: object) -> JobError | None:
     for _ in range(2):  # an object whose text was encoded once more, or twice
         if isinstance(value, str):
             with contextlib.suppress(ValueError, RecursionError):
-                value = json.loads(value)
+                decoded = json.loads(value)
+                # The text of a number is a message.
+                value = value if isinstance(decoded, int | float) else decoded
     if isinstance(value, Mapping):
         if not value:
             return None

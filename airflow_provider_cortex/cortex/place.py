@@ -57,8 +57,8 @@ class Place:
 
         Snowflake documents ``app.snowflake.com/<organization>/<account>``; the rest of the path, and that of
         an account by its locator (``/<region>/<locator>``), is what browsers show: a guess. Over private
-        link, and in a domain other than ``snowflakecomputing.com``, Snowsight has other addresses, which
-        the account's name does not tell: no link is better than a wrong one.
+        link, and in China, Snowsight has other addresses, which the account's name does not tell: no link is
+        better than a wrong one.
         """
         account = (self.account or "").lower().removesuffix(DOMAIN)
         host = (self.host or "").lower().removesuffix(DOMAIN)

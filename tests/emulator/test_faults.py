@@ -136,6 +136,18 @@ def test_what_hangs_is_served_when_the_time_is_up(connect):
         assert hanging.result() == [("[]",)]
 
 
+def test_a_hang_ends_by_itself():
+    """When the time is up the request that hangs is answered: its client need not send another one."""
+    clock = Clock()
+    with Emulator(clock=clock.time) as emulator, ThreadPoolExecutor(1) as pool:
+        emulator.faults.add("hang", seconds=60)
+        hanging = pool.submit(ask, emulator, "POST", {}, "/queries/v1/query-request")
+        wait_until(lambda: emulator.faults.struck)
+        clock.now += 61
+        assert hanging.result()["code"] == "390112"
+        assert kinds(emulator.faults.struck) == ["hang"]
+
+
 def test_a_hang_ends_with_the_client_or_the_emulator(cortex_emulator, connect, capfd):
     """A statement that nobody waits for is not run, and nothing keeps the emulator from stopping."""
     impatient, patient = connect(socket_timeout=1, network_timeout=1), connect()

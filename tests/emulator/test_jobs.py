@@ -54,6 +54,27 @@ def test_a_life_by_time_goes_on_without_looks(jobs, clock):
     assert described["finished_on"] - described["created_on"] == 100_000
 
 
+def test_a_life_by_time_ends_when_it_is_said_to(jobs, clock):
+    """However late somebody looks for the first time."""
+    job = jobs.add(model="D.S.m", life=Life.by_time(100))
+    clock.now += 1000
+    described = json.loads(jobs.describe(job.id))
+    assert described["finished_on"] - described["created_on"] == 100_000
+
+
+@pytest.mark.parametrize("life", [Life.at_once(), Life.by_looks(1)])
+def test_any_other_life_ends_at_the_look(jobs, clock, life):
+    """That look is when the job finished, and later ones do not change that."""
+    job = jobs.add(model="D.S.m", life=life)
+    for _ in range(life.looks):
+        jobs.describe(job.id)
+    told = []
+    for _ in range(2):
+        clock.now += 60
+        told.append(json.loads(jobs.describe(job.id))["finished_on"] - job.created_on)
+    assert told == [60_000, 60_000]
+
+
 def test_listing_jobs_is_no_look(jobs):
     """SHOW does not bring a job's end nearer."""
     job = jobs.add(model="D.S.m", life=Life.by_looks(1))

@@ -1,6 +1,7 @@
 """The emulator as a server: sessions, refusals, restarts, many clients, nothing left behind."""
 
 import json
+import socket
 import threading
 import time
 import urllib.error
@@ -174,6 +175,22 @@ def test_a_stopped_emulator_starts_where_it_was(cortex_emulator, connect):
     assert session.cursor().execute("SELECT n FROM kept").fetchall() == [(1,)]
     ((shown,),) = session.cursor().execute(SHOW).fetchall()
     assert [entry["id"] for entry in json.loads(shown)] == [job.id]
+
+
+def test_a_stopped_emulator_keeps_its_port():
+    """Else another server might get it by chance, and answer this one's clients."""
+    with Emulator() as emulator:
+        there = (emulator.host, emulator.port)
+        emulator.stop()
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(there)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(there)
+        emulator.start()
+        socket.create_connection(there).close()
+        emulator.stop()
+    with Emulator(port=emulator.port):
+        pass
 
 
 def test_two_emulators_know_nothing_of_each_other(cortex_emulator, connect):
