@@ -87,7 +87,7 @@ class Answers:
         request = self._request
         rows, errors, commonest = self._count()
         self._log.info("%d rows, %d of them without an answer", rows, errors)
-        if errors > max_error_rate * rows:
+        if rows and errors / rows > max_error_rate:
             self._drop()
             raise TooManyErrorsError(query_id, rows, errors, commonest, max_error_rate)
         columns = request.without_raw(self._hook.columns("the answers", request.answered))

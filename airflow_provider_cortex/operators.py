@@ -510,9 +510,10 @@ class CortexCompleteTableOperator(CortexTask):
             answers.check(self.if_exists)
             store = Store(context, QUERY, self.log)
             query_id = request.own_query(store.read())
-            if answers.are_there():
-                return self._finish(answers, query_id)
+            # In this order: a statement that ends in between is in the table, and is not asked again.
             if query_id is None or not answers.are_coming(query_id):
+                if answers.are_there():
+                    return self._finish(answers, query_id)
                 query_id = self._asking = answers.start()
                 store.write(request.note(query_id))
             self._query_id = self._asking = query_id

@@ -503,7 +503,7 @@ def worker_dies(worker: Worker) -> dict[str, Any]:
     def die(_: float) -> None:
         raise KeyboardInterrupt
 
-    facts = {"run_id": "weekly_1", "store": Store()}
+    facts: dict[str, Any] = {"run_id": "weekly_1", "store": Store()}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("airflow_provider_cortex.operators.time.sleep", die)
         with pytest.raises(KeyboardInterrupt):

@@ -1,0 +1,136 @@
+"""Limits of time that nobody sets: the driver's, and Airflow's own for a task that is deferred."""
+
+import json
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import BaseOperator, TaskDeferred
+
+from airflow_provider_cortex.emulator import Emulator, Life
+from airflow_provider_cortex.hooks import CortexHook
+from airflow_provider_cortex.operators import CortexCompleteTableOperator
+from airflow_provider_cortex.sensors import CortexFineTuneSensor
+from tests.worker import Instance
+
+Limits = tuple[int | None, int | None, int | None]
+Connect = Callable[..., None]
+
+
+@pytest.fixture
+def connect(cortex_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Connect:
+    """Make the emulator the default connection, with this and no more in its extra."""
+
+    def change(**extra: Any) -> None:
+        settings = json.loads(cortex_emulator.airflow_connection)
+        settings["extra"] |= extra
+        monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(settings))
+
+    return change
+
+
+def limits(**arguments: Any) -> Limits:
+    """Return what the driver of a new session goes by: its timeouts for logins, retries and sockets."""
+    session = CortexHook("snowflake_default", **arguments).get_conn()
+    try:
+        return session.login_timeout, session.network_timeout, session.socket_timeout
+    finally:
+        session.close()
+
+
+@pytest.mark.parametrize(
+    ("network_timeout", "expected"),
+    [(None, (60, None, None)), (20, (20, 20, 20)), (60, (60, 60, 60)), (90, (60, 90, 90))],
+)
+def test_connection_without_timeouts(
+    network_timeout: int | None, expected: Limits, connect: Connect
+) -> None:
+    """A login is given up after a minute, whatever the connection says of statements, or does not."""
+    connect()
+    assert limits(network_timeout=network_timeout) == expected
+
+
+@pytest.mark.parametrize("network_timeout", [None, 20])
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"login_timeout": 7, "network_timeout": 8, "socket_timeout": 9},
+        {"login_timeout": "7", "network_timeout": "8", "socket_timeout": "9"},
+    ],
+    ids=["numbers", "text"],
+)
+def test_connection_with_timeouts(
+    extra: dict[str, Any], network_timeout: int | None, connect: Connect
+) -> None:
+    """Timeouts in the connection's extra replace all defaults; in a connection written as a URI they are text."""
+    connect(**extra)
+    assert limits(network_timeout=network_timeout) == (7, 8, 9)
+
+
+@pytest.mark.parametrize("name", ["login_timeout", "network_timeout", "socket_timeout"])
+def test_connection_with_one_timeout(name: str, connect: Connect) -> None:
+    """A timeout in the connection's extra replaces its own default, and no other."""
+    connect(**{name: 7})
+    given = limits(network_timeout=20)
+    assert sorted(given, key=str) == [20, 20, 7]
+    assert given[["login_timeout", "network_timeout", "socket_timeout"].index(name)] == 7
+
+
+def sensor(**arguments: Any) -> BaseOperator:
+    return CortexFineTuneSensor(
+        task_id="wait", finetune_job_id="{{ job_id }}", deferrable=True, **arguments
+    )
+
+
+def answer_table(**arguments: Any) -> BaseOperator:
+    return CortexCompleteTableOperator(
+        task_id="answer",
+        model="mistral-7b",
+        source="SELECT 'red' AS body",
+        destination="answers",
+        prompt_column="body",
+        deferrable=True,
+        **arguments,
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments"),
+    [
+        (sensor, {"timeout": 600}),
+        (sensor, {"timeout": 3600, "execution_timeout": timedelta(minutes=10)}),
+        (answer_table, {"execution_timeout": timedelta(minutes=10)}),
+    ],
+)
+def test_deferral_outlasts_its_deadline(
+    make: Callable[..., Any],
+    arguments: dict[str, Any],
+    connection: str,
+    cortex_emulator: Emulator,
+) -> None:
+    """Airflow ends a deferral a minute after its deadline: before that the trigger has had its last poll."""
+    cortex_emulator.query_life = Life.by_time(3600)
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
+    task = make(**arguments)
+    values: Any = {"job_id": job.id}
+    task.render_template_fields(values)
+    began = time.time()
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute({"ti": Instance(task), "task": task})
+    deadline = deferred.value.trigger.serialize()[1]["deadline"]
+    timeout = deferred.value.timeout
+    assert timeout is not None
+    # Airflow counts from when the task defers.
+    assert began <= deadline + 60 - timeout.total_seconds() <= time.time()
+
+
+def test_deferral_without_a_deadline(connection: str, cortex_emulator: Emulator) -> None:
+    """Without execution_timeout a statement may take as long as it likes."""
+    cortex_emulator.query_life = Life.by_time(3600)
+    task: Any = answer_table()
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute({"ti": Instance(task), "task": task})
+    assert deferred.value.timeout is None
+    assert deferred.value.trigger.serialize()[1]["deadline"] is None
