@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from airflow_provider_cortex import fate
 from airflow_provider_cortex.cortex.polling import PASSING
 from airflow_provider_cortex.cortex.progress import Log
 from airflow_provider_cortex.cortex.table import TableRequest
@@ -64,7 +65,13 @@ class Answers:
     def start(self) -> str:
         """Have the model begin, and return the query's id."""
         about = f"have model {self._request.model} answer {self._request.source}"
-        query_id = self._hook.submit(self._request.ask(), about=about)
+        try:
+            query_id = self._hook.submit(self._request.ask(), about=about)
+        except PASSING:
+            self._log.warning(
+                "Snowflake may have started the query all the same: a retry asks again"
+            )
+            raise
         self._log.info("Query %s asks model %s for every row", query_id, self._request.model)
         return query_id
 
@@ -109,7 +116,7 @@ class Answers:
         if query_id is None:
             return
         try:
-            self._log.info("%s", self._hook.cancel_query(query_id))
+            fate.cancel_query(query_id, self._hook, log=self._log)
         except CortexError as error:
             self._log.warning("Query %s may run on: %s", query_id, error)
 

@@ -142,7 +142,7 @@ def cancel_query(query_id: str, hook: CortexHook, *, log: Log) -> None:
 
     :raises CortexError: as the hook does.
     """
-    log.info("%s", _twice(lambda: hook.cancel_query(query_id)))
+    log.info("%s", twice(lambda: hook.cancel_query(query_id)))
 
 
 def cancel_job(job_id: str, hook: CortexHook, *, log: Log, looks: int = 1) -> FineTuneJob:
@@ -153,7 +153,7 @@ def cancel_job(job_id: str, hook: CortexHook, *, log: Log, looks: int = 1) -> Fi
     :raises CortexError: as the hook does.
     """
     try:
-        log.info("%s", _twice(lambda: hook.cancel(job_id)))
+        log.info("%s", twice(lambda: hook.cancel(job_id)))
     except RefusedError:
         # It may have ended just now. What Cortex says then is not documented.
         job = hook.describe(job_id)
@@ -175,7 +175,7 @@ def cancel_job(job_id: str, hook: CortexHook, *, log: Log, looks: int = 1) -> Fi
     return job
 
 
-def _twice(cancel: Callable[[], str]) -> str:
+def twice(cancel: Callable[[], str]) -> str:
     """Return what a cancel says, from a new session if the one that was open has ended. Twice does no harm."""
     try:
         return cancel()

@@ -405,8 +405,8 @@ class CortexCompleteTableOperator(CortexTask):
     Snowflake's engine does the distributing: it is one statement, which runs by itself, into a table in between. Only
     when it is good is the destination made or added to, by one statement, too; so it is as it was if this task
     fails. What was paid for is not paid for again: a retry after trouble goes on from the table in between, and on
-    Airflow 3.3 from the statement that still runs. (Only a worker that dies in the moment after the last statement leaves
-    a retry that appends the same rows again, or finds the destination there.) The role must be allowed to create tables in the destination's
+    Airflow 3.3 from the statement that still runs. (Only a worker that dies in the moment after the last statement, or an answer to it
+    that is lost, leaves a retry that appends the same rows again, or finds the destination there.) The role must be allowed to create tables in the destination's
     schema, and the account must not cancel statements whose session is gone (``ABORT_DETACHED_QUERY``, off by default).
 
     Returns ``{"rows": …, "errors": …, "query_id": …}``. The XCom ``query_id`` is there as soon as the statement runs.

@@ -85,6 +85,7 @@ def test_fine_tune_out_of_reach(cortex_emulator: Emulator, connection: str, work
     cortex_emulator.stop()
     # Nobody listens on the port, and no other test's emulator gets it, which would answer.
     with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind((cortex_emulator.host, cortex_emulator.port))
         result = start(worker)
     assert result.state == "up_for_retry", result

@@ -91,6 +91,8 @@ class Emulator:
         self.statement_delay = statement_delay
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
+        self._held: socket.socket | None = None
+        """What keeps the port while nobody listens on it: else another server might answer this one's clients."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -234,6 +236,7 @@ class Emulator:
 
     def start(self) -> None:
         """Listen; on the same port as before, if it has been stopped."""
+        self._release_port()
         listening = socket.create_server((self.host, self.port))
         # What it accepts inherits this; asyncio sets it only where the protocol is told, which here it is not.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -265,12 +268,30 @@ class Emulator:
         self._server.stop()
         self._thread.join()
         self._server = self._thread = None
+        self._hold_port()
 
     def close(self) -> None:
         """Stop for good, and let go of everything."""
         self.stop()
+        self._release_port()
         self._wire.close()
         self._account.close()
+
+    def _hold_port(self) -> None:
+        held = socket.socket()
+        # The connections of a moment ago are in TIME_WAIT still.
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            held.bind((self.host, self.port))
+        except OSError:  # somebody was faster
+            held.close()
+        else:
+            self._held = held
+
+    def _release_port(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
 
     def _cancel_query(self, _place: Place, query_id: str) -> str:
         if self.queries.cancel(query_id):
