@@ -10,6 +10,14 @@ import pytest
 PACKAGE = "airflow_provider_cortex."
 STATS = Path("mutmut-stats.json")
 
+OWN = {
+    "answers": ("tests/test_table",),
+    "cortex": ("tests/cortex/",),
+    "fate": ("tests/test_cancel", "tests/test_kill_on_worker"),
+    "hooks": ("tests/test_hook", "tests/test_timeouts", "tests/test_configuration"),
+}
+"""How the names of a module's own tests begin, where its name does not tell."""
+
 SECONDS = float(os.environ.get("MUTATE_SECONDS", "5"))
 """For how long to try one mutant, about: what has survived may then be tried for longer, by its name."""
 
@@ -26,7 +34,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not mutant.startswith(PACKAGE):  # none yet: mutmut learns which tests there are
         return
     module = mutant.removeprefix(PACKAGE).split(".", maxsplit=1)[0]
-    own = "tests/cortex/" if module == "cortex" else f"tests/test_{module.removesuffix('s')}.py"
+    own = OWN.get(module, (f"tests/test_{module.removesuffix('s')}",))
     known = json.loads(STATS.read_text(encoding="utf-8"))["duration_by_test"]
 
     def rank(item: pytest.Item) -> tuple[bool, str, float]:

@@ -126,9 +126,10 @@ def setting(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
-def slow(cortex_emulator: Emulator, connection: str) -> None:
-    """Let Snowflake take longer for an answer than a process with an odd setting may wait."""
-    cortex_emulator.statement_delay = cortex_emulator.login_delay = 0.1
+def slow(cortex_emulator: Emulator, connection: str, setting: str) -> None:
+    """Let Snowflake take longer for an answer than sockets would wait by themselves."""
+    if setting == "socket.setdefaulttimeout":
+        cortex_emulator.statement_delay = cortex_emulator.login_delay = 0.1
 
 
 @pytest.mark.parametrize("mode", MODES)
