@@ -1,10 +1,11 @@
 """
 Whether a fine-tuning job is this task's own, so that a retry does not pay for another one.
 
-CREATE is not idempotent, and a worker may die between Cortex's answer and Airflow's XCom. Two things prove
-that a job is a task's own: its id in Airflow 3.3's task state store, which the task writes as soon
-as it has it; and the comment with a hash of DAG, run, task, map index and model name that the task appends to the
-training query, which DESCRIBE returns in ``training_data``. A job that only looks alike is never adopted.
+CREATE is not idempotent, and a worker may die between Cortex's answer and Airflow's XCom. Two
+things prove that a job is a task's own. On Airflow 3.3, the task keeps the job's id in the task
+state store. And it ends the training query with a comment, which holds a hash of DAG, run, task,
+map index and model name, and which DESCRIBE returns in ``training_data`` (a guess). A job that
+only looks alike is never adopted.
 """
 
 from __future__ import annotations
