@@ -13,14 +13,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import conf
-
 from airflow_provider_cortex.cortex.batching import divided
 from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
 from airflow_provider_cortex.cortex.ownership import Owner
 from airflow_provider_cortex.cortex.progress import Log, state
 from airflow_provider_cortex.errors import RefusedError, UnreadableAnswerError, cortex_says, excerpt
-from airflow_provider_cortex.links import BASE_URL
+from airflow_provider_cortex.links import base_url
 from airflow_provider_cortex.settings import batch_size
 from airflow_provider_cortex.store import Store
 
@@ -37,7 +35,7 @@ def owner_of(context: Any, *, task_id: str, model: str) -> Owner:
     """
     ti = context["ti"]
     return Owner(
-        deployment=(conf.get(*BASE_URL, fallback="") or "").rstrip("/"),
+        deployment=base_url(),
         dag_id=ti.dag_id,
         task_id=ti.task_id,
         run_id=ti.run_id,
@@ -70,7 +68,7 @@ class Adoption:
         """
         Return the job of an earlier try, None if there is none, or none with a model to use.
 
-        :raises CortexError: as the hook does: nobody can tell then.
+        :raises CortexError: as the hook does. It is not known then whether there is one.
         """
         return next(filter(self._is_usable, self._own_jobs()), None)
 

@@ -130,8 +130,7 @@ class CortexClient:
         except Exception as error:  # of whatever kind, as in a round of looks
             if isinstance(error, RefusedError | UnreachableError):
                 raise
-            kind = UnreachableError if may_pass(error) else RefusedError
-            raise kind(f"query {query_id} could not be looked at: {error!r}") from error
+            raise _kind(error)(f"query {query_id} could not be looked at: {error!r}") from error
 
     async def _answer_all(self) -> None:
         """Look at the jobs that somebody asks for, until nobody does."""
@@ -272,10 +271,15 @@ def _read(answer: object, job_id: str, query_id: str | None) -> Outcome:
         return error
 
 
+def _kind(error: Exception) -> type[RefusedError | UnreachableError]:
+    """Return what an error of whatever kind is to those who wait."""
+    is_final = isinstance(error, RefusedError) or not may_pass(error)
+    return RefusedError if is_final else UnreachableError
+
+
 def _all_about(job_ids: Iterable[str], error: Exception) -> dict[str, CortexError]:
     """Return *error* as what it means to each of *job_ids*: it passes, or it does not."""
-    is_final = isinstance(error, RefusedError) or not may_pass(error)
-    kind = RefusedError if is_final else UnreachableError
+    kind = _kind(error)
     said = str(error) if isinstance(error, CortexError) else repr(error)
     return {
         job_id: kind(

@@ -53,6 +53,16 @@ def cortex_says(code: str | None, message: str) -> str:
     return f"{code}: {message}" if code else message
 
 
+def cancel_job_sql(job_id: str) -> str:
+    """Return what cancels a job by hand."""
+    return f"SELECT SNOWFLAKE.CORTEX.FINETUNE('CANCEL', '{job_id}')"
+
+
+def cancel_query_sql(query_id: str) -> str:
+    """Return what cancels a statement by hand."""
+    return f"SELECT SYSTEM$CANCEL_QUERY('{query_id}')"
+
+
 class CortexError(Exception):
     """The root: catch this to catch everything this package raises on purpose."""
 
@@ -235,8 +245,7 @@ class FineTuneTimeoutError(CortexError):
         super().__init__(
             f"Stopped waiting for fine-tuning job {job_id} after {waited:.0f} s. Last known state:"
             f" {last_seen}. It may still be running, and costing: wait longer (timeout,"
-            " execution_timeout), or cancel it with"
-            f" SELECT SNOWFLAKE.CORTEX.FINETUNE('CANCEL', '{job_id}')."
+            f" execution_timeout), or cancel it with {cancel_job_sql(job_id)}."
         )
 
 
@@ -256,7 +265,7 @@ class FineTuneStalledError(CortexError):
         super().__init__(
             f"Fine-tuning job {job_id} stands still: no change of status or progress for {waited:.0f} s, since"
             f" {since}. Last known state: {last_seen}. It may still be running, and costing: wait longer"
-            f" (stall_timeout), or cancel it with SELECT SNOWFLAKE.CORTEX.FINETUNE('CANCEL', '{job_id}')."
+            f" (stall_timeout), or cancel it with {cancel_job_sql(job_id)}."
         )
 
 
@@ -381,7 +390,7 @@ class QueryLostError(CortexError):
         self.reason = reason
         super().__init__(
             f"Lost contact with query {query_id}: no usable answer for {waited:.0f} s (last: {reason}). It may"
-            f" still be running, and costing: SELECT SYSTEM$CANCEL_QUERY('{query_id}') ends it."
+            f" still be running, and costing: {cancel_query_sql(query_id)} ends it."
         )
 
 

@@ -82,13 +82,13 @@ def in_time(subject: str, cancel: Callable[[Log], object], *, sql: str, log: Log
     :param cancel: is given the log to write to.
     :param sql: what cancels it by hand.
     """
-    with aside(log) as told:
-        told.info("The task is killed. %s is being cancelled", subject)
-        work = Thread(target=_try, args=(subject, lambda: cancel(told), told), daemon=True)
+    with aside(log) as lines:
+        lines.info("The task is killed. %s is being cancelled", subject)
+        work = Thread(target=_try, args=(subject, lambda: cancel(lines), lines), daemon=True)
         work.start()
         work.join(GRACE)
         if work.is_alive():
-            told.warning(
+            lines.warning(
                 "%s may run on: Snowflake has not answered within %.0f s, and Airflow may end this process now."
                 " To cancel it by hand: %s",
                 subject,
@@ -142,7 +142,7 @@ def cancel_query(query_id: str, hook: CortexHook, *, log: Log) -> None:
 
     :raises CortexError: as the hook does.
     """
-    log.info("%s", twice(lambda: hook.cancel_query(query_id)))
+    log.info("%s", _twice(lambda: hook.cancel_query(query_id)))
 
 
 def cancel_job(job_id: str, hook: CortexHook, *, log: Log, looks: int = 1) -> FineTuneJob:
@@ -153,7 +153,7 @@ def cancel_job(job_id: str, hook: CortexHook, *, log: Log, looks: int = 1) -> Fi
     :raises CortexError: as the hook does.
     """
     try:
-        log.info("%s", twice(lambda: hook.cancel(job_id)))
+        log.info("%s", _twice(lambda: hook.cancel(job_id)))
     except RefusedError:
         # It may have ended just now. What Cortex says then is not documented.
         job = hook.describe(job_id)
@@ -175,7 +175,7 @@ def cancel_job(job_id: str, hook: CortexHook, *, log: Log, looks: int = 1) -> Fi
     return job
 
 
-def twice(cancel: Callable[[], str]) -> str:
+def _twice(cancel: Callable[[], str]) -> str:
     """Return what a cancel says, from a new session if the one that was open has ended. Twice does no harm."""
     try:
         return cancel()

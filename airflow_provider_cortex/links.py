@@ -23,9 +23,6 @@ PAGE_ROUTE = "cortex-jobs"
 HAS_PAGE = not airflow.__version__.startswith(("2.", "3.0."))
 """Whether this Airflow can show the jobs page: 3.1 was the first that shows pages of plugins."""
 
-BASE_URL = ("webserver" if airflow.__version__.startswith("2.") else "api", "base_url")
-"""Section and key of Airflow's setting for the address that browsers find it at."""
-
 
 class SnowflakeQueryLink(BaseOperatorLink):
     """
@@ -60,6 +57,12 @@ JOB_LINKS: tuple[BaseOperatorLink, ...] = (FineTuneJobLink(),) if HAS_PAGE else 
 """The links of every task that has a job."""
 
 
+def base_url() -> str:
+    """Return the address at which browsers find this Airflow, empty if its configuration does not say."""
+    section = "webserver" if airflow.__version__.startswith("2.") else "api"
+    return (conf.get(section, "base_url", fallback="") or "").rstrip("/")
+
+
 def job_url(job_id: str, *, conn_id: str) -> str | None:
     """
     Return where the jobs page shows a job; None where there is no such page.
@@ -68,7 +71,6 @@ def job_url(job_id: str, *, conn_id: str) -> str | None:
     """
     if not HAS_PAGE:
         return None
-    base = (conf.get("api", "base_url", fallback="") or "").rstrip("/")
     # What cannot be sent is refused elsewhere, by its name: a link is no reason to fail.
     query = urlencode({"conn_id": conn_id, "job": job_id}, errors="replace")
-    return f"{base}/plugin/{PAGE_ROUTE}?{query}"
+    return f"{base_url()}/plugin/{PAGE_ROUTE}?{query}"

@@ -29,7 +29,7 @@ from airflow_provider_cortex.cortex.execution import QueryPoller
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.ownership import Owner
 from airflow_provider_cortex.cortex.polling import DEFAULT_CONTACT_TIMEOUT, PASSING
-from airflow_provider_cortex.cortex.progress import Log, state
+from airflow_provider_cortex.cortex.progress import state
 from airflow_provider_cortex.cortex.query import is_elsewhere
 from airflow_provider_cortex.cortex.request import COLUMNS, FineTuneRequest, check_columns
 from airflow_provider_cortex.cortex.table import TableRequest
@@ -45,6 +45,7 @@ from airflow_provider_cortex.errors import (
     TriggerEventError,
     UnreachableError,
     UnreadableAnswerError,
+    cancel_query_sql,
     excerpt,
 )
 from airflow_provider_cortex.links import JOB_LINKS, SnowflakeQueryLink
@@ -355,9 +356,8 @@ class CortexCompleteOperator(CortexTask):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if function not in COMPLETION_FUNCTIONS:
-            message = f"function must be one of {', '.join(COMPLETION_FUNCTIONS)}, not {function!r}"
-            raise ValueError(message)
+        with as_value_error():
+            one_of("function", function, COMPLETION_FUNCTIONS)
         self.model = model
         self.prompt = prompt
         self.model_parameters = model_parameters
@@ -405,9 +405,9 @@ class CortexCompleteTableOperator(CortexTask):
     Snowflake's engine does the distributing: it is one statement, which runs by itself, into a table in between. Only
     when it is good is the destination made or added to, by one statement, too; so it is as it was if this task
     fails. What was paid for is not paid for again: a retry after trouble goes on from the table in between, and on
-    Airflow 3.3 from the statement that still runs. (Only a worker that dies in the moment after the last statement, or an answer to it
-    that is lost, leaves a retry that appends the same rows again, or finds the destination there.) The role must be allowed to create tables in the destination's
-    schema, and the account must not cancel statements whose session is gone (``ABORT_DETACHED_QUERY``, off by default).
+    Airflow 3.3 from the statement that still runs. (Only a worker that dies in the moment after the last
+    statement, or an answer to it that is lost, leaves a retry that appends the same rows again, or finds
+    the destination there.) The role must be allowed to create tables in the destination's schema, and the account must not cancel statements whose session is gone (``ABORT_DETACHED_QUERY``, off by default).
 
     Returns ``{"rows": …, "errors": …, "query_id": …}``. The XCom ``query_id`` is there as soon as the statement runs.
 
@@ -475,9 +475,8 @@ class CortexCompleteTableOperator(CortexTask):
         super().__init__(**kwargs)
         if (prompt_column is None) == (prompt_expression is None):
             raise ValueError("give either prompt_column or prompt_expression")
-        if if_exists not in IF_TABLE_EXISTS:
-            known = ", ".join(IF_TABLE_EXISTS)
-            raise ValueError(f"if_exists must be one of {known}, not {if_exists!r}")
+        with as_value_error():
+            one_of("if_exists", if_exists, IF_TABLE_EXISTS)
         rate = as_float(max_error_rate) if is_number(max_error_rate) else math.nan
         if not 0 <= rate <= 1:
             raise ValueError(f"max_error_rate must be from 0 to 1, not {max_error_rate!r}")
@@ -565,15 +564,9 @@ class CortexCompleteTableOperator(CortexTask):
     def on_kill(self) -> None:
         """Cancel the statement, over the session that is open if one is."""
         query_id = self._asking
-        if query_id is None:
-            return
-
-        def cancel(log: Log) -> None:
-            with self.session_at_hand() as hook:
-                fate.cancel_query(query_id, hook, log=log)
-
-        sql = f"SELECT SYSTEM$CANCEL_QUERY('{query_id}')"
-        fate.in_time(f"Query {query_id}", cancel, sql=sql, log=self.log)
+        if query_id is not None:
+            sql = cancel_query_sql(query_id)
+            self.cancel_in_time(f"Query {query_id}", fate.cancel_query, query_id, sql=sql)
 
     def verdict(self, error: CortexError) -> BaseException:
         """Return what *error* means to Airflow: as for every task, and for the end of the time."""

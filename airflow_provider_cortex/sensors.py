@@ -33,7 +33,7 @@ from airflow_provider_cortex.cortex.polling import (
     PollPolicy,
     Standing,
 )
-from airflow_provider_cortex.cortex.progress import Log, Narrator, duration, summary
+from airflow_provider_cortex.cortex.progress import Narrator, duration, summary
 from airflow_provider_cortex.cortex.values import number
 from airflow_provider_cortex.errors import (
     ArgumentError,
@@ -44,6 +44,7 @@ from airflow_provider_cortex.errors import (
     FineTuneTimeoutError,
     GateError,
     TriggerBrokeError,
+    cancel_job_sql,
 )
 from airflow_provider_cortex.history import previous_duration
 from airflow_provider_cortex.links import JOB_LINKS
@@ -257,17 +258,8 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
                 log.info("Fine-tuning job %s runs on: cancel_on_kill is off.", job_id)
             return
         seen = self._watch.poller.last_seen if self._watch else None
-
-        def cancel(log: Log) -> None:
-            with self.session_at_hand() as hook:
-                fate.cancel_job(job_id, hook, log=log)
-
-        fate.in_time(
-            f"Fine-tuning job {fate.named(seen) if seen else job_id}",
-            cancel,
-            sql=f"SELECT SNOWFLAKE.CORTEX.FINETUNE('CANCEL', '{job_id}')",
-            log=self.log,
-        )
+        subject = f"Fine-tuning job {fate.named(seen) if seen else job_id}"
+        self.cancel_in_time(subject, fate.cancel_job, job_id, sql=cancel_job_sql(job_id))
 
     def _get_next_poke_interval(self, *arguments: Any, **options: Any) -> float:
         """Let the job or trouble say when to look, and the last look come at the deadline."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_cortex import fate
 from airflow_provider_cortex.cortex import statements
+from airflow_provider_cortex.cortex.progress import Log
 from airflow_provider_cortex.cortex.session import Session, query_tag
 from airflow_provider_cortex.cortex.values import as_float, is_number, mapping, one_cell
 from airflow_provider_cortex.errors import (
@@ -116,11 +117,11 @@ class CortexTask(BaseOperator):
 
     def resolve_template_files(self) -> None:
         """Read the files that arguments name, of those arguments alone that may name one (*sql_fields*)."""
-        self.template_fields = self.sql_fields
+        fields, self.template_fields = self.template_fields, self.sql_fields
         try:
             super().resolve_template_files()
         finally:
-            del self.template_fields
+            self.template_fields = fields
 
     def _do_render_template_fields(
         self, parent: Any, template_fields: Iterable[str], *arguments: Any, **options: Any
@@ -128,15 +129,19 @@ class CortexTask(BaseOperator):
         """
         Render as Airflow does, but take no other argument for a file because it ends with ``.sql``.
 
-        Airflow's ``Templater`` has this for normal and for mapped tasks, and goes by ``template_ext`` for all fields.
+        Airflow's ``Templater`` has this for normal and for mapped tasks; it goes by ``template_ext``
+        for all fields.
         """
-        for field in template_fields:
-            if parent is self and field not in self.sql_fields:
-                self.template_ext = ()
-            try:
-                super()._do_render_template_fields(parent, [field], *arguments, **options)
-            finally:
-                vars(self).pop("template_ext", None)
+        render, extensions = super()._do_render_template_fields, self.template_ext
+        if parent is not self:  # an object within one of the fields
+            render(parent, template_fields, *arguments, **options)
+            return
+        try:
+            for field in template_fields:
+                self.template_ext = extensions if field in self.sql_fields else ()
+                render(parent, [field], *arguments, **options)
+        finally:
+            self.template_ext = extensions
 
     def cortex_session(self, context: Context | None = None) -> Session:
         """Return the settings of this task's Snowflake session, tagged with who asks."""
@@ -176,15 +181,27 @@ class CortexTask(BaseOperator):
                 self.link_query(hook, context)
                 self.leave(hook)
 
-    @contextmanager
-    def session_at_hand(self) -> Iterator[CortexHook]:
-        """Give the session that this task has open, which saves a login, or else a new one for a short time."""
-        hook = self.hook_in_use
-        if hook is not None and hook.is_open:
-            yield hook
-            return
-        with self.cortex_hook(network_timeout=fate.TIME) as hook:
-            yield hook
+    def cancel_in_time(
+        self, subject: str, cancel: Callable[..., object], which: str, *, sql: str
+    ) -> None:
+        """
+        Cancel a job or a statement of this task, which is killed, over the session that is open if one is.
+
+        :param subject: what is cancelled, as a sentence begins with it.
+        :param cancel: such as :func:`~airflow_provider_cortex.fate.cancel_job`.
+        :param which: its id.
+        :param sql: what cancels it by hand.
+        """
+
+        def work(log: Log) -> None:
+            hook = self.hook_in_use
+            if hook is not None and hook.is_open:
+                cancel(which, hook, log=log)
+                return
+            with self.cortex_hook(network_timeout=fate.TIME) as hook:
+                cancel(which, hook, log=log)
+
+        fate.in_time(subject, work, sql=sql, log=self.log)
 
     def link_query(self, hook: CortexHook, context: Context) -> None:
         """Keep where Snowsight shows this task's statement, for the extra link. Nothing is raised."""

@@ -1,4 +1,4 @@
-"""Only its own job: whatever becomes of the task that started one, it pays once, and touches nobody else's."""
+"""Only its own job: whatever becomes of the task that started one, it pays once, and touches no other."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -41,7 +41,7 @@ def start(connection: str, cortex_emulator: Emulator, worker: Worker) -> Start:
 
 
 def create(**changes: Any) -> str:
-    """Start a job, as somebody else would."""
+    """Start a job, as another user would."""
     with CortexHook() as hook:
         return hook.create(**REQUEST | changes)
 
@@ -180,7 +180,7 @@ def test_newest_of_its_jobs(start: Start, cortex_emulator: Emulator) -> None:
     assert job_of(start(again=first)) == job_of(first)
 
 
-SOMEBODY: dict[str, dict[str, Any]] = {
+OTHERS: dict[str, dict[str, Any]] = {
     "another DAG": {"dag_id": "team_a"},
     "another run": {"run_id": "weekly_0"},
     "a mapped sibling": {"map_index": 1},
@@ -188,14 +188,14 @@ SOMEBODY: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("has_store", [False, True])
-@pytest.mark.parametrize("who", SOMEBODY)
+@pytest.mark.parametrize("who", OTHERS)
 def test_what_looks_alike_is_not_adopted(
     who: str, has_store: bool, start: Start, cortex_emulator: Emulator
 ) -> None:
     """A job that asks for the very same, at the same time, is somebody else's all the same."""
     mine = {"dag_id": "team_b", "run_id": "weekly_1", "map_index": 0}
     mine["store"] = Store() if has_store else None
-    theirs = start(**mine | SOMEBODY[who] | {"store": None})
+    theirs = start(**mine | OTHERS[who] | {"store": None})
     first = start(**mine)
     assert job_of(first) != job_of(theirs)
     # Its worker dies after CREATE; the other's, too.
@@ -311,9 +311,9 @@ def test_a_comment_that_does_not_come_back(
     """If Cortex drops the comment, that is said when the job is new: once, and the job is not lost."""
     cortex_emulator.faults.add("record", set={"training_data": QUERY})
     assert job_of(start()) == ids(cortex_emulator)[0]
-    told = [line for line in log_lines() if "did not return the comment" in line]
-    assert len(told) == 1
-    assert ids(cortex_emulator)[0] in told[0]
+    lines = [line for line in log_lines() if "did not return the comment" in line]
+    assert len(lines) == 1
+    assert ids(cortex_emulator)[0] in lines[0]
 
 
 def test_a_new_job_that_cannot_be_described(
@@ -332,9 +332,9 @@ def test_what_has_changed_is_named(
     first = start()
     changes = {"training_data": OTHER, "options": {"max_epochs": 5}}
     assert job_of(start(changes, again=first)) == job_of(first)
-    (told,) = [line for line in log_lines() if "was started with another" in line]
-    assert "training_data and options" in told
-    assert 'if_exists="create"' in told
+    (warning,) = [line for line in log_lines() if "was started with another" in line]
+    assert "training_data and options" in warning
+    assert 'if_exists="create"' in warning
 
 
 def test_another_model(start: Start, cortex_emulator: Emulator) -> None:

@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -70,6 +71,32 @@ def killed(task: Any, when: Callable[[], object]) -> Iterator[threading.Event]:
     assert over.is_set()
 
 
+def once(condition: Callable[[], object], *, do: Callable[[], object]) -> Callable[[], bool]:
+    """Return what says whether *condition* has come about, and does something at that moment."""
+
+    def is_time() -> bool:
+        if not condition():
+            return False
+        do()
+        return True
+
+    return is_time
+
+
+def slow_logins(emulator: Emulator) -> Callable[[], None]:
+    """Return what makes every login from then on take for ever."""
+
+    def slow() -> None:
+        emulator.login_delay = FOR_EVER
+
+    return slow
+
+
+def query_looks(emulator: Emulator) -> int:
+    """Return how often a statement was looked at."""
+    return sum(query.looks for query in emulator.queries.all())
+
+
 @contextmanager
 def then(over: threading.Event, *, do: Callable[[], object]) -> Iterator[None]:
     """Do what lets a task end that has been killed."""
@@ -104,13 +131,7 @@ def test_between_two_looks(patient: None, cortex_emulator: Emulator, worker: Wor
     job = cortex_emulator.jobs.add(model="m", life=Life.by_time(FOR_EVER))
     task = wait(job.id)
 
-    def has_looked() -> bool:
-        if not cortex_emulator.jobs.looks:
-            return False
-        cortex_emulator.login_delay = FOR_EVER
-        return True
-
-    with killed(task, has_looked):
+    with killed(task, once(lambda: cortex_emulator.jobs.looks, do=slow_logins(cortex_emulator))):
         worker.run(lambda: task)
     assert status(cortex_emulator, job.id) == "CANCELLED"
     assert cortex_emulator.logins == 1
@@ -135,13 +156,10 @@ def test_session_that_has_ended(patient: None, cortex_emulator: Emulator, worker
     job = cortex_emulator.jobs.add(model="m", life=Life.by_time(FOR_EVER))
     task = wait(job.id)
 
-    def has_ended() -> bool:
-        if not cortex_emulator.jobs.looks:
-            return False
+    def expire() -> None:
         cortex_emulator.faults.add("expire")
-        return True
 
-    with killed(task, has_ended):
+    with killed(task, once(lambda: cortex_emulator.jobs.looks, do=expire)):
         worker.run(lambda: task)
     assert status(cortex_emulator, job.id) == "CANCELLED"
 
@@ -166,10 +184,24 @@ def test_in_the_middle_of_a_login(
 
     with killed(task, lambda: cortex_emulator.faults.struck) as over, then(over, do=end):
         worker.run(lambda: task)
-    told = [line for line in log_lines() if job.id in line]
-    first = next(n for n, line in enumerate(told) if "is being cancelled" in line)
-    assert "may run on" in told[first + 1]
-    assert f"SELECT SNOWFLAKE.CORTEX.FINETUNE('CANCEL', '{job.id}')" in told[first + 1]
+    lines = [line for line in log_lines() if job.id in line]
+    first = next(n for n, line in enumerate(lines) if "is being cancelled" in line)
+    assert "may run on" in lines[first + 1]
+    assert f"SELECT SNOWFLAKE.CORTEX.FINETUNE('CANCEL', '{job.id}')" in lines[first + 1]
+
+
+def start(worker: Worker, emulator: Emulator, **facts: Any) -> str:
+    """Have a task start a job that runs for long; return its id."""
+    emulator.life = Life.by_time(FOR_EVER)
+    result = worker.run(
+        lambda: CortexFineTuneOperator(
+            task_id="start", model="m", base_model="llama3.1-8b", training_data=QUERY
+        ),
+        dag_id="team_a",
+        run_id="weekly_1",
+        **facts,
+    )
+    return str(result.xcoms["return_value"])
 
 
 def test_whose_job_it_is(
@@ -179,23 +211,15 @@ def test_whose_job_it_is(
     log_lines: Callable[[], list[str]],
 ) -> None:
     """The log names the job that is cancelled, and the task that started it, before and after."""
-    cortex_emulator.life = Life.by_time(FOR_EVER)
-    start = worker.run(
-        lambda: CortexFineTuneOperator(
-            task_id="start", model="m", base_model="llama3.1-8b", training_data=QUERY
-        ),
-        dag_id="team_a",
-        run_id="weekly_1",
-    )
-    job_id = start.xcoms["return_value"]
+    job_id = start(worker, cortex_emulator)
     looks = cortex_emulator.jobs.looks
     task = wait(job_id)
     with killed(task, lambda: cortex_emulator.jobs.looks > looks + 1):
         worker.run(lambda: task)
     whose = f"{job_id} (started by Airflow task team_a.start weekly_1)"
-    told = [line for line in log_lines() if whose in line]
-    assert "is being cancelled" in told[0]
-    assert "is over: CANCELLED" in told[1]
+    lines = [line for line in log_lines() if whose in line]
+    assert "is being cancelled" in lines[0]
+    assert "is over: CANCELLED" in lines[1]
 
 
 def test_operator_names_whose_job_it_cancels(
@@ -205,24 +229,15 @@ def test_operator_names_whose_job_it_cancels(
     log_lines: Callable[[], list[str]],
 ) -> None:
     """So does the task that cancels a job, also one that is over already."""
-    cortex_emulator.life = Life.by_time(FOR_EVER)
-    start = worker.run(
-        lambda: CortexFineTuneOperator(
-            task_id="start", model="m", base_model="llama3.1-8b", training_data=QUERY
-        ),
-        dag_id="team_a",
-        run_id="weekly_1",
-        map_index=2,
-    )
-    job_id = start.xcoms["return_value"]
+    job_id = start(worker, cortex_emulator, map_index=2)
     for _ in range(2):
         worker.run(lambda: CortexCancelFineTuneOperator(task_id="stop", finetune_job_id=job_id))
     whose = f"{job_id} (started by Airflow task team_a.start weekly_1 map_index=2)"
-    told = [line for line in log_lines() if whose in line]
-    assert len(told) == 3
-    assert "Cancelling" in told[0]
-    assert "is over: CANCELLED" in told[1]
-    assert "is over already: CANCELLED" in told[2]
+    lines = [line for line in log_lines() if whose in line]
+    assert len(lines) == 3
+    assert "Cancelling" in lines[0]
+    assert "is over: CANCELLED" in lines[1]
+    assert "is over already: CANCELLED" in lines[2]
 
 
 def answer_table() -> CortexCompleteTableOperator:
@@ -242,13 +257,8 @@ def test_statement(patient: None, cortex_emulator: Emulator, worker: Worker) -> 
     cortex_emulator.query_life = Life.by_time(FOR_EVER)
     task = answer_table()
 
-    def has_looked() -> bool:
-        if not any(query.looks for query in cortex_emulator.queries.all()):
-            return False
-        cortex_emulator.login_delay = FOR_EVER
-        return True
-
-    with killed(task, has_looked):
+    has_looked = partial(query_looks, cortex_emulator)
+    with killed(task, once(has_looked, do=slow_logins(cortex_emulator))):
         worker.run(lambda: task)
     (query,) = cortex_emulator.queries.all()
     assert query.status is Status.ABORTED
@@ -268,21 +278,19 @@ def test_statement_without_a_session(
     cortex_emulator.query_life = Life.by_time(FOR_EVER)
     task = answer_table()
 
-    def has_ended() -> bool:
-        if not any(query.looks for query in cortex_emulator.queries.all()):
-            return False
+    def expire() -> None:
         cortex_emulator.faults.add("expire")
         cortex_emulator.faults.add("hang", at="login", seconds=FOR_EVER)
-        return True
 
     def end() -> None:
         cortex_emulator.queries.cancel(cortex_emulator.queries.all()[0].id)
         cortex_emulator.faults.clear()
 
-    with killed(task, has_ended) as over, then(over, do=end):
+    has_looked = partial(query_looks, cortex_emulator)
+    with killed(task, once(has_looked, do=expire)) as over, then(over, do=end):
         worker.run(lambda: task)
     (query,) = cortex_emulator.queries.all()
-    told = [line for line in log_lines() if query.id in line]
-    first = next(n for n, line in enumerate(told) if "is being cancelled" in line)
-    assert "may run on" in told[first + 1]
-    assert f"SELECT SYSTEM$CANCEL_QUERY('{query.id}')" in told[first + 1]
+    lines = [line for line in log_lines() if query.id in line]
+    first = next(n for n, line in enumerate(lines) if "is being cancelled" in line)
+    assert "may run on" in lines[first + 1]
+    assert f"SELECT SYSTEM$CANCEL_QUERY('{query.id}')" in lines[first + 1]

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from airflow_provider_cortex.cortex.answer import decode, decode_object
 from airflow_provider_cortex.cortex.statements import Call, json_text, text, written
-from airflow_provider_cortex.cortex.values import is_number, mapping
+from airflow_provider_cortex.cortex.values import is_number
 from airflow_provider_cortex.errors import (
     AnswerTooLargeError,
     ArgumentError,
@@ -71,8 +71,6 @@ class Question:
     with_usage: bool = False
 
     def __post_init__(self) -> None:
-        for name in "model_parameters", "response_format":
-            object.__setattr__(self, name, mapping(name, getattr(self, name)))
         _ = self.call  # what cannot be sent is refused now
 
     @property

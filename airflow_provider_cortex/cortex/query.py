@@ -9,8 +9,6 @@ from airflow_provider_cortex.cortex import identifier
 from airflow_provider_cortex.errors import QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sqlparse.lexer import Lexer
 
 ELSEWHERE = ("snow://", "@")
@@ -57,33 +55,22 @@ def plain(data: str) -> str:
 
 def _parts(argument: str, sql: str) -> list[str]:
     """Return a query without what ends it, and the block comments that follow it."""
-    tokens = list(_tokens(plain(sql)))
+    tokens = [text for _, text in _lexer().get_tokens(plain(sql))]
     comments: list[str] = []
-    while tokens and (kind := _ends_nothing(tokens[-1])):
-        text = tokens.pop()[1]
-        if kind == "block comment":
+    while tokens and _is_outside(tokens[-1]):
+        text = tokens.pop()
+        if text.startswith("/*"):
             comments.insert(0, text)
-    if not tokens or all(map(_ends_nothing, tokens)):
+    if all(map(_is_outside, tokens)):
         raise QueryError(argument, "holds no SQL, only comments or semicolons.")
-    if any(text == ";" for _, text in tokens):
+    if ";" in tokens:
         raise QueryError(argument, "must be one statement; a semicolon divides it into several.")
-    return ["".join(text for _, text in tokens), *comments]
+    return ["".join(tokens), *comments]
 
 
-def _tokens(sql: str) -> Iterator[tuple[str, str]]:
-    """Yield the tokens of a text, each as the name of its type (``Comment.Single``) and its text."""
-    for kind, text in _lexer().get_tokens(sql):
-        yield ".".join(kind), text
-
-
-def _ends_nothing(token: tuple[str, str]) -> str | None:
-    """Return what a token is, if a query can end before it; None if it belongs to the query."""
-    kind, text = token
-    if kind.startswith("Comment.Multiline"):
-        return "block comment"
-    if kind.startswith("Comment.Single"):
-        return "line comment"
-    return "separator" if text == ";" or not text.strip() else None
+def _is_outside(text: str) -> bool:
+    """Return whether a query can end before a token: a blank, a semicolon or a comment."""
+    return text == ";" or not text.strip() or text.startswith(("--", "//", "/*"))
 
 
 @cache

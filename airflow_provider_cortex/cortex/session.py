@@ -26,9 +26,6 @@ class Session:
     They are written into Airflow's database with the trigger, where they can be read: so they name
     the connection and never hold what is in it.
 
-    Session parameters may be JSON text, as a connection that is written as a URI has them.
-
-    :raises ArgumentError: if session parameters are no object.
     :raises UnsendableError: if no login could tell Snowflake a setting as it is.
     """
 

@@ -36,7 +36,8 @@ def text(argument: str, value: object) -> str:
     """
     Return an argument that is text, ready for the driver.
 
-    A number counts as its text: ``render_template_as_native_obj`` makes 2024 of ``"2024"``. A NUL ends the text for some who handle it on the way, and half of a surrogate pair is nothing in UTF-8:
+    A number counts as its text: ``render_template_as_native_obj`` makes 2024 of ``"2024"``. A NUL
+    ends the text for some who handle it on the way, and half of a surrogate pair is nothing in UTF-8:
     so neither would arrive as it was given.
 
     :raises UnsendableError: if it cannot be sent as it is.

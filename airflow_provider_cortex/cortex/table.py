@@ -16,7 +16,6 @@ from airflow_provider_cortex.cortex import completion, identifier, query, statem
 from airflow_provider_cortex.cortex.completion import NOTHING
 from airflow_provider_cortex.cortex.identifier import Identifier
 from airflow_provider_cortex.cortex.statements import Call
-from airflow_provider_cortex.cortex.values import mapping
 from airflow_provider_cortex.errors import ArgumentError, excerpt
 
 RAW = Identifier("_CORTEX_RAW")
@@ -55,8 +54,6 @@ class TableRequest:
             raise ArgumentError(
                 "error_column", self.error_column, "must be another column than answer_column."
             )
-        for name in "model_parameters", "response_format":
-            object.__setattr__(self, name, mapping(name, getattr(self, name)))
         # Refused now, rather than half-way.
         identifier.qualified("destination", self.destination)
         self.ask()

@@ -283,7 +283,7 @@ class Emulator:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             held.bind((self.host, self.port))
-        except OSError:  # somebody was faster
+        except OSError:  # another process was faster
             held.close()
         else:
             self._held = held
