@@ -25,7 +25,7 @@ from airflow_provider_cortex.cortex.place import Place
 from airflow_provider_cortex.cortex.refusal import Trouble, may_pass, trouble
 from airflow_provider_cortex.cortex.session import Session
 from airflow_provider_cortex.cortex.statements import Call
-from airflow_provider_cortex.cortex.values import mapping, number
+from airflow_provider_cortex.cortex.values import json_number, mapping, number
 from airflow_provider_cortex.errors import (
     ArgumentError,
     CortexError,
@@ -393,7 +393,7 @@ class CortexHook(SnowflakeHook):
             raise self._unusable(error) from error
 
     def _limits(self, extra: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the driver's time limits, whole seconds, and whatever else of the extra it is to be given."""
+        """Return the driver's time limits, in seconds, and whatever else of the extra it is to be given."""
         limits: dict[str, Any] = {"login_timeout": LOGIN_TIMEOUT}
         if self.network_timeout is not None:
             limits["login_timeout"] = min(LOGIN_TIMEOUT, self.network_timeout)
@@ -403,7 +403,9 @@ class CortexHook(SnowflakeHook):
         limits |= {name: extra[name] for name in PASSED_ON if name in extra}
         # In a connection that is written as a URI they are text.
         return {
-            name: int(number(name, limit)) if name in TIMEOUTS and limit is not None else limit
+            name: json_number(number(name, limit))
+            if name in TIMEOUTS and limit is not None
+            else limit
             for name, limit in limits.items()
         }
 

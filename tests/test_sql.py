@@ -417,3 +417,25 @@ def test_fields_after_the_files_are_read(rendered: Render) -> None:
     assert task.training_data.lstrip("\ufeff").startswith(
         "SELECT prompt, completion\nFROM tickets;"
     )
+
+
+class Note:
+    """An object within a template field, with a field of its own."""
+
+    template_fields = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def test_object_within_a_field() -> None:
+    """What follows an object with template fields of its own is no more a file's name than what comes before."""
+    note: Any = Note("{{ table }}")
+    options: Any = [note, "none.sql"]
+    task: Any = CortexFineTuneOperator(
+        task_id="start", model="m", base_model="b", training_data="q", options=options
+    )
+    context: Any = {"table": "tickets"}
+    task.render_template_fields(context)
+    assert task.options == [note, "none.sql"]
+    assert note.text == "tickets"

@@ -78,6 +78,15 @@ def test_connection_with_one_timeout(name: str, connect: Connect) -> None:
     assert given[["login_timeout", "network_timeout", "socket_timeout"].index(name)] == 7
 
 
+@pytest.mark.parametrize("seconds", [0.2, "0.2"])
+def test_part_of_a_second(seconds: object, connect: Connect) -> None:
+    """A limit below a second stays one: as nothing it would switch off what it limits."""
+    connect(platform_detection_timeout_seconds=seconds)
+    session = CortexHook("snowflake_default").get_conn()
+    assert session.platform_detection_timeout_seconds == 0.2
+    session.close()
+
+
 def sensor(**arguments: Any) -> BaseOperator:
     return CortexFineTuneSensor(
         task_id="wait", finetune_job_id="{{ job_id }}", deferrable=True, **arguments
