@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow.cli.cli_config import CLICommand, GroupCommand
 
-from airflow_provider_cortex.cli import get_cli_commands
+from airflow_provider_cortex.cli.definition import get_cli_commands
 
 if TYPE_CHECKING:
     # It has no public name.

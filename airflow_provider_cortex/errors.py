@@ -3,30 +3,30 @@ Everything this package raises on purpose.
 
 CortexError
 ├── ArgumentError            an argument is of no use
-│   ├── EmptyError           it says nothing where something is needed
+│   ├── EmptyArgumentError           it says nothing where something is needed
 │   ├── QueryError           it is a query that does not give what Cortex needs
-│   └── UnsendableError      it is nothing that can be sent as it is
+│   └── UnsupportedValueError      it is nothing that can be sent as it is
 ├── UnreadableAnswerError    Cortex answered, but not in a shape we know
 ├── MissingModelError        the job succeeded, but Cortex did not name its model
 ├── UnreachableError         trouble that passes: network, overload, a session that ended
-├── RefusedError             Snowflake said no, and would say so again
-├── NoConnectionError        Airflow found no such connection
+├── RejectedError             Snowflake said no, and would say so again
+├── ConnectionNotFoundError        Airflow found no such connection
 ├── ContactLostError         no usable answer for longer than the contact budget
 ├── FineTuneExistsError      the job that was to be started is there already
-├── FineTuneOverError        the job that was to be cancelled is over
+├── FineTuneFinishedError        the job that was to be cancelled is over
 ├── FineTuneFailedError      the job ended in ERROR
 ├── FineTuneCancelledError   somebody cancelled the job
 ├── FineTuneTimeoutError     we stopped waiting; the job may still be running
 ├── FineTuneStalledError     the job stood still, and we stopped waiting; it may still be running
 ├── GateError                the job made a model that is not good enough
-├── UnplacedError            nobody can tell where in Snowflake a name belongs
+├── UnknownNamespaceError            nobody can tell where in Snowflake a name belongs
 ├── CompletionError          the model gave no answer
 ├── AnswerTooLargeError      the answer is more than Airflow's XCom should carry
 ├── TooManyErrorsError       the model gave no answer to more rows than is borne
 ├── QueryFailedError         a statement that ran by itself failed, or was cancelled
 ├── QueryTimeoutError        we stopped waiting for it
 ├── QueryLostError           no news of it for longer than the contact budget
-├── TriggerBrokeError        a deferred task's trigger is no more
+├── TriggerCrashedError        a deferred task's trigger is no more
 └── TriggerEventError        a deferred task resumed with an event we did not send
 
 None of them is an Airflow exception: an Airflow task fails, and may be retried, on any of them.
@@ -48,7 +48,7 @@ def excerpt(value: object) -> str:
     return f"{text[:LONGEST_EXCERPT]}… ({len(text)} characters)"
 
 
-def cortex_says(code: str | None, message: str) -> str:
+def error_text(code: str | None, message: str) -> str:
     """Return why a job failed, in Cortex's own words."""
     return f"{code}: {message}" if code else message
 
@@ -80,7 +80,7 @@ class ArgumentError(CortexError):
         super().__init__(f"{argument} {message}")
 
 
-class EmptyError(ArgumentError):
+class EmptyArgumentError(ArgumentError):
     """
     An argument says nothing where something is needed.
 
@@ -110,7 +110,7 @@ class QueryError(ArgumentError):
         super().__init__(argument, None, problem)
 
 
-class UnsendableError(ArgumentError):
+class UnsupportedValueError(ArgumentError):
     """
     An argument is nothing that can be sent as it is.
 
@@ -145,7 +145,7 @@ class UnreachableError(CortexError):
     """Trouble that passes: the same call may well succeed a minute later."""
 
 
-class RefusedError(CortexError):
+class RejectedError(CortexError):
     """Snowflake said no, and would say so again."""
 
     @property
@@ -154,7 +154,7 @@ class RefusedError(CortexError):
         return excerpt(str(self.__cause__ or self))
 
 
-class NoConnectionError(CortexError):
+class ConnectionNotFoundError(CortexError):
     """
     Airflow found no such connection.
 
@@ -198,7 +198,7 @@ class FineTuneExistsError(CortexError):
         )
 
 
-class FineTuneOverError(CortexError):
+class FineTuneFinishedError(CortexError):
     """The job that was to be cancelled is over."""
 
     def __init__(self, job_id: str, state: str) -> None:
@@ -217,7 +217,7 @@ class FineTuneFailedError(CortexError):
         self.code = code
         self.message = message
         super().__init__(
-            f"Fine-tuning job {job_id} failed. Cortex says: {cortex_says(code, message)}"
+            f"Fine-tuning job {job_id} failed. Cortex says: {error_text(code, message)}"
         )
 
 
@@ -303,7 +303,7 @@ def _plain(number: float) -> str:
     return f"{number:.0f}" if number == int(number) else repr(number)
 
 
-class UnplacedError(CortexError):
+class UnknownNamespaceError(CortexError):
     """
     Nobody can tell where in Snowflake a name belongs.
 
@@ -411,7 +411,7 @@ class TriggerEventError(CortexError):
         )
 
 
-class TriggerBrokeError(CortexError):
+class TriggerCrashedError(CortexError):
     """A deferred task's trigger ended without an event: it crashed."""
 
     def __init__(self, job_id: str, reason: object) -> None:

@@ -12,26 +12,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
-from airflow_provider_cortex import metrics
-from airflow_provider_cortex.cortex import identifier, statements
+from airflow_provider_cortex.airflow_api import metrics
+from airflow_provider_cortex.cortex import identifiers, sql
+from airflow_provider_cortex.cortex.arguments import json_number, mapping, number
 from airflow_provider_cortex.cortex.completion import (
     Completion,
     CompletionFunction,
     Question,
 )
-from airflow_provider_cortex.cortex.execution import Execution
+from airflow_provider_cortex.cortex.error_codes import ErrorKind, classify, may_pass
 from airflow_provider_cortex.cortex.job import FineTuneJob, jobs
-from airflow_provider_cortex.cortex.place import Place
-from airflow_provider_cortex.cortex.refusal import Trouble, may_pass, trouble
-from airflow_provider_cortex.cortex.session import Session
-from airflow_provider_cortex.cortex.statements import Call
-from airflow_provider_cortex.cortex.values import json_number, mapping, number
+from airflow_provider_cortex.cortex.namespace import Namespace
+from airflow_provider_cortex.cortex.query_status import Execution
+from airflow_provider_cortex.cortex.session_settings import SessionSettings
+from airflow_provider_cortex.cortex.sql import Call
 from airflow_provider_cortex.errors import (
     ArgumentError,
+    ConnectionNotFoundError,
     CortexError,
-    NoConnectionError,
-    RefusedError,
-    UnplacedError,
+    RejectedError,
+    UnknownNamespaceError,
     UnreachableError,
     UnreadableAnswerError,
     excerpt,
@@ -82,10 +82,10 @@ class CortexHook(SnowflakeHook):
     that Snowflake has ended is replaced, and what only reads is asked again in the new one; any other
     that is lost is replaced at the next call. Not for several threads at once.
 
-    Every call raises :class:`~airflow_provider_cortex.errors.RefusedError` for what would be refused
+    Every call raises :class:`~airflow_provider_cortex.errors.RejectedError` for what would be refused
     again, :class:`~airflow_provider_cortex.errors.UnreachableError` for trouble that passes,
     :class:`~airflow_provider_cortex.errors.UnreadableAnswerError` for an answer in no known shape, and
-    :class:`~airflow_provider_cortex.errors.NoConnectionError` without a connection.
+    :class:`~airflow_provider_cortex.errors.ConnectionNotFoundError` without a connection.
 
     :param snowflake_conn_id: the Airflow connection's id.
     :param query_tag: Snowflake's ``QUERY_TAG`` for the session, unless the session parameters
@@ -117,7 +117,11 @@ class CortexHook(SnowflakeHook):
 
     @classmethod
     def of(
-        cls, session: Session, *, network_timeout: int | None = None, logs_in_again: bool = True
+        cls,
+        session: SessionSettings,
+        *,
+        network_timeout: int | None = None,
+        logs_in_again: bool = True,
     ) -> Self:
         """Return a hook for *session*."""
         return cls(
@@ -159,16 +163,16 @@ class CortexHook(SnowflakeHook):
         query_id = query_id or self._last_query_id
         return self.place().query_url(query_id) if query_id and not self._hint else None
 
-    def place(self) -> Place:
+    def place(self) -> Namespace:
         """
         Return where names belong that this session completes, without opening it.
 
-        :raises NoConnectionError: if Airflow finds no such connection.
+        :raises ConnectionNotFoundError: if Airflow finds no such connection.
         """
         try:
             connection = self.get_connection(self.get_conn_id())
         except AirflowNotFoundException as error:
-            raise NoConnectionError(self.get_conn_id()) from error
+            raise ConnectionNotFoundError(self.get_conn_id()) from error
 
         def told(field: str) -> str | None:
             extra: dict[str, Any] = connection.extra_dejson
@@ -178,7 +182,7 @@ class CortexHook(SnowflakeHook):
         account, region = self.account or told("account"), self.region or told("region")
         # As the driver does: a region of its own is the account's second part.
         in_region = account and region and "." not in account
-        return Place(
+        return Namespace(
             account=f"{account}.{region}" if in_region else account,
             host=told("host"),
             database=self.database or told("database"),
@@ -200,7 +204,7 @@ class CortexHook(SnowflakeHook):
         which = f"job {job_ids[0]}" if len(job_ids) == 1 else f"jobs, {len(job_ids)} at once"
         metrics.polls(len(job_ids), conn_id=self.get_conn_id())
         return self._row(
-            statements.describe(*job_ids), width=len(job_ids), about=f"describe fine-tuning {which}"
+            sql.describe(*job_ids), width=len(job_ids), about=f"describe fine-tuning {which}"
         )
 
     def show(self, *, skip_unreadable: bool = False) -> tuple[FineTuneJob, ...]:
@@ -209,7 +213,7 @@ class CortexHook(SnowflakeHook):
 
         :param skip_unreadable: leave out what is no job, rather than raise.
         """
-        answer = self._cell(statements.show(), about="show the fine-tuning jobs")
+        answer = self._cell(sql.show(), about="show the fine-tuning jobs")
         return jobs(answer, skip_unreadable=skip_unreadable)
 
     def create(
@@ -232,14 +236,14 @@ class CortexHook(SnowflakeHook):
         :param validation_data: the same for validation; without it Cortex splits the training data.
         :param options: Cortex's own, such as ``{"max_epochs": 3}``.
         """
-        call = statements.create(
+        call = sql.create(
             model, base_model, training_data, validation_data=validation_data, options=options
         )
         return self._sentence(call, about=f"create a fine-tuning job for model {model}").strip('"')
 
     def cancel(self, job_id: str) -> str:
         """Cancel the job and return Cortex's sentence about it."""
-        return self._sentence(statements.cancel(job_id), about=f"cancel fine-tuning job {job_id}")
+        return self._sentence(sql.cancel(job_id), about=f"cancel fine-tuning job {job_id}")
 
     def has_model(self, name: str) -> bool:
         """
@@ -249,9 +253,9 @@ class CortexHook(SnowflakeHook):
         """
         try:
             *schema, model = self.place().full_name(name)
-            call = statements.models(identifier.sql(tuple(schema)), model.text)
+            call = sql.models(identifiers.sql(tuple(schema)), model.text)
             answer = self._ask(call, about=f"show model {name}")
-        except (UnplacedError, RefusedError) as error:
+        except (UnknownNamespaceError, RejectedError) as error:
             self.log.warning("Cannot tell whether model %s is still there: %s", name, error)
             return True
         column = [title.lower() for title in answer.columns].index("name")
@@ -264,7 +268,7 @@ class CortexHook(SnowflakeHook):
 
         :param argument: what the query is called, should it be of no use.
         """
-        call = statements.columns(argument, query, *names)
+        call = sql.columns(argument, query, *names)
         return self._ask(call, about=f"compile {argument}").columns
 
     def complete(
@@ -334,7 +338,7 @@ class CortexHook(SnowflakeHook):
 
     def cancel_query(self, query_id: str) -> str:
         """Cancel a statement that was started with :meth:`submit`, and return Snowflake's sentence about it."""
-        return self._sentence(statements.cancel_query(query_id), about=f"cancel query {query_id}")
+        return self._sentence(sql.cancel_query(query_id), about=f"cancel query {query_id}")
 
     def run_once(self, call: Call, *, about: str) -> None:
         """Run a statement whose answer tells nothing."""
@@ -374,7 +378,7 @@ class CortexHook(SnowflakeHook):
             params: dict[str, Any] = super()._get_conn_params()
             extra = self.get_connection(self.get_conn_id()).extra_dejson
         except AirflowNotFoundException as error:
-            raise NoConnectionError(self.get_conn_id()) from error
+            raise ConnectionNotFoundError(self.get_conn_id()) from error
         except OSError as error:  # of requests, from an OAuth endpoint
             response = getattr(error, "response", None)
             if getattr(response, "status_code", None) in OAUTH_REFUSALS:
@@ -449,8 +453,8 @@ class CortexHook(SnowflakeHook):
                 return ask(session)
             except Error as error:
                 # A token may be found too old in the middle of a session: a new login has a new one.
-                is_over = _trouble(error) in {Trouble.SESSION_OVER, Trouble.LOGIN}
-                if session is not before or not only_reads or not is_over:
+                is_finished = _trouble(error) in {ErrorKind.SESSION_OVER, ErrorKind.LOGIN}
+                if session is not before or not only_reads or not is_finished:
                     raise
                 self.log.info("Snowflake has ended the session: logging in again")
                 self.close()
@@ -475,7 +479,7 @@ class CortexHook(SnowflakeHook):
         try:
             return self._connect()
         except Error as error:
-            if not self.logs_in_again or _trouble(error, logging_in=True) is not Trouble.LOGIN:
+            if not self.logs_in_again or _trouble(error, logging_in=True) is not ErrorKind.LOGIN:
                 raise
             self.log.warning(
                 "Snowflake turned the login with connection %r down: once more, with what the"
@@ -521,7 +525,10 @@ class CortexHook(SnowflakeHook):
         try:
             yield
         except Error as error:
-            if _trouble(error, logging_in=self._session is None) in {Trouble.LASTS, Trouble.LOGIN}:
+            if _trouble(error, logging_in=self._session is None) in {
+                ErrorKind.LASTS,
+                ErrorKind.LOGIN,
+            }:
                 raise self._refused(about, error) from error
             raise self._unreachable(about, error) from error
         except CortexError:
@@ -532,20 +539,20 @@ class CortexHook(SnowflakeHook):
                 raise self._unreachable(about, error) from error
             raise self._faulty(about, error) from error
 
-    def _unusable(self, error: Exception) -> RefusedError:
-        return RefusedError(f"connection {self.get_conn_id()!r} is of no use: {error}")
+    def _unusable(self, error: Exception) -> RejectedError:
+        return RejectedError(f"connection {self.get_conn_id()!r} is of no use: {error}")
 
-    def _faulty(self, about: str, error: Exception) -> RefusedError:
+    def _faulty(self, about: str, error: Exception) -> RejectedError:
         """Return what to raise for an error that is neither the network's nor Snowflake's."""
         kind = type(error).__name__
-        return RefusedError(
+        return RejectedError(
             f"cannot {about} with connection {self.get_conn_id()!r}: {kind}: {excerpt(str(error))}. That is"
             " neither the network nor Snowflake: check the connection's fields and the task's arguments."
         )
 
-    def _refused(self, about: str, error: Exception) -> RefusedError:
+    def _refused(self, about: str, error: Exception) -> RejectedError:
         where = f"with connection {self.get_conn_id()!r}"
-        return RefusedError(f"cannot {about} {where}: {excerpt(str(error))}")
+        return RejectedError(f"cannot {about} {where}: {excerpt(str(error))}")
 
     def _unreachable(self, about: str, error: Exception) -> UnreachableError:
         from snowflake.connector import Error, ProgrammingError
@@ -560,11 +567,11 @@ class CortexHook(SnowflakeHook):
         return UnreachableError(f"could not {about} {where} just now: {excerpt(said)}{hint}")
 
 
-def _trouble(error: Error, *, logging_in: bool = False) -> Trouble:
+def _trouble(error: Error, *, logging_in: bool = False) -> ErrorKind:
     """Return what an error of the driver means."""
     from snowflake.connector import DatabaseError
 
-    return trouble(
+    return classify(
         errno=error.errno,
         sqlstate=error.sqlstate,
         logging_in=logging_in,

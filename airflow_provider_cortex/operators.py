@@ -12,12 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, conf
 
-from airflow_provider_cortex import adoption, fate
-from airflow_provider_cortex.adoption import Adoption
-from airflow_provider_cortex.answers import IF_TABLE_EXISTS, Answers, IfTableExists
-from airflow_provider_cortex.client import NETWORK_TIMEOUT
 from airflow_provider_cortex.cortex import completion
-from airflow_provider_cortex.cortex import event as events
+from airflow_provider_cortex.cortex.answer_table import TableRequest
+from airflow_provider_cortex.cortex.arguments import as_float, is_number, mapping
 from airflow_provider_cortex.cortex.completion import (
     COMPLETION_FUNCTIONS,
     Completion,
@@ -25,34 +22,33 @@ from airflow_provider_cortex.cortex.completion import (
     Prompt,
     Question,
 )
-from airflow_provider_cortex.cortex.execution import QueryPoller
+from airflow_provider_cortex.cortex.finetune_request import COLUMNS, FineTuneRequest, check_columns
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.ownership import Owner
-from airflow_provider_cortex.cortex.polling import DEFAULT_CONTACT_TIMEOUT, PASSING
-from airflow_provider_cortex.cortex.progress import state
-from airflow_provider_cortex.cortex.query import is_elsewhere
-from airflow_provider_cortex.cortex.request import COLUMNS, FineTuneRequest, check_columns
-from airflow_provider_cortex.cortex.table import TableRequest
-from airflow_provider_cortex.cortex.values import as_float, is_number, mapping
+from airflow_provider_cortex.cortex.source_query import is_not_sql
 from airflow_provider_cortex.errors import (
     CortexError,
     FineTuneExistsError,
-    FineTuneOverError,
+    FineTuneFinishedError,
     QueryError,
     QueryLostError,
     QueryTimeoutError,
-    RefusedError,
+    RejectedError,
     TriggerEventError,
     UnreachableError,
     UnreadableAnswerError,
     cancel_query_sql,
     excerpt,
 )
-from airflow_provider_cortex.links import JOB_LINKS, SnowflakeQueryLink
-from airflow_provider_cortex.store import Store
-from airflow_provider_cortex.tasks import (
-    LAST_WORDS,
-    NET,
+from airflow_provider_cortex.tasks import start_once
+from airflow_provider_cortex.tasks.answer_table import (
+    IF_TABLE_EXISTS,
+    IfTableExists,
+    TableAnswering,
+)
+from airflow_provider_cortex.tasks.base import (
+    DEADLINE_MARGIN,
+    DEFERRAL_GRACE,
     TIME_IS_UP,
     CortexTask,
     as_value_error,
@@ -60,8 +56,16 @@ from airflow_provider_cortex.tasks import (
     one_of,
     seconds,
 )
+from airflow_provider_cortex.tasks.links import JOB_LINKS, SnowflakeQueryLink
+from airflow_provider_cortex.tasks.start_once import JobSearch
 from airflow_provider_cortex.triggers import CortexQueryTrigger
-from airflow_provider_cortex.wait import Wait
+from airflow_provider_cortex.waiting import cancelling
+from airflow_provider_cortex.waiting import event as events
+from airflow_provider_cortex.waiting.poller import DEFAULT_CONTACT_TIMEOUT, TRANSIENT_ERRORS
+from airflow_provider_cortex.waiting.query_poller import QueryPoller
+from airflow_provider_cortex.waiting.shared_client import NETWORK_TIMEOUT
+from airflow_provider_cortex.waiting.store import Store
+from airflow_provider_cortex.waiting.wait import Wait
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
@@ -105,7 +109,7 @@ class CortexFineTuneOperator(CortexTask):
         when the job has failed.
     :param if_exists: what to do if an earlier try of this task has started a job: ``adopt`` it, that is, return
         its id; ``fail``; or ``create`` another one without looking, at every try. (templated)
-    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.CortexTask` and ``BaseOperator``.
+    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.base.CortexTask` and ``BaseOperator``.
     :raises ValueError: if *if_exists* is none of these.
     """
 
@@ -154,14 +158,14 @@ class CortexFineTuneOperator(CortexTask):
 
     def execute(self, context: Context) -> str:
         """Start the job, unless an earlier try has, and return its id."""
-        with self.failing_rightly():
+        with self.translated_errors():
             if_exists = self._if_exists()
             request = self._request()
-            owner = adoption.owner_of(context, task_id=self.task_id, model=request.model)
+            owner = start_once.owner_of(context, task_id=self.task_id, model=request.model)
             request = replace(request, training_data=owner.mark(request.training_data))
         with self.cortex(context) as hook:
             hook.open()
-            jobs = Adoption(owner, hook, context, self.log)
+            jobs = JobSearch(owner, hook, context, self.log)
             job = None if if_exists == "create" else jobs.find()
             if job is not None:
                 job_id = self._adopt(job, request, if_exists)
@@ -171,7 +175,7 @@ class CortexFineTuneOperator(CortexTask):
                 job_id = self._create(request, hook, if_exists)
                 jobs.note(job_id)
             self.link_job(job_id)
-            self.record_job(job_id, context)
+            self.push_job_id(job_id, context)
             if job is None and owner.comment in request.training_data:
                 self._check_proof(job_id, owner, hook)
             return job_id
@@ -200,11 +204,11 @@ class CortexFineTuneOperator(CortexTask):
 
     def _adopt(self, job: FineTuneJob, request: FineTuneRequest, if_exists: str) -> str:
         if if_exists == "fail":
-            raise FineTuneExistsError(job.id, state(job))
+            raise FineTuneExistsError(job.id, job.state)
         self.log.info(
             "Adopted fine-tuning job %s (%s), which an earlier try of this task started; not starting another",
             job.id,
-            state(job),
+            job.state,
         )
         if changed := request.differences(job):
             self.log.warning(
@@ -224,7 +228,7 @@ class CortexFineTuneOperator(CortexTask):
         for argument, query in request.queries.items():
             try:
                 hook.columns(argument, query, *COLUMNS)
-            except RefusedError as refusal:
+            except RejectedError as refusal:
                 self._explain(argument, query, hook)
                 raise QueryError(argument, f"cannot be read: {refusal.said}") from refusal
 
@@ -232,7 +236,7 @@ class CortexFineTuneOperator(CortexTask):
         """Raise why PROMPT and COMPLETION cannot be read from a query, if that can be found out."""
         try:
             columns = hook.columns(argument, query)
-        except RefusedError as refusal:
+        except RejectedError as refusal:
             raise QueryError(
                 argument, f"is no query that Snowflake can run here: {refusal.said}"
             ) from refusal
@@ -248,7 +252,7 @@ class CortexFineTuneOperator(CortexTask):
                 options=request.options,
             )
         except (UnreachableError, UnreadableAnswerError):
-            is_blind = if_exists == "create" or is_elsewhere(request.training_data)
+            is_blind = if_exists == "create" or is_not_sql(request.training_data)
             then = "starts another one" if is_blind else "looks for it first"
             self.log.warning("Cortex may have started the job all the same: a retry %s", then)
             raise
@@ -282,7 +286,7 @@ class CortexCancelFineTuneOperator(CortexTask):
 
     :param finetune_job_id: the id that CREATE returned. (templated)
     :param fail_if_over: fail, rather than succeed, if the job is over already.
-    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.CortexTask` and ``BaseOperator``.
+    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.base.CortexTask` and ``BaseOperator``.
     """
 
     template_fields: Sequence[str] = ("finetune_job_id", *CortexTask.template_fields)
@@ -294,20 +298,22 @@ class CortexCancelFineTuneOperator(CortexTask):
         super().__init__(**kwargs)
         self.finetune_job_id = finetune_job_id
         self.fail_if_over = fail_if_over
-        self.remember_source("finetune_job_id")
+        self.remember_template("finetune_job_id")
 
     def execute(self, context: Context) -> str:
         """Cancel the job, and return its status: CANCELLED, unless it was faster."""
         with self.cortex(context) as hook:
             job_id = self.required_cell("finetune_job_id").strip()
             job = hook.describe(job_id)
-            if not job.is_over:
-                self.log.info("Cancelling fine-tuning job %s", fate.named(job))
-                job = fate.cancel_job(job_id, hook, looks=LOOKS, log=self.log)
+            if not job.is_finished:
+                self.log.info("Cancelling fine-tuning job %s", cancelling.named(job))
+                job = cancelling.cancel_job(job_id, hook, looks=LOOKS, log=self.log)
             elif self.fail_if_over:
-                raise FineTuneOverError(job_id, state(job))
+                raise FineTuneFinishedError(job_id, job.state)
             else:
-                self.log.info("Fine-tuning job %s is over already: %s", fate.named(job), state(job))
+                self.log.info(
+                    "Fine-tuning job %s is over already: %s", cancelling.named(job), job.state
+                )
             return job.status.value
 
 
@@ -329,7 +335,7 @@ class CortexCompleteOperator(CortexTask):
     :param function: ``AI_COMPLETE``, or ``COMPLETE`` where an account has no other yet: Snowflake is
         retiring it. It tells the tokens only with one of the two arguments before, or in a conversation.
     :param log_answers: log prompts and answers; neither is, otherwise.
-    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.CortexTask` and ``BaseOperator``.
+    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.base.CortexTask` and ``BaseOperator``.
     :raises ValueError: if *function* is none of these.
     """
 
@@ -364,11 +370,11 @@ class CortexCompleteOperator(CortexTask):
         self.response_format = response_format
         self.function = function
         self.log_answers = log_answers
-        self.remember_source("model")
+        self.remember_template("model")
 
     def execute(self, context: Context) -> Any:
         """Return the model's answer, or answers: text, or objects by the response format."""
-        with self.failing_rightly():
+        with self.translated_errors():
             question = Question(
                 model=self.required_cell("model"),
                 prompt=completion.prompt("prompt", self.prompt),
@@ -428,7 +434,7 @@ class CortexCompleteTableOperator(CortexTask):
     :param contact_timeout: for how many seconds on end (or a timedelta) to bear trouble that may pass.
     :param model_parameters: such as ``{"temperature": 0}``. (templated)
     :param response_format: ``{"type": "json", "schema": {…}}``. (templated)
-    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.CortexTask` and ``BaseOperator``.
+    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.base.CortexTask` and ``BaseOperator``.
     :raises ValueError: if an argument is of no use.
     """
 
@@ -494,18 +500,18 @@ class CortexCompleteTableOperator(CortexTask):
         self.contact_timeout = seconds("contact_timeout", contact_timeout, least=0.0)
         self.model_parameters = model_parameters
         self.response_format = response_format
-        self.remember_source("model")
+        self.remember_template("model")
         # Rendered, either may be None.
         self._has_column = prompt_column is not None
         self._asking: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Have every row answered, and return the counts."""
-        with self.failing_rightly():
+        with self.translated_errors():
             request = self._request(context)
         with self._session(context) as hook:
             hook.open()
-            answers = Answers(request, hook, self.log)
+            answers = TableAnswering(request, hook, self.log)
             answers.check(self.if_exists)
             store = Store(context, QUERY, self.log)
             query_id = request.own_query(store.read())
@@ -524,13 +530,13 @@ class CortexCompleteTableOperator(CortexTask):
 
     def execute_complete(self, context: Context, event: object = None) -> dict[str, Any]:
         """Resume with the trigger's event: the statement is over, or nobody waits for it any more."""
-        with self.failing_rightly():
+        with self.translated_errors():
             request = self._request(context)
         with self._session(context) as hook:
-            answers = Answers(request, hook, self.log)
+            answers = TableAnswering(request, hook, self.log)
             try:
                 execution = events.read_execution(event)
-            except (QueryTimeoutError, QueryLostError, RefusedError):
+            except (QueryTimeoutError, QueryLostError, RejectedError):
                 answers.give_up(self._noted(context))
                 raise
             execution.check()
@@ -556,17 +562,17 @@ class CortexCompleteTableOperator(CortexTask):
                 context, events.stopped(QueryTimeoutError(query_id, waited))
             )
         self.log.error("The trigger crashed:\n%s", "".join(kwargs.get("traceback") or ()))
-        with self.failing_rightly():
+        with self.translated_errors():
             request = self._request(context)
         with self._session(context) as hook:
-            return self._wait(Answers(request, hook, self.log), query_id, hook, context)
+            return self._wait(TableAnswering(request, hook, self.log), query_id, hook, context)
 
     def on_kill(self) -> None:
         """Cancel the statement, over the session that is open if one is."""
         query_id = self._asking
         if query_id is not None:
             sql = cancel_query_sql(query_id)
-            self.cancel_in_time(f"Query {query_id}", fate.cancel_query, query_id, sql=sql)
+            self.cancel_on_worker(f"Query {query_id}", cancelling.cancel_query, query_id, sql=sql)
 
     def verdict(self, error: CortexError) -> BaseException:
         """Return what *error* means to Airflow: as for every task, and for the end of the time."""
@@ -600,14 +606,14 @@ class CortexCompleteTableOperator(CortexTask):
         query_id = ti.xcom_pull(task_ids=self.task_id, key=QUERY, map_indexes=ti.map_index)
         return query_id if isinstance(query_id, str) else None
 
-    def _finish(self, answers: Answers, query_id: str | None) -> dict[str, Any]:
+    def _finish(self, answers: TableAnswering, query_id: str | None) -> dict[str, Any]:
         self._query_id, self._asking = query_id, None
         return answers.finish(
             query_id, if_exists=self.if_exists, max_error_rate=self.max_error_rate
         )
 
     def _wait(
-        self, answers: Answers, query_id: str, hook: CortexHook, context: Context
+        self, answers: TableAnswering, query_id: str, hook: CortexHook, context: Context
     ) -> dict[str, Any]:
         """Look at the statement until it is over, and finish; it is cancelled if nobody waits any more."""
         # On a worker it is Airflow that sees to execution_timeout.
@@ -620,7 +626,7 @@ class CortexCompleteTableOperator(CortexTask):
                 try:
                     execution = hook.execution(query_id)
                     delay = poller.observe(execution)
-                except PASSING as error:
+                except TRANSIENT_ERRORS as error:
                     delay = poller.miss(error)
                     self.log.warning("%s; next look in %.0f s", error, delay)
         except (CortexError, AirflowTaskTimeout):
@@ -636,7 +642,7 @@ class CortexCompleteTableOperator(CortexTask):
         return QueryPoller(
             query_id=query_id,
             started_at=started_at,
-            deadline=started_at + seconds - min(LAST_WORDS, seconds / 10) if limit else None,
+            deadline=started_at + seconds - min(DEADLINE_MARGIN, seconds / 10) if limit else None,
             interval=self.poke_interval,
             contact_timeout=self.contact_timeout,
             clock=time.time,
@@ -663,5 +669,5 @@ class CortexCompleteTableOperator(CortexTask):
                 contact_timeout=self.contact_timeout,
             ),
             method_name=self.execute_complete.__name__,
-            timeout=None if poller.deadline is None else left + NET,
+            timeout=None if poller.deadline is None else left + DEFERRAL_GRACE,
         )

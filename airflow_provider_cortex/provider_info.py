@@ -68,10 +68,10 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         },
-        "cli": ["airflow_provider_cortex.cli.get_cli_commands"],
+        "cli": ["airflow_provider_cortex.cli.definition.get_cli_commands"],
         "extra-links": [
-            "airflow_provider_cortex.links.SnowflakeQueryLink",
-            "airflow_provider_cortex.links.FineTuneJobLink",
+            "airflow_provider_cortex.tasks.links.SnowflakeQueryLink",
+            "airflow_provider_cortex.tasks.links.FineTuneJobLink",
         ],
         "hooks": _modules("hooks"),
         "operators": _modules("operators"),

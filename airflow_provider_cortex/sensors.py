@@ -20,21 +20,9 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_cortex import assets, fate, lineage
-from airflow_provider_cortex.client import NETWORK_TIMEOUT
-from airflow_provider_cortex.cortex import event as events
 from airflow_provider_cortex.cortex import gate as gates
+from airflow_provider_cortex.cortex.arguments import number
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.cortex.polling import (
-    DEFAULT_CONTACT_TIMEOUT,
-    DEFAULT_LONGEST,
-    SHORTEST,
-    Poller,
-    PollPolicy,
-    Standing,
-)
-from airflow_provider_cortex.cortex.progress import Narrator, duration, summary
-from airflow_provider_cortex.cortex.values import number
 from airflow_provider_cortex.errors import (
     ArgumentError,
     CortexError,
@@ -43,25 +31,32 @@ from airflow_provider_cortex.errors import (
     FineTuneStalledError,
     FineTuneTimeoutError,
     GateError,
-    TriggerBrokeError,
+    TriggerCrashedError,
     cancel_job_sql,
 )
-from airflow_provider_cortex.history import previous_duration
-from airflow_provider_cortex.links import JOB_LINKS
-from airflow_provider_cortex.notes import STANDING
-from airflow_provider_cortex.store import Store
-from airflow_provider_cortex.tasks import (
-    LAST_WORDS,
-    NET,
+from airflow_provider_cortex.tasks import assets, lineage
+from airflow_provider_cortex.tasks.base import (
+    DEADLINE_MARGIN,
+    DEFERRAL_GRACE,
     TIME_IS_UP,
     CortexTask,
     as_value_error,
     is_known,
     seconds,
 )
-from airflow_provider_cortex.triggers import FIRST_LOOK, CortexFineTuneTrigger
-from airflow_provider_cortex.wait import Wait
-from airflow_provider_cortex.watch import Watch
+from airflow_provider_cortex.tasks.links import JOB_LINKS
+from airflow_provider_cortex.triggers import FIRST_POLL_DELAY, CortexFineTuneTrigger
+from airflow_provider_cortex.waiting import cancelling
+from airflow_provider_cortex.waiting import event as events
+from airflow_provider_cortex.waiting.notes import STANDING
+from airflow_provider_cortex.waiting.policy import DEFAULT_MAX_INTERVAL, MIN_INTERVAL, PollPolicy
+from airflow_provider_cortex.waiting.poller import DEFAULT_CONTACT_TIMEOUT, LastChange, Poller
+from airflow_provider_cortex.waiting.previous_run import previous_duration
+from airflow_provider_cortex.waiting.progress import ProgressLog, duration, summary
+from airflow_provider_cortex.waiting.shared_client import NETWORK_TIMEOUT
+from airflow_provider_cortex.waiting.store import Store
+from airflow_provider_cortex.waiting.wait import Wait
+from airflow_provider_cortex.waiting.watch import Watch
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
@@ -121,7 +116,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
     :param cancel_on_kill: cancel the job when this task is killed, or ended by ``execution_timeout``. A
         sensor watches a job that it did not start, so by default it never does. While the task is
         deferred this takes Airflow 3.3.
-    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.CortexTask` and of Airflow's
+    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.base.CortexTask` and of Airflow's
         ``BaseSensorOperator``: ``timeout`` in seconds, ``mode``, ``soft_fail``, ``never_fail`` …
     :raises ValueError: if an argument is of no use.
     """
@@ -140,7 +135,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         finetune_job_id: str | XComArg,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poke_interval: float | timedelta | None = None,
-        max_poke_interval: float | timedelta = DEFAULT_LONGEST,
+        max_poke_interval: float | timedelta = DEFAULT_MAX_INTERVAL,
         expected_duration: float | timedelta | Literal["previous"] | None = None,
         contact_timeout: float | timedelta = DEFAULT_CONTACT_TIMEOUT,
         stall_timeout: float | timedelta | None = None,
@@ -175,12 +170,12 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         if gate not in GATES:
             raise ValueError(f"gate must be one of {', '.join(GATES)}, and is {gate!r}.")
         self._remember_limits()
-        if not SHORTEST <= self.max_poke_interval < math.inf:
+        if not MIN_INTERVAL <= self.max_poke_interval < math.inf:
             raise ValueError(
-                f"max_poke_interval must be at least {SHORTEST:.0f} s, and is {max_poke_interval!r}:"
+                f"max_poke_interval must be at least {MIN_INTERVAL:.0f} s, and is {max_poke_interval!r}:"
                 " for shorter intervals, give poke_interval."
             )
-        self.remember_source("finetune_job_id")
+        self.remember_template("finetune_job_id")
         self._job: FineTuneJob | None = None
         self._resumed_with: tuple[object] | None = None
         self._watch: Watch | None = None
@@ -223,12 +218,12 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
             self._time_is_up = True
             return self._wait(context)
         self.log.error("The trigger crashed:\n%s", "".join(kwargs.get("traceback") or ()))
-        return self.execute_complete(context, event=TriggerBrokeError(self._job_id(), reason))
+        return self.execute_complete(context, event=TriggerCrashedError(self._job_id(), reason))
 
     def poke(self, context: Context) -> PokeReturnValue | bool:
         """Look once; when the job is over, hand its model on."""
         try:
-            with self.failing_rightly():
+            with self.translated_errors():
                 job = self._look(context)
                 if job is not None:
                     return PokeReturnValue(is_done=True, xcom_value=self._hand_on(job, context))
@@ -254,12 +249,12 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         """Cancel the job if that was asked for, over the session that is open if one is."""
         job_id = self._job_id()
         if not self.cancel_on_kill:
-            with fate.aside(self.log) as log:
+            with cancelling.aside(self.log) as log:
                 log.info("Fine-tuning job %s runs on: cancel_on_kill is off.", job_id)
             return
         seen = self._watch.poller.last_seen if self._watch else None
-        subject = f"Fine-tuning job {fate.named(seen) if seen else job_id}"
-        self.cancel_in_time(subject, fate.cancel_job, job_id, sql=cancel_job_sql(job_id))
+        subject = f"Fine-tuning job {cancelling.named(seen) if seen else job_id}"
+        self.cancel_on_worker(subject, cancelling.cancel_job, job_id, sql=cancel_job_sql(job_id))
 
     def _get_next_poke_interval(self, *arguments: Any, **options: Any) -> float:
         """Let the job or trouble say when to look, and the last look come at the deadline."""
@@ -297,7 +292,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         resumed_with, self._resumed_with = self._resumed_with, None
         if resumed_with is not None:
             (event,) = resumed_with
-            if isinstance(event, TriggerBrokeError):
+            if isinstance(event, TriggerCrashedError):
                 raise event
             return events.read(event, job_id=job_id)
         if self._watch is None:
@@ -313,7 +308,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
     def _new_watch(self, job_id: str, context: Context) -> Watch:
         self._limits()  # of no use at the end of a wait, if they are of no use
         self.log.info("Waiting for fine-tuning job %s", job_id)
-        self.record_job(job_id, context)
+        self.push_job_id(job_id, context)
         started_at = self._started_at(context)
         poller = Poller(
             job_id=job_id,
@@ -326,13 +321,13 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         )
         store = self._store(context)
         if store is not None:
-            poller.resume(Standing.read(store.read()))
-        self.hook_in_use = self.cortex_hook(context, network_timeout=NETWORK_TIMEOUT)
+            poller.resume(LastChange.read(store.read()))
+        self.open_hook = self.cortex_hook(context, network_timeout=NETWORK_TIMEOUT)
         return Watch(
             job_id=job_id,
-            hook=self.hook_in_use,
+            hook=self.open_hook,
             poller=poller,
-            narrator=Narrator(started_at),
+            narrator=ProgressLog(started_at),
             log=self.log,
         )
 
@@ -341,7 +336,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         if not self.adaptive:
             # The next look may be the triggerer's first.
             return PollPolicy(
-                interval=max(self.poke_interval, FIRST_LOOK if self.deferrable else 0.0)
+                interval=max(self.poke_interval, FIRST_POLL_DELAY if self.deferrable else 0.0)
             )
         return PollPolicy(
             longest=self.max_poke_interval,
@@ -408,7 +403,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
             value = getattr(self, name)
             if value is None:
                 continue
-            self.remember_source(name)
+            self.remember_template(name)
             if is_known(value):
                 with as_value_error():
                     number(name, value)
@@ -446,7 +441,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
             ),
             method_name=self.execute_complete.__name__,
             kwargs={"started_at": self._started_at(context)},
-            timeout=left + NET,
+            timeout=left + DEFERRAL_GRACE,
         )
 
     def verdict(self, error: CortexError) -> BaseException:
@@ -490,7 +485,7 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         if self._time_is_up:
             return time.time()
         limit = self._limit
-        seconds = self.timeout if limit is None else limit - min(LAST_WORDS, limit / 10)
+        seconds = self.timeout if limit is None else limit - min(DEADLINE_MARGIN, limit / 10)
         return self._started_at(context) + seconds
 
     @property

@@ -13,27 +13,26 @@ from typing import Any, Protocol
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_cortex import fate
-from airflow_provider_cortex.client import CortexClient
-from airflow_provider_cortex.cortex import event
-from airflow_provider_cortex.cortex.execution import Execution, QueryPoller
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.cortex.polling import (
+from airflow_provider_cortex.cortex.query_status import Execution
+from airflow_provider_cortex.cortex.session_settings import SessionSettings
+from airflow_provider_cortex.errors import CortexError
+from airflow_provider_cortex.waiting import cancelling, event
+from airflow_provider_cortex.waiting.notes import OUT_OF_CONTACT, STANDING, Note
+from airflow_provider_cortex.waiting.policy import DEFAULT_MAX_INTERVAL, PollPolicy
+from airflow_provider_cortex.waiting.poller import (
     DEFAULT_CONTACT_TIMEOUT,
-    DEFAULT_LONGEST,
-    PASSING,
+    TRANSIENT_ERRORS,
+    LastChange,
     Outage,
     Poller,
-    PollPolicy,
-    Standing,
 )
-from airflow_provider_cortex.cortex.progress import Narrator
-from airflow_provider_cortex.cortex.session import Session
-from airflow_provider_cortex.errors import CortexError
-from airflow_provider_cortex.notes import OUT_OF_CONTACT, STANDING, Note
-from airflow_provider_cortex.wait import Wait
+from airflow_provider_cortex.waiting.progress import ProgressLog
+from airflow_provider_cortex.waiting.query_poller import QueryPoller
+from airflow_provider_cortex.waiting.shared_client import SharedClient
+from airflow_provider_cortex.waiting.wait import Wait
 
-FIRST_LOOK = 10.0
+FIRST_POLL_DELAY = 10.0
 """
 Seconds after deferral before the first look. Airflow 3.3 may fail a task whose trigger fires before
 the scheduler has taken note of the deferral (apache/airflow#71580): measured, never after 6 s.
@@ -126,7 +125,7 @@ class CortexFineTuneTrigger(_KillableTrigger):
 
     :param finetune_job_id: the job.
     :param session: the settings of the Snowflake session
-        (:meth:`~airflow_provider_cortex.cortex.session.Session.to_dict`).
+        (:meth:`~airflow_provider_cortex.cortex.session_settings.Session.to_dict`).
     :param started_at: when the wait began, epoch seconds.
     :param deadline: when the wait ends at the latest, epoch seconds.
     :param poke_interval: seconds between two looks; None makes it depend on the job.
@@ -135,7 +134,7 @@ class CortexFineTuneTrigger(_KillableTrigger):
     :param contact_timeout: for how many seconds on end trouble is borne.
     :param stall_timeout: for how many seconds the job may stand still; None is for ever.
     :param standing: where the worker saw it stand
-        (:meth:`~airflow_provider_cortex.cortex.polling.Standing.to_dict`).
+        (:meth:`~airflow_provider_cortex.waiting.poller.Standing.to_dict`).
     :param cancel_on_kill: cancel the job when the task is marked failed or success, or cleared,
         while it is deferred (Airflow 3.3 and later; earlier ones do not tell a trigger).
     """
@@ -148,7 +147,7 @@ class CortexFineTuneTrigger(_KillableTrigger):
         started_at: float,
         deadline: float,
         poke_interval: float | None = None,
-        max_poke_interval: float = DEFAULT_LONGEST,
+        max_poke_interval: float = DEFAULT_MAX_INTERVAL,
         expected_duration: float | None = None,
         contact_timeout: float = DEFAULT_CONTACT_TIMEOUT,
         stall_timeout: float | None = None,
@@ -199,8 +198,8 @@ class CortexFineTuneTrigger(_KillableTrigger):
         return self.cancel_on_kill
 
     def _cancel(self) -> None:
-        session = Session(**self.session).shared()
-        fate.decide(self.finetune_job_id, session, cancel=self.cancel_on_kill, log=self.log)
+        session = SessionSettings(**self.session).shared()
+        cancelling.decide(self.finetune_job_id, session, cancel=self.cancel_on_kill, log=self.log)
 
     async def _wait(self) -> FineTuneJob:
         """Return the job when it is over; raises what ends the wait before that."""
@@ -218,15 +217,15 @@ class CortexFineTuneTrigger(_KillableTrigger):
             stall_timeout=self.stall_timeout,
             clock=self.clock.time,
         )
-        narrator = Narrator(self.started_at)
+        narrator = ProgressLog(self.started_at)
         contact = Note(self.task_instance, OUT_OF_CONTACT)
         stall = Note(self.task_instance, STANDING)
-        poller.resume(Standing.read(self.standing))
+        poller.resume(LastChange.read(self.standing))
         if self.stall_timeout is not None:
-            poller.resume(Standing.read(await stall.recall()))
-        with CortexClient.shared(Session(**self.session)) as client:
+            poller.resume(LastChange.read(await stall.recall()))
+        with SharedClient.shared(SessionSettings(**self.session)) as client:
             # The worker looked just before it deferred, so this one sleeps first.
-            await self.clock.sleep(poller.first_delay(soonest=FIRST_LOOK))
+            await self.clock.sleep(poller.first_delay(soonest=FIRST_POLL_DELAY))
             while True:
                 try:
                     job = await client.describe(self.finetune_job_id)
@@ -258,7 +257,7 @@ class CortexQueryTrigger(_KillableTrigger):
 
     :param query_id: Snowflake's id of the statement.
     :param session: the settings of the Snowflake session
-        (:meth:`~airflow_provider_cortex.cortex.session.Session.to_dict`).
+        (:meth:`~airflow_provider_cortex.cortex.session_settings.Session.to_dict`).
     :param started_at: when the wait began, epoch seconds.
     :param deadline: when it ends at the latest, epoch seconds; None if it does not.
     :param poke_interval: seconds between two looks.
@@ -299,13 +298,15 @@ class CortexQueryTrigger(_KillableTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Fire once, when there is nothing more to wait for."""
         try:
-            payload = event.query_over(await self._wait())
+            payload = event.query_finished(await self._wait())
         except CortexError as error:
             payload = event.stopped(error)
         yield await self._fired(payload)
 
     def _cancel(self) -> None:
-        fate.decide_query(self.query_id, Session(**self.session).shared(), log=self.log)
+        cancelling.decide_query(
+            self.query_id, SessionSettings(**self.session).shared(), log=self.log
+        )
 
     async def _wait(self) -> Execution:
         """Return the statement when it is over; raises what ends the wait before that."""
@@ -318,15 +319,15 @@ class CortexQueryTrigger(_KillableTrigger):
             clock=self.clock.time,
         )
         contact = Note(self.task_instance, OUT_OF_CONTACT)
-        delay: float | None = FIRST_LOOK
+        delay: float | None = FIRST_POLL_DELAY
         self.log.info("Waiting for query %s", self.query_id)
-        with CortexClient.shared(Session(**self.session)) as client:
+        with SharedClient.shared(SessionSettings(**self.session)) as client:
             while delay is not None:
                 await self.clock.sleep(delay)
                 try:
                     execution = await client.execution(self.query_id)
                     delay = poller.observe(execution)
-                except PASSING as error:
+                except TRANSIENT_ERRORS as error:
                     if poller.outage is None:
                         poller.take_over(Outage.read(await contact.recall()))
                     delay = poller.miss(error)

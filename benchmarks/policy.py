@@ -17,7 +17,8 @@ from itertools import chain, pairwise
 from statistics import fmean
 
 from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
-from airflow_provider_cortex.cortex.polling import Poller, PollPolicy
+from airflow_provider_cortex.waiting.policy import PollPolicy
+from airflow_provider_cortex.waiting.poller import Poller
 from benchmarks.table import table
 
 JOBS = 10_000

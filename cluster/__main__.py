@@ -92,7 +92,7 @@ class Storm:
         if now - self._told > LINE:
             self._told = now
             self._tell(", ".join(f"{states[state]} {state}" for state in sorted(states)))
-        quiet = once.is_over() and landing.is_over() and fates.are_over()
+        quiet = once.is_finished() and landing.is_finished() and fates.are_over()
         if waits.have_begun and quiet and not waits.fleet.elapsed:
             self._tell("Every job is waited for: the jobs begin to end, and trouble begins")
             waits.fleet.begin()

@@ -23,7 +23,7 @@ class Landing:
         for dag_id in CONSUMER, PRODUCER:
             self._api.patch(f"/dags/{dag_id}", {"is_paused": False})
 
-    def is_over(self) -> bool:
+    def is_finished(self) -> bool:
         """Return whether the second DAG has run, or the first will never have it run."""
         return any(run["state"] in OVER for run in self._runs(CONSUMER)) or any(
             run["state"] == "failed" for run in self._runs(PRODUCER)

@@ -67,7 +67,7 @@ class Once:
         """Have the jobs started, and their tasks killed."""
         self._runs = [self._api.start_run(DAG_ID, run_id) for run_id in RUN_IDS]
 
-    def is_over(self) -> bool:
+    def is_finished(self) -> bool:
         """Return whether every task has ended."""
         return all(run.state in {"success", "failed"} for run in self._runs)
 

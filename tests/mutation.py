@@ -11,10 +11,10 @@ PACKAGE = "airflow_provider_cortex."
 STATS = Path("mutmut-stats.json")
 
 OWN = {
-    "answers": ("tests/test_table",),
     "cortex": ("tests/cortex/",),
-    "fate": ("tests/test_cancel", "tests/test_kill_on_worker"),
     "hooks": ("tests/test_hook", "tests/test_timeouts", "tests/test_configuration"),
+    "tasks": ("tests/test_adoption", "tests/test_table"),
+    "waiting": ("tests/waiting/", "tests/test_client", "tests/test_cancel", "tests/test_wait"),
 }
 """How the names of a module's own tests begin, where its name does not tell."""
 

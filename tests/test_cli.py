@@ -21,8 +21,8 @@ from airflow.version import version
 from rich.console import Console
 
 from airflow_provider_cortex.__main__ import main, parser
-from airflow_provider_cortex.cli import get_cli_commands
-from airflow_provider_cortex.commands import jobs as work
+from airflow_provider_cortex.cli import commands as work
+from airflow_provider_cortex.cli.definition import get_cli_commands
 from airflow_provider_cortex.emulator import Emulator, Life
 from tests.leftovers import OUTPUT, leftovers
 
@@ -377,7 +377,7 @@ def test_interrupted(
     said = f"Nobody watches fine-tuning job {jobs['IN_PROGRESS']} any more: it runs on."
     assert said in screen.getvalue()
     assert "IN_PROGRESS 50 %" in screen.getvalue()
-    assert not cortex_emulator.jobs.is_over(jobs["IN_PROGRESS"])
+    assert not cortex_emulator.jobs.is_finished(jobs["IN_PROGRESS"])
 
 
 def test_unknown_status(run: Run, jobs: dict[str, str], cortex_emulator: Emulator) -> None:
@@ -399,7 +399,7 @@ def test_cancel(run: Run, jobs: dict[str, str], cortex_emulator: Emulator) -> No
     """A cancelled job is what was asked for; stdout has the status that was found."""
     ran = run("cancel", jobs["IN_PROGRESS"], "--yes", "-o", "json")
     assert (ran.status, [record["status"] for record in ran.records]) == (0, ["CANCELLED"])
-    assert cortex_emulator.jobs.is_over(jobs["IN_PROGRESS"])
+    assert cortex_emulator.jobs.is_finished(jobs["IN_PROGRESS"])
     assert f"Fine-tuning job {jobs['IN_PROGRESS']} is over: CANCELLED" in ran.err
 
 
@@ -419,7 +419,7 @@ def test_cancel_that_takes_time(
     run: Run, jobs: dict[str, str], cortex_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cancel that does not take effect in some looks is told: the job may still be running."""
-    monkeypatch.setattr("airflow_provider_cortex.fate.PAUSE", 0)
+    monkeypatch.setattr("airflow_provider_cortex.waiting.cancelling.PAUSE", 0)
     cortex_emulator.faults.add("record", set={"status": "IN_PROGRESS"})
     ran = run("cancel", jobs["IN_PROGRESS"], "--yes")
     assert ran.status == 5
@@ -450,7 +450,7 @@ def test_confirmation(
     ran = run("cancel", jobs["IN_PROGRESS"], "-o", "json")
     assert ran.status == status
     assert f"Fine-tuning job {jobs['IN_PROGRESS']} is IN_PROGRESS 25 %." in ran.err
-    assert cortex_emulator.jobs.is_over(jobs["IN_PROGRESS"]) is (status == 0)
+    assert cortex_emulator.jobs.is_finished(jobs["IN_PROGRESS"]) is (status == 0)
     assert ("Nothing is cancelled" in ran.err) is (status == 1)
     assert len(json.loads(ran.out or "[]")) == (1 if status == 0 else 0)
 

@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_cortex.client import CortexClient
 from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
-from airflow_provider_cortex.cortex.session import Session
+from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.errors import (
-    RefusedError,
+    RejectedError,
     UnreachableError,
     UnreadableAnswerError,
-    UnsendableError,
+    UnsupportedValueError,
 )
+from airflow_provider_cortex.waiting.shared_client import SharedClient
 from tests.clock import client_threads, wait_until
 
 DESCRIBE = "FINETUNE('DESCRIBE'"
@@ -42,21 +42,21 @@ def batches(emulator: Emulator) -> list[int]:
     return [statement.sql.count(DESCRIBE) for statement in emulator.statements]
 
 
-async def ask(client: CortexClient, job_ids: list[str], *, may_fail: bool = False) -> list[Any]:
+async def ask(client: SharedClient, job_ids: list[str], *, may_fail: bool = False) -> list[Any]:
     """Ask for all of them at the same time; return the answers and, where that may be, errors."""
     return await asyncio.gather(*map(client.describe, job_ids), return_exceptions=may_fail)
 
 
 def together(job_ids: list[str]) -> list[Any]:
     """Have as many triggers ask at the same time, each for itself; return answers and errors."""
-    return ask_as([Session()] * len(job_ids), job_ids)
+    return ask_as([SessionSettings()] * len(job_ids), job_ids)
 
 
-def ask_as(sessions: list[Session], job_ids: list[str]) -> list[Any]:
+def ask_as(sessions: list[SessionSettings], job_ids: list[str]) -> list[Any]:
     """Have a trigger with each of *sessions* ask for a job, at the same time."""
 
-    async def one(session: Session, job_id: str) -> FineTuneJob:
-        with CortexClient.shared(session) as client:
+    async def one(session: SessionSettings, job_id: str) -> FineTuneJob:
+        with SharedClient.shared(session) as client:
             return await client.describe(job_id)
 
     return run(lambda: asyncio.gather(*map(one, sessions, job_ids), return_exceptions=True))
@@ -111,7 +111,7 @@ def test_of_two_who_wait_for_a_job_one_may_leave(
     (job_id,) = running(cortex_emulator, 1)
 
     async def main() -> None:
-        with CortexClient.shared(Session()) as client:
+        with SharedClient.shared(SessionSettings()) as client:
             leaving, staying = (asyncio.create_task(client.describe(job_id)) for _ in range(2))
             await asyncio.sleep(0)
             leaving.cancel()
@@ -126,7 +126,7 @@ def test_nobody_waits_for_ever(cortex_emulator: Emulator, connection: str) -> No
     cortex_emulator.statement_delay = 0.5
 
     async def main() -> None:
-        with CortexClient.shared(Session()) as client:
+        with SharedClient.shared(SessionSettings()) as client:
             waiting = asyncio.create_task(client.describe(job_id))
             await asyncio.to_thread(wait_until, lambda: cortex_emulator.statements)
             for task in asyncio.all_tasks() - {waiting, asyncio.current_task()}:
@@ -142,7 +142,9 @@ def test_nobody_waits_for_ever(cortex_emulator: Emulator, connection: str) -> No
 def test_other_settings_are_another_session(cortex_emulator: Emulator, connection: str) -> None:
     """Tasks share a session only if it is the same one: another role's would be refused, or leak."""
     job_ids = running(cortex_emulator, 2)
-    assert [job.id for job in ask_as([Session(role="A"), Session(role="B")], job_ids)] == job_ids
+    assert [
+        job.id for job in ask_as([SessionSettings(role="A"), SessionSettings(role="B")], job_ids)
+    ] == job_ids
     assert cortex_emulator.logins == 2
 
 
@@ -150,14 +152,17 @@ def test_the_same_settings_in_another_order(cortex_emulator: Emulator, connectio
     """Tasks share a session whose parameters are the same, however they are ordered in the DAG file."""
     parameters = {"TIMEZONE": "UTC", "WEEK_START": 1}
     turned = dict(reversed(parameters.items()))
-    sessions = [Session(session_parameters=parameters), Session(session_parameters=turned)]
+    sessions = [
+        SessionSettings(session_parameters=parameters),
+        SessionSettings(session_parameters=turned),
+    ]
     ask_as(sessions, running(cortex_emulator, 2))
     assert cortex_emulator.logins == 1
 
 
 def test_the_task_is_no_part_of_the_settings(cortex_emulator: Emulator, connection: str) -> None:
     """Tasks share a session though each has a query tag of its own: it names the package alone."""
-    sessions = [Session(query_tag="one task"), Session(query_tag="another")]
+    sessions = [SessionSettings(query_tag="one task"), SessionSettings(query_tag="another")]
     job_ids = running(cortex_emulator, 2)
     assert [job.id for job in ask_as(sessions, job_ids)] == job_ids
     tags = [statement.query_tag for statement in cortex_emulator.statements]
@@ -169,7 +174,7 @@ def test_one_poisoned_job(cortex_emulator: Emulator, connection: str) -> None:
     job_ids = running(cortex_emulator, 199)
     job_ids.insert(77, "ft_gone")
     answers = together(job_ids)
-    assert isinstance(answers.pop(77), RefusedError)
+    assert isinstance(answers.pop(77), RejectedError)
     assert {job.status for job in answers} == {JobStatus.PENDING}
     assert max(batches(cortex_emulator)[1:]) == 100  # halves
     assert len(batches(cortex_emulator)) < 20
@@ -184,7 +189,7 @@ def test_poison_does_not_shrink_later_statements(
     job_ids = running(cortex_emulator, 100)
 
     async def main() -> None:
-        with CortexClient.shared(Session()) as client:
+        with SharedClient.shared(SessionSettings()) as client:
             for _ in range(3):
                 await ask(client, [*job_ids[:company], "ft_gone"], may_fail=True)
             await ask(client, job_ids)
@@ -216,7 +221,7 @@ def test_an_account_that_takes_fewer_calls(
     job_ids = running(cortex_emulator, 10)
 
     async def main() -> None:
-        with CortexClient.shared(Session()) as client:
+        with SharedClient.shared(SessionSettings()) as client:
             for _ in range(4):
                 answers = await ask(client, job_ids)
                 assert [job.id for job in answers] == job_ids
@@ -253,7 +258,7 @@ def test_login_that_fails_twice(cortex_emulator: Emulator, connection: str) -> N
     cortex_emulator.stop()
 
     async def main() -> None:
-        with CortexClient.shared(Session()) as client:
+        with SharedClient.shared(SessionSettings()) as client:
             for _ in range(2):
                 for job_id, error in zip(
                     job_ids, await ask(client, job_ids, may_fail=True), strict=True
@@ -291,7 +296,7 @@ def test_rejected_login_is_not_repeated(cortex_emulator: Emulator, connection: s
     """A rejected login is tried once more, and not for each job: that would lock the user out."""
     cortex_emulator.faults.add("login")
     errors = together(running(cortex_emulator, 20))
-    assert {type(error) for error in errors} == {RefusedError}
+    assert {type(error) for error in errors} == {RejectedError}
     assert len(cortex_emulator.faults.struck) == 2
 
 
@@ -301,7 +306,7 @@ def test_a_job_that_snowflake_chokes_on(cortex_emulator: Emulator, connection: s
     cortex_emulator.jobs.crash(job_ids[7])
 
     async def main() -> None:
-        with CortexClient.shared(Session()) as client:
+        with SharedClient.shared(SessionSettings()) as client:
             missed = []
             for _ in range(5):
                 answers = await ask(client, job_ids, may_fail=True)
@@ -317,7 +322,7 @@ def test_a_blip_costs_little(cortex_emulator: Emulator, connection: str) -> None
     job_ids = running(cortex_emulator, 100)
 
     async def main() -> None:
-        with CortexClient.shared(Session()) as client:
+        with SharedClient.shared(SessionSettings()) as client:
             await ask(client, job_ids)
             cortex_emulator.faults.add("status", status=503)
             await ask(client, job_ids, may_fail=True)
@@ -338,7 +343,7 @@ def test_newcomers_are_not_told_of_others_trouble(
     cortex_emulator.statement_delay = 0.3
 
     async def main() -> None:
-        with CortexClient.shared(Session()) as client:
+        with SharedClient.shared(SessionSettings()) as client:
             failing = asyncio.create_task(client.describe(job_id))
             await asyncio.to_thread(wait_until, lambda: cortex_emulator.statements)
             (newcomer,) = running(cortex_emulator, 1)
@@ -376,7 +381,7 @@ def test_cancelled_in_the_middle_of_a_statement(cortex_emulator: Emulator, conne
     cortex_emulator.statement_delay = 0.3
 
     async def main() -> None:
-        with CortexClient.shared(Session()) as client:
+        with SharedClient.shared(SessionSettings()) as client:
             leaving = asyncio.create_task(client.describe(first))
             staying = asyncio.create_task(client.describe(second))
             await asyncio.to_thread(wait_until, lambda: cortex_emulator.statements)
@@ -402,7 +407,7 @@ def test_one_thread(
     others = {t.ident for t in threading.enumerate() if t.name.startswith("Thread-")}
 
     async def main() -> None:
-        with CortexClient.shared(Session()) as client:
+        with SharedClient.shared(SessionSettings()) as client:
             leaving = asyncio.create_task(client.describe(job_id))
             await asyncio.to_thread(wait_until, lambda: cortex_emulator.faults.struck)
             leaving.cancel()
@@ -427,7 +432,7 @@ def test_a_round_is_given_up(
         cortex_emulator.jobs.crash(job_id)
 
     async def main() -> None:
-        with CortexClient.shared(Session()) as client:
+        with SharedClient.shared(SessionSettings()) as client:
             for _ in range(2):
                 errors = await ask(client, job_ids, may_fail=True)
                 assert {type(error) for error in errors} == {UnreachableError}
@@ -448,7 +453,7 @@ def test_an_answer_in_between(
     if refused:
         job_ids[1], job_ids[3] = "ft_gone", "ft_gone_too"
     answers = together(job_ids)
-    between = RefusedError if refused else FineTuneJob
+    between = RejectedError if refused else FineTuneJob
     lost = UnreachableError
     assert [type(answer) for answer in answers] == [lost, between, lost, between, lost]
 
@@ -466,7 +471,7 @@ def test_what_the_client_logs_is_no_tasks(cortex_emulator: Emulator, connection:
 
     async def main() -> None:
         OF_A_TASK.set("the first")
-        with CortexClient.shared(Session()) as client:
+        with SharedClient.shared(SessionSettings()) as client:
             await client.describe(job_id)
 
     (job_id,) = running(cortex_emulator, 1)
@@ -481,7 +486,7 @@ def test_an_id_that_cannot_be_sent(cortex_emulator: Emulator, connection: str) -
     """A job's id that cannot be sent is refused by name, and travels with no others."""
     (job_id,) = running(cortex_emulator, 1)
     error, answer = together(["ft_\0", job_id])
-    assert isinstance(error, UnsendableError)
+    assert isinstance(error, UnsupportedValueError)
     assert str(error).startswith("finetune_job_id ")
     assert answer.id == job_id
     assert batches(cortex_emulator) == [1]
@@ -492,9 +497,9 @@ def test_the_last_one_closes_the_session(cortex_emulator: Emulator, connection: 
     (job_id,) = running(cortex_emulator, 1)
 
     async def main() -> None:
-        with CortexClient.shared(Session()):
+        with SharedClient.shared(SessionSettings()):
             for _ in range(2):
-                with CortexClient.shared(Session()) as client:
+                with SharedClient.shared(SessionSettings()) as client:
                     await client.describe(job_id)
                 assert cortex_emulator.open_sessions == 1
 
@@ -514,8 +519,8 @@ def test_a_hanging_connection_delays_no_other(
 
         async def main() -> None:
             with (
-                CortexClient.shared(Session(snowflake_conn_id="hanging")) as stuck,
-                CortexClient.shared(Session()) as client,
+                SharedClient.shared(SessionSettings(snowflake_conn_id="hanging")) as stuck,
+                SharedClient.shared(SessionSettings()) as client,
             ):
                 await client.describe(job_id)
                 waiting = asyncio.create_task(stuck.describe(stuck_id))
@@ -565,7 +570,7 @@ def test_one_look_up(cortex_emulator: Emulator, connection: str, lookups: list[s
     job_ids = running(cortex_emulator, 30)
 
     async def main() -> None:
-        with CortexClient.shared(Session()) as client:
+        with SharedClient.shared(SessionSettings()) as client:
             for _ in range(3):
                 await ask(client, job_ids)
 
@@ -580,7 +585,7 @@ def test_new_session_has_new_credentials(
     (job_id,) = running(cortex_emulator, 1)
 
     async def main() -> None:
-        with CortexClient.shared(Session()) as client:
+        with SharedClient.shared(SessionSettings()) as client:
             await client.describe(job_id)
             cortex_emulator.faults.add("expire")
             moved = json.loads(os.environ["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
@@ -616,7 +621,7 @@ class Backend:
 def metrics(monkeypatch: pytest.MonkeyPatch) -> Backend:
     """Be where Airflow's metrics go: how that is set differs from release to release."""
     backend = Backend()
-    monkeypatch.setattr("airflow_provider_cortex.metrics.Stats", backend)
+    monkeypatch.setattr("airflow_provider_cortex.airflow_api.metrics.Stats", backend)
     return backend
 
 

@@ -12,9 +12,9 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from airflow_provider_cortex.cortex.refusal import may_pass
+from airflow_provider_cortex.cortex.error_codes import may_pass
 from airflow_provider_cortex.emulator import Emulator, Life
-from airflow_provider_cortex.errors import RefusedError, UnreachableError
+from airflow_provider_cortex.errors import RejectedError, UnreachableError
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.operators import CortexFineTuneOperator
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
@@ -79,7 +79,7 @@ def test_mistake(mistake: str, change: Any, cortex_emulator: Emulator, worker: W
 def test_mistake_is_named(name: str, change: Any) -> None:
     """Where it can be told, the error names the field, and what it must be."""
     change(**{name: "x"})
-    with pytest.raises(RefusedError, match=f"connection 'snowflake_default'.*{name} .*'?x?'?"):
+    with pytest.raises(RejectedError, match=f"connection 'snowflake_default'.*{name} .*'?x?'?"):
         CortexHook().show()
 
 

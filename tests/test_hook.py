@@ -13,8 +13,8 @@ from airflow_provider_cortex.cortex.job import JobStatus
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.errors import (
     CompletionError,
-    NoConnectionError,
-    RefusedError,
+    ConnectionNotFoundError,
+    RejectedError,
     UnreachableError,
     UnreadableAnswerError,
 )
@@ -59,7 +59,7 @@ def test_where_names_belong(
     assert (place.account, place.database, place.schema) == (account, "CORTEX_DB", "PUBLIC")
     other = CortexHook(connection, database="D", schema="S").place()
     assert (other.database, other.schema) == ("D", "S")
-    with pytest.raises(NoConnectionError):
+    with pytest.raises(ConnectionNotFoundError):
         CortexHook("nowhere").place()
     assert cortex_emulator.logins == 0
 
@@ -69,7 +69,7 @@ def test_a_jobs_life(hook: CortexHook, cortex_emulator: Emulator) -> None:
     cortex_emulator.life = Life.by_looks(1)
     job_id = hook.create("it's mine", "llama3.1-8b", QUERY + ";", options={"max_epochs": 2})
     assert job_id.startswith("ft_")
-    assert not hook.describe(job_id).is_over
+    assert not hook.describe(job_id).is_finished
     job = hook.describe(job_id)
     assert job.status is JobStatus.SUCCESS
     assert job.model
@@ -125,7 +125,7 @@ def test_values_arrive_as_they_are(value: str, hook: CortexHook, cortex_emulator
     """What a value looks like changes nothing in the statement that it is bound into."""
     job = cortex_emulator.jobs.add(model="CORTEX_DB.PUBLIC.m", pairs=((value, value),))
     assert hook.complete(job.model, value) == value
-    with pytest.raises(RefusedError):
+    with pytest.raises(RejectedError):
         hook.describe(value)
 
 
@@ -189,7 +189,7 @@ def test_overload_passes(status: int, hook: CortexHook, cortex_emulator: Emulato
 def test_closed_doors_stay_closed(status: int, connection: str, cortex_emulator: Emulator) -> None:
     """An account that does not exist, or lets nobody in, is a refusal."""
     cortex_emulator.faults.add("status", status=status)
-    with pytest.raises(RefusedError):
+    with pytest.raises(RejectedError):
         CortexHook(connection).show()
 
 
@@ -205,25 +205,25 @@ def test_a_proxy_passes(status: int, hook: CortexHook, cortex_emulator: Emulator
 def test_no_privilege(connection: str, cortex_emulator: Emulator) -> None:
     """A role without Cortex is refused: Snowflake says that there is no such function."""
     cortex_emulator.has_cortex_user_role = False
-    with CortexHook(connection) as hook, pytest.raises(RefusedError, match="FINETUNE"):
+    with CortexHook(connection) as hook, pytest.raises(RejectedError, match="FINETUNE"):
         hook.describe("ft_1")
 
 
 def test_no_connection() -> None:
     """A connection that does not exist is told by the argument's name and the id."""
-    with pytest.raises(NoConnectionError, match=r"'nobody'.*snowflake_conn_id"):
+    with pytest.raises(ConnectionNotFoundError, match=r"'nobody'.*snowflake_conn_id"):
         CortexHook("nobody").show()
 
 
 def test_unusable_connection(connection: str) -> None:
     """Fields that do not go together are told, with the connection's id."""
     change(private_key_content="x", private_key_file="y")
-    with pytest.raises(RefusedError, match="'snowflake_default' is of no use"):
+    with pytest.raises(RejectedError, match="'snowflake_default' is of no use"):
         CortexHook(connection).show()
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(400, RefusedError), (401, RefusedError), (404, UnreachableError)]
+    ("status", "error"), [(400, RejectedError), (401, RejectedError), (404, UnreachableError)]
 )
 def test_oauth(
     status: int, error: type[Exception], connection: str, cortex_emulator: Emulator
@@ -254,7 +254,7 @@ def test_no_secret_in_errors(connection: str, cortex_emulator: Emulator) -> None
         settings | {"password": "s3cret-word"}
     )
     cortex_emulator.faults.add("login")
-    with pytest.raises(RefusedError, match="Incorrect username or password") as error:
+    with pytest.raises(RejectedError, match="Incorrect username or password") as error:
         CortexHook(connection).show()
     assert "s3cret" not in str(error.value)
 
@@ -275,7 +275,7 @@ def test_a_login_is_tried_twice_at_the_most(
 ) -> None:
     """Credentials that are turned down twice are a refusal: Snowflake locks out who tries on and on."""
     cortex_emulator.faults.add("login", code=code, message="Not you.")
-    with pytest.raises(RefusedError, match=r"Not you\."):
+    with pytest.raises(RejectedError, match=r"Not you\."):
         CortexHook(connection).show()
     assert len(cortex_emulator.faults.struck) == 2
 
@@ -343,7 +343,7 @@ def test_a_login_that_is_refused_for_another_reason_is_not_repeated(
 ) -> None:
     """Only credentials are looked up again: an overloaded Snowflake is left alone until the next look."""
     cortex_emulator.faults.add("status", at="login", status=403)
-    with pytest.raises(RefusedError):
+    with pytest.raises(RejectedError):
         CortexHook(connection).show()
     assert len(cortex_emulator.faults.struck) == 1
 
@@ -384,5 +384,5 @@ def test_a_session_after_an_answer_that_cannot_be_read_goes_on(
     with CortexHook(connection) as hook:
         with pytest.raises(UnreadableAnswerError):
             hook.describe(job.id)
-        assert hook.describe(job.id).is_over
+        assert hook.describe(job.id).is_finished
     assert cortex_emulator.logins == 1

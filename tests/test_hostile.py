@@ -18,10 +18,15 @@ import snowflake.connector
 import sqlglot
 from sqlglot import exp
 
-from airflow_provider_cortex.cortex import query
-from airflow_provider_cortex.cortex.session import Session
+from airflow_provider_cortex.cortex import source_query
+from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.emulator import Emulator
-from airflow_provider_cortex.errors import ArgumentError, CortexError, QueryError, UnsendableError
+from airflow_provider_cortex.errors import (
+    ArgumentError,
+    CortexError,
+    QueryError,
+    UnsupportedValueError,
+)
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.operators import CortexCompleteOperator, CortexFineTuneOperator
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
@@ -213,10 +218,10 @@ def test_sql_of_any_kind(received: Received, one_session: None, worker: Worker) 
         result = start(worker, validation_data=data)
         if len(received.emulator.statements) == received.seen:
             with pytest.raises(QueryError) as refusal:
-                query.enclosable("validation_data", data)
+                source_query.without_terminator("validation_data", data)
             assert str(result.error) == str(refusal.value)
         else:
-            assert received.one()[1][4] == query.enclosable("validation_data", data)
+            assert received.one()[1][4] == source_query.without_terminator("validation_data", data)
 
 
 def test_complete(received: Received, one_session: None, worker: Worker) -> None:
@@ -326,7 +331,7 @@ def test_hook_refuses(received: Received) -> None:
             lambda text=text: hook.describe_all(["ft_1", text]),
             lambda text=text: hook.cancel(text),
         ):
-            with pytest.raises(UnsendableError, match=f"^finetune_job_id .*{trouble}"):
+            with pytest.raises(UnsupportedValueError, match=f"^finetune_job_id .*{trouble}"):
                 call()
     assert received.all() == []
     assert received.emulator.logins == 0
@@ -356,7 +361,7 @@ def test_wrong_kind(received: Received, worker: Worker) -> None:
         ("options", {b"max_epochs": 3}),
     ):
         assert_refused(start(worker, **{argument: value}), argument, received)
-    with pytest.raises(UnsendableError, match=r"^prompt .*JSON"):
+    with pytest.raises(UnsupportedValueError, match=r"^prompt .*JSON"):
         CortexHook().complete("m", [{"role": "user", "content": b"p"}])
 
 
@@ -389,9 +394,12 @@ def logins(connection: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[hostile
 def log_in(settings: Mapping[str, Any]) -> None:
     """Log in with *settings*, once they have been in Airflow's database and back."""
     trigger = CortexFineTuneTrigger(
-        finetune_job_id="ft_1", session=Session(**settings).to_dict(), started_at=0, deadline=1
+        finetune_job_id="ft_1",
+        session=SessionSettings(**settings).to_dict(),
+        started_at=0,
+        deadline=1,
     )
-    with CortexHook.of(Session(**stored(trigger).session)) as hook:
+    with CortexHook.of(SessionSettings(**stored(trigger).session)) as hook:
         hook.open()
 
 
@@ -420,8 +428,8 @@ def test_session_refuses() -> None:
     """What no login can tell is refused by the setting's name."""
     for trouble, text in hostile.unsendable():
         for argument, value in in_each_setting(text):
-            with pytest.raises(UnsendableError, match=f"^{argument} .*{trouble}"):
-                Session(**{argument: value})
+            with pytest.raises(UnsupportedValueError, match=f"^{argument} .*{trouble}"):
+                SessionSettings(**{argument: value})
 
 
 def test_tasks_refuse_settings(received: Received, worker: Worker) -> None:
@@ -438,7 +446,7 @@ def test_tasks_refuse_settings(received: Received, worker: Worker) -> None:
 
 def in_each_setting(text: str) -> Iterator[tuple[str, Any]]:
     """Return a session's settings, each with a value that has *text* in it."""
-    for setting in fields(Session):
+    for setting in fields(SessionSettings):
         if setting.name == "session_parameters":
             yield setting.name, {text: 1}
             yield setting.name, {"QUERY_TAG": text}

@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cortex import fate
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.emulator.queries import Status
 from airflow_provider_cortex.operators import (
@@ -25,6 +24,7 @@ from airflow_provider_cortex.operators import (
     CortexFineTuneOperator,
 )
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
+from airflow_provider_cortex.waiting import cancelling
 from tests.clock import wait_until
 from tests.worker import Worker
 
@@ -172,8 +172,8 @@ def test_in_the_middle_of_a_login(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where there is no session, and none to be had in time, the log says so before SIGKILL, and what to do."""
-    monkeypatch.setattr(fate, "GRACE", 0.2)
-    monkeypatch.setattr(fate, "MOST_TIME", 0.4)
+    monkeypatch.setattr(cancelling, "GRACE", 0.2)
+    monkeypatch.setattr(cancelling, "MOST_TIME", 0.4)
     job = cortex_emulator.jobs.add(model="m", life=Life.by_time(FOR_EVER))
     task = wait(job.id)
     cortex_emulator.faults.add("hang", at="login", seconds=FOR_EVER)
@@ -273,8 +273,8 @@ def test_statement_without_a_session(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where there is no session the log says that the statement may run on, and how to end it."""
-    monkeypatch.setattr(fate, "GRACE", 0.2)
-    monkeypatch.setattr(fate, "MOST_TIME", 0.4)
+    monkeypatch.setattr(cancelling, "GRACE", 0.2)
+    monkeypatch.setattr(cancelling, "MOST_TIME", 0.4)
     cortex_emulator.query_life = Life.by_time(FOR_EVER)
     task = answer_table()
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import XCom
 
-from airflow_provider_cortex.cortex.place import Place
+from airflow_provider_cortex.cortex.namespace import Namespace
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.hooks import CortexHook
-from airflow_provider_cortex.links import HAS_PAGE, FineTuneJobLink, SnowflakeQueryLink
 from airflow_provider_cortex.operators import CortexFineTuneOperator
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
-from airflow_provider_cortex.tasks import JOB_ID
+from airflow_provider_cortex.tasks.base import JOB_ID
+from airflow_provider_cortex.tasks.links import HAS_PAGE, FineTuneJobLink, SnowflakeQueryLink
 from tests.worker import AIRFLOW_2, MODES, Worker, in_mode
 
 HISTORY = "/#/compute/history/queries/01b7/detail"
@@ -30,7 +30,7 @@ HISTORY = "/#/compute/history/queries/01b7/detail"
 )
 def test_url(account: str | None, url: str | None) -> None:
     """An account is known by its organization and name, or by its region and locator."""
-    assert Place(account=account).query_url("01b7") == url
+    assert Namespace(account=account).query_url("01b7") == url
 
 
 CONNECTIONS: dict[str, tuple[dict[str, str], str | None]] = {

@@ -261,7 +261,7 @@ def test_cancel_that_takes_time(
     log_lines: Callable[[], list[str]],
 ) -> None:
     """There are some looks until it takes effect; if it does not, that is said, and the status returned."""
-    monkeypatch.setattr("airflow_provider_cortex.fate.PAUSE", 0)
+    monkeypatch.setattr("airflow_provider_cortex.waiting.cancelling.PAUSE", 0)
     cortex_emulator.faults.add("record", set={"status": "IN_PROGRESS"}, requests=looks)
     expected = "CANCELLED" if looks < 5 else "IN_PROGRESS"
     assert cancel(worker, job_id).xcoms == {"return_value": expected}

@@ -24,11 +24,10 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from snowflake.connector import SnowflakeConnection
 
-from airflow_provider_cortex import client
-from airflow_provider_cortex.cortex import polling
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.emulator.job import Job
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
+from airflow_provider_cortex.waiting import poller, shared_client
 from tests.clock import wait_until
 from tests.worker import MODES, Result, Worker, in_mode
 
@@ -387,8 +386,8 @@ def emulator(
     # In whole seconds, says the driver, and takes less for none: it does not try again by itself.
     settings["extra"] |= {"login_timeout": 0.2, "network_timeout": 0.2, "socket_timeout": 1}
     monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(settings))
-    monkeypatch.setattr(polling, "FLOOR", 0.01)
-    monkeypatch.setattr(client, "GATHER", 0.001)
+    monkeypatch.setattr(poller, "FLOOR", 0.01)
+    monkeypatch.setattr(shared_client, "GATHER", 0.001)
     return cortex_emulator
 
 

@@ -15,8 +15,8 @@ import pytest
 from airflow_provider_cortex.cortex.job import jobs
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.errors import UnreadableAnswerError
-from airflow_provider_cortex.links import HAS_PAGE
-from airflow_provider_cortex.tasks import JOB_ID
+from airflow_provider_cortex.tasks.base import JOB_ID
+from airflow_provider_cortex.tasks.links import HAS_PAGE
 
 if not HAS_PAGE:
     pytest.skip("Airflow before 3.1 shows no pages of plugins", allow_module_level=True)
@@ -26,10 +26,10 @@ from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
-from airflow_provider_cortex.page.account import LONGEST_PAUSE, Account
+from airflow_provider_cortex.page.account_jobs import LONGEST_PAUSE, AccountJobs
 from airflow_provider_cortex.page.app import create_app
-from airflow_provider_cortex.page.tasks import path
-from airflow_provider_cortex.plugin import CortexPlugin
+from airflow_provider_cortex.page.job_tasks import path
+from airflow_provider_cortex.page.plugin import CortexPlugin
 from tests.clock import Clock
 
 SHOW = "FINETUNE('SHOW'"
@@ -101,7 +101,7 @@ def test_jobs(browser: TestClient, cortex_emulator: Emulator) -> None:
     assert jobs[runs.id]["status"] == "IN_PROGRESS"
     assert jobs[runs.id]["progress"] == 0.25
     assert jobs[done.id]["model"] == "triage"
-    assert jobs[done.id]["is_over"]
+    assert jobs[done.id]["is_finished"]
     assert {job["base_model"] for job in jobs.values()} == {"llama3.1-8b"}
 
 
@@ -117,7 +117,7 @@ def test_500_jobs(browser: TestClient, cortex_emulator: Emulator) -> None:
     assert (asked(cortex_emulator, SHOW), asked(cortex_emulator, DESCRIBE)) == (1, 3)
 
 
-async def look_again(account: Account, clock: Clock) -> Any:
+async def look_again(account: AccountJobs, clock: Clock) -> Any:
     """Return what is known once what was known has become old."""
     clock.now += 3600
     return await account.view(patience=60)
@@ -130,7 +130,7 @@ def test_what_is_over_is_not_asked_for_again(
     for number in range(300):
         cortex_emulator.jobs.add(model=f"model {number}")
     clock = Clock()
-    account = Account(connection, refresh_seconds=15, clock=clock.time)
+    account = AccountJobs(connection, refresh_seconds=15, clock=clock.time)
 
     async def watch() -> None:
         await account.view(patience=60)
@@ -160,7 +160,7 @@ def test_ten_watchers_cost_what_one_does(browser: TestClient, cortex_emulator: E
 def run() -> Callable[..., Any]:
     """Run what watches an account, and have it end its session."""
 
-    def begin(work: Coroutine[Any, Any, None], account: Account) -> None:
+    def begin(work: Coroutine[Any, Any, None], account: AccountJobs) -> None:
         async def watch() -> None:
             try:
                 await work
@@ -178,7 +178,7 @@ def test_snowflake_that_does_not_answer_holds_nobody_up(
     """Who looks while Snowflake is being asked is told what was known before, and that news is on its way."""
     job = cortex_emulator.jobs.add(model="triage")
     clock = Clock()
-    account = Account(connection, refresh_seconds=15, clock=clock.time)
+    account = AccountJobs(connection, refresh_seconds=15, clock=clock.time)
 
     async def watch() -> None:
         first = await account.view(patience=60)
@@ -230,7 +230,7 @@ def test_trouble_keeps_what_was_known(
     """A look that fails leaves the jobs of the one before, and when that was; the next good one clears it."""
     cortex_emulator.jobs.add(model="triage")
     clock = Clock()
-    account = Account(connection, refresh_seconds=15, clock=clock.time)
+    account = AccountJobs(connection, refresh_seconds=15, clock=clock.time)
 
     async def watch() -> None:
         first = await account.view(patience=60)
@@ -252,7 +252,7 @@ def test_user_who_is_turned_down_is_not_locked_out(
     cortex_emulator.password = "another"
     clock = Clock()
     began = clock.now
-    account = Account(connection, refresh_seconds=15, clock=clock.time)
+    account = AccountJobs(connection, refresh_seconds=15, clock=clock.time)
     tries = []
 
     async def watch() -> None:
@@ -274,7 +274,7 @@ def test_trouble_that_passes_is_soon_over(
     job = cortex_emulator.jobs.add(model="triage")
     cortex_emulator.jobs.crash(job.id)
     clock = Clock()
-    account = Account(connection, refresh_seconds=15, clock=clock.time)
+    account = AccountJobs(connection, refresh_seconds=15, clock=clock.time)
 
     async def watch() -> None:
         for _ in range(10):
@@ -301,7 +301,7 @@ def test_jobs_that_take_too_long_to_describe_are_there(
     chokes = [cortex_emulator.jobs.add(model="triage") for _ in range(8)][3]
     cortex_emulator.jobs.crash(chokes.id)
     clock = Clock()
-    account = Account(connection, refresh_seconds=15, clock=clock.time)
+    account = AccountJobs(connection, refresh_seconds=15, clock=clock.time)
 
     async def watch() -> None:
         view = await account.view(patience=60)
@@ -499,7 +499,7 @@ def test_more_records_than_are_looked_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Tasks come in the order in which they recorded the job; if there are too many, the newest are left out."""
-    monkeypatch.setattr("airflow_provider_cortex.page.tasks.MOST", 3)
+    monkeypatch.setattr("airflow_provider_cortex.page.job_tasks.MOST", 3)
     job = cortex_emulator.jobs.add(model="triage")
     now = datetime.now(tz=UTC)
     for dag_id, minutes in ("third", 3), ("first", 1), ("fourth", 4), ("second", 2):

@@ -12,8 +12,8 @@ import airflow
 import jsonschema
 
 import airflow_provider_cortex
-from airflow_provider_cortex.links import HAS_PAGE, JOB_LINKS
 from airflow_provider_cortex.provider_info import PACKAGE, get_provider_info
+from airflow_provider_cortex.tasks.links import HAS_PAGE, JOB_LINKS
 
 HEAVY = ("snowflake.connector", "pandas", "fakesnow", "duckdb", "fastapi")
 
@@ -57,7 +57,7 @@ def test_entry_point() -> None:
 def test_plugin() -> None:
     """Airflow finds the page among its plugins; one that shows no pages is given none, and does not mind."""
     (entry,) = importlib.metadata.entry_points(
-        group="airflow.plugins", module="airflow_provider_cortex.plugin"
+        group="airflow.plugins", module="airflow_provider_cortex.page.plugin"
     )
     plugin = entry.load()()
     plugin.validate()
@@ -86,15 +86,14 @@ def test_airflow_lists_the_provider() -> None:
 def test_importing_loads_nothing_heavy() -> None:
     """A DAG file is parsed every half minute: neither the driver nor pandas is loaded for that."""
     modules = [
-        "cli",
-        "client",
+        "cli.definition",
         "hooks",
         "operators",
-        "plugin",
+        "page.plugin",
         "provider_info",
         "sensors",
-        "tasks",
         "triggers",
+        "waiting.shared_client",
     ]
     loaded = run(
         f"import sys, {', '.join(f'airflow_provider_cortex.{module}' for module in modules)};"

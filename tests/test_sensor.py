@@ -22,6 +22,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.errors import (
+    ConnectionNotFoundError,
     ContactLostError,
     CortexError,
     FineTuneCancelledError,
@@ -30,14 +31,13 @@ from airflow_provider_cortex.errors import (
     FineTuneTimeoutError,
     GateError,
     MissingModelError,
-    NoConnectionError,
-    RefusedError,
-    TriggerBrokeError,
+    RejectedError,
+    TriggerCrashedError,
     TriggerEventError,
 )
 from airflow_provider_cortex.operators import CortexFineTuneOperator
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
-from airflow_provider_cortex.triggers import FIRST_LOOK
+from airflow_provider_cortex.triggers import FIRST_POLL_DELAY
 from tests.clock import wait_until
 from tests.worker import AIRFLOW_2, MODES, Instance, Worker, in_mode
 
@@ -408,7 +408,7 @@ def test_the_log_tells_the_triggerers_first_look(
     wait = sensor(job.id, deferrable=True, poke_interval=2)
     with pytest.raises(TaskDeferred):
         wait.execute(context(wait))
-    assert [line for line in log_lines() if f"next look in {FIRST_LOOK:.0f} s" in line]
+    assert [line for line in log_lines() if f"next look in {FIRST_POLL_DELAY:.0f} s" in line]
 
 
 def test_exponential_backoff_is_airflow_s(
@@ -847,11 +847,11 @@ def test_deferral_carries_what_was_asked_for(cortex_emulator: Emulator, connecti
         (GateError("ft_1", "m", {}), AirflowFailException, {"skip_on_cancelled": True}),
         (GateError("ft_1", "m", {}), AirflowSkipException, {"gate": "skip"}),
         (FineTuneFailedError("ft_1", "X", "y"), AirflowFailException, {"gate": "skip"}),
-        (RefusedError("ft_1 is unknown"), AirflowFailException, {}),
+        (RejectedError("ft_1 is unknown"), AirflowFailException, {}),
         (ContactLostError("ft_1", 900, "503", "PENDING"), ContactLostError, {}),
         (MissingModelError("ft_1", "{}"), MissingModelError, {}),
         (TriggerEventError("ft_1", None), TriggerEventError, {}),
-        (NoConnectionError("ft_1"), NoConnectionError, {}),
+        (ConnectionNotFoundError("ft_1"), ConnectionNotFoundError, {}),
     ],
 )
 def test_verdicts(error: CortexError, verdict: type, arguments: dict[str, Any]) -> None:
@@ -910,7 +910,7 @@ def test_trigger_that_broke(cortex_emulator: Emulator, connection: str) -> None:
     """A trigger that crashed fails the task with what it crashed of; a retry looks again."""
     job = cortex_emulator.jobs.add(model="m")
     wait = sensor(job.id, deferrable=True)
-    with pytest.raises(TriggerBrokeError, match=rf"{job.id}.*Trigger failure"):
+    with pytest.raises(TriggerCrashedError, match=rf"{job.id}.*Trigger failure"):
         resume_after("Trigger failure", wait)
     with pytest.raises(AirflowSkipException):
         resume_after("Trigger failure", sensor(job.id, deferrable=True, never_fail=True))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import DAG
 
-from airflow_provider_cortex.cortex import query
+from airflow_provider_cortex.cortex import source_query
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.operators import (
@@ -203,8 +203,8 @@ def quoted(name: str) -> str:
 def test_array(expression: str) -> None:
     """An array of literals is made of literals: what is in them ends neither them nor the query."""
     sql = f"SELECT {expression} AS labels, prompt FROM tickets"
-    assert query.enclosable("training_data", f"{sql}; -- all") == sql
-    assert query.enclosable("training_data", f"{sql} // all") == sql
+    assert source_query.without_terminator("training_data", f"{sql}; -- all") == sql
+    assert source_query.without_terminator("training_data", f"{sql} // all") == sql
 
 
 @pytest.mark.parametrize(

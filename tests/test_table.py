@@ -11,15 +11,15 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, TaskDeferred
 from snowflake.connector import SnowflakeConnection
 
-from airflow_provider_cortex.answers import Answers
-from airflow_provider_cortex.cortex import event
-from airflow_provider_cortex.cortex.statements import Call
+from airflow_provider_cortex.cortex.sql import Call
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.emulator.queries import Status
 from airflow_provider_cortex.errors import TriggerEventError
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.operators import CortexCompleteTableOperator
+from airflow_provider_cortex.tasks.answer_table import TableAnswering
 from airflow_provider_cortex.triggers import CortexQueryTrigger
+from airflow_provider_cortex.waiting import event
 from tests.worker import Instance, Result, Store, Worker
 
 MODEL = "CORTEX_DB.PUBLIC.lights"
@@ -455,14 +455,14 @@ def test_trigger_is_no_more(
 @IN_BOTH_WAYS
 def test_final_statement_that_fails(answer: Answer, hook: CortexHook, rows: Rows) -> None:
     """What was paid for is not thrown away if the destination cannot be made: a retry goes on from there."""
-    count = Answers._count  # noqa: SLF001 - what comes just before
+    count = TableAnswering._count  # noqa: SLF001 - what comes just before
 
-    def taken(answers: Answers) -> Any:
+    def taken(answers: TableAnswering) -> Any:
         hook.run("CREATE TABLE IF NOT EXISTS answers (x INT)")
         return count(answers)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Answers, "_count", taken)
+        patch.setattr(TableAnswering, "_count", taken)
         first = answer()
     assert first.state == "failed"
     assert len(tables(hook)) == 3
@@ -481,7 +481,7 @@ def test_next_try_goes_on(
         def away(*_: Any, **__: Any) -> None:
             raise OSError("the machine died")
 
-        patch.setattr("airflow_provider_cortex.answers.Answers.finish", away)
+        patch.setattr("airflow_provider_cortex.tasks.answer_table.TableAnswering.finish", away)
         first = answer(facts={"store": None})
     assert first.state == "up_for_retry"
     second = answer(facts={"again": first})
@@ -643,7 +643,7 @@ def test_kill_in_the_triggerer(hook: CortexHook, lights: None, cortex_emulator: 
 
 
 @pytest.mark.parametrize(
-    "payload", [None, {}, {"kind": "query_over"}, {"kind": "finished", "job": "{}"}]
+    "payload", [None, {}, {"kind": "query_finished"}, {"kind": "finished", "job": "{}"}]
 )
 def test_foreign_event(payload: object) -> None:
     """An event that nobody here wrote is no success."""

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cortex.client import CortexClient
-from airflow_provider_cortex.cortex.session import Session
+from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.emulator import Emulator, Life
-from airflow_provider_cortex.errors import RefusedError
+from airflow_provider_cortex.errors import RejectedError
 from airflow_provider_cortex.triggers import CortexFineTuneTrigger, offset
+from airflow_provider_cortex.waiting.shared_client import SharedClient
 from tests.clock import Clock, KilledError, client_threads, wait_until
 from tests.worker import fire, stored
 from tests.xcoms import XComs
@@ -451,8 +451,8 @@ def test_client_tells_refusals(cortex_emulator: Emulator, connection: str) -> No
 
     async def main() -> None:
         with (
-            CortexClient.shared(Session()) as client,
-            pytest.raises(RefusedError, match="ft_gone"),
+            SharedClient.shared(SessionSettings()) as client,
+            pytest.raises(RejectedError, match="ft_gone"),
         ):
             await client.describe("ft_gone")
 

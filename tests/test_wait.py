@@ -9,13 +9,13 @@ from typing import Any, cast
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
-from airflow_provider_cortex.cortex.statements import Call
+from airflow_provider_cortex.cortex.sql import Call
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.emulator.job import Job
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
 from airflow_provider_cortex.triggers import CortexFineTuneTrigger, CortexQueryTrigger
-from airflow_provider_cortex.wait import IS_NOTED
+from airflow_provider_cortex.waiting.wait import IS_NOTED
 from tests.clock import Clock
 from tests.worker import Instance, Trigger, fire, stored
 from tests.xcoms import XComs

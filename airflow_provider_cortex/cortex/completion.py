@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from airflow_provider_cortex.cortex.answer import decode, decode_object
-from airflow_provider_cortex.cortex.statements import Call, json_text, text, written
-from airflow_provider_cortex.cortex.values import is_number
+from airflow_provider_cortex.cortex.arguments import is_number
+from airflow_provider_cortex.cortex.json_decoding import decode, decode_object
+from airflow_provider_cortex.cortex.sql import Call, json_text, text, written
 from airflow_provider_cortex.errors import (
     AnswerTooLargeError,
     ArgumentError,
     CompletionError,
-    EmptyError,
+    EmptyArgumentError,
     UnreadableAnswerError,
     excerpt,
 )
@@ -25,12 +25,12 @@ COMPLETION_FUNCTIONS: tuple[str, ...] = get_args(CompletionFunction)
 Prompt = str | Sequence[str] | Sequence[Mapping[str, Any]]
 """A text; a list of texts, each to be answered by itself; or a conversation of messages."""
 
-NOTHING = "nothing (NULL)"
+NULL_ANSWER = "nothing (NULL)"
 
 EACH = "item.value::VARCHAR"
 """One of a list of prompts, in the statement that asks them all."""
 
-LARGEST = 49_344
+MAX_XCOM_BYTES = 49_344
 """Bytes: what Airflow allowed an XCom at most, as long as it did (``MAX_XCOM_SIZE``); a database bears more, badly."""
 
 TOKENS = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -157,7 +157,7 @@ class Question:
 
     def _read(self, cell: object) -> Completion:
         if cell is None:
-            raise CompletionError(self.model, NOTHING)
+            raise CompletionError(self.model, NULL_ANSWER)
         if self.function == "AI_COMPLETE":
             answer = _with_error_details(cell, self.model)
             is_long = self.with_usage
@@ -204,7 +204,7 @@ def prompt(argument: str, value: object) -> Prompt:
     if isinstance(value, str):
         return text(argument, _said(argument, value))
     if not isinstance(value, Iterable) or isinstance(value, Mapping | bytes | bytearray):
-        raise EmptyError(argument, value)
+        raise EmptyArgumentError(argument, value)
     items = [_as_text(item) for item in value]
     if not items:
         raise ArgumentError(argument, value, "is an empty list: there is nothing to ask.")
@@ -239,8 +239,8 @@ def check_size(answer: object) -> None:
     :raises AnswerTooLargeError: if it is larger.
     """
     size = len(json.dumps(answer, default=str).encode())
-    if size > LARGEST:
-        raise AnswerTooLargeError(size, LARGEST)
+    if size > MAX_XCOM_BYTES:
+        raise AnswerTooLargeError(size, MAX_XCOM_BYTES)
 
 
 def _as_text(value: Any) -> Any:
@@ -250,7 +250,7 @@ def _as_text(value: Any) -> Any:
 
 def _said(argument: str, value: str) -> str:
     if value.strip() in {"", "None"}:
-        raise EmptyError(argument, value)
+        raise EmptyArgumentError(argument, value)
     return value
 
 
@@ -267,7 +267,7 @@ def _with_error_details(cell: object, model: str) -> object:
         raise UnreadableAnswerError("which should have a value or an error", cell)
     _raise_error(record, model)
     if record.get("value") is None:
-        raise CompletionError(model, NOTHING)
+        raise CompletionError(model, NULL_ANSWER)
     return record["value"]
 
 

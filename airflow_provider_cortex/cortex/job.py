@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from airflow_provider_cortex.cortex.answer import decode, decode_object
+from airflow_provider_cortex.cortex.json_decoding import decode, decode_object
 from airflow_provider_cortex.errors import (
     FineTuneCancelledError,
     FineTuneFailedError,
@@ -142,7 +142,7 @@ class FineTuneJob:
         )
 
     @property
-    def is_over(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether nothing more will happen to this job."""
         return self.status.is_terminal
 
@@ -162,6 +162,29 @@ class FineTuneJob:
         if self.created_on is None or self.finished_on is None:
             return None
         return (self.finished_on - self.created_on).total_seconds()
+
+    @property
+    def status_text(self) -> str:
+        """The status; an unknown one as Cortex wrote it."""
+        return self.reported_status if self.status is JobStatus.UNKNOWN else self.status.value
+
+    @property
+    def state(self) -> str:
+        """Status and progress: ``IN_PROGRESS 33 %``."""
+        if self.progress is None:
+            return self.status_text
+        return f"{self.status_text} {self.progress * 100:.0f} %"
+
+    def seconds_left(self, *, now: float) -> float | None:
+        """
+        Return the seconds until a running job ends if it goes on at its speed; None if unknown.
+
+        :param now: epoch seconds.
+        """
+        if self.is_finished or self.created_on is None or not self.progress:
+            return None
+        elapsed = max(0.0, now - self.created_on.timestamp())
+        return elapsed * (1 - self.progress) / self.progress
 
     def to_dict(self) -> dict[str, Any]:
         """Return the whole answer, unknown fields and all, ready for JSON."""

@@ -147,7 +147,7 @@ class _Course:
     met: int = 0
     """How many requests it could have struck."""
 
-    def is_over(self, now: float) -> bool:
+    def is_finished(self, now: float) -> bool:
         return self.left <= 0 or now >= self.until
 
     def strikes(self) -> bool:
@@ -183,7 +183,7 @@ class Faults:
         """Give those that may strike still."""
         with self._lock:
             now = self._clock()
-            return iter([course.fault for course in self._courses if not course.is_over(now)])
+            return iter([course.fault for course in self._courses if not course.is_finished(now)])
 
     def add(
         self,
@@ -254,7 +254,7 @@ class Faults:
             for course in self._courses:
                 if (
                     course.fault.is_for(place, what)
-                    and not course.is_over(now)
+                    and not course.is_finished(now)
                     and course.strikes()
                 ):
                     self._struck.append(course.fault)

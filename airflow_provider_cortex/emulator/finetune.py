@@ -90,7 +90,7 @@ class Finetune:
 
     def _cancel(self, job_id: str) -> str:
         # Guess: cancelling a job that is over changes nothing and says the same.
-        if not self.jobs.is_over(job_id):
+        if not self.jobs.is_finished(job_id):
             self.jobs.cancel(job_id)
         return f"Canceled Cortex Fine-tuning job: {job_id}"
 

@@ -148,7 +148,7 @@ class Jobs:
                     return True
         return False
 
-    def is_over(self, job_id: str) -> bool:
+    def is_finished(self, job_id: str) -> bool:
         with self._lock:
             return self._course(job_id).state(now=self._now()).finished_on is not None
 

@@ -24,19 +24,22 @@ from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_vi
 from fastapi import Depends, FastAPI, HTTPException, Response
 from fastapi.concurrency import run_in_threadpool
 
+from airflow_provider_cortex.airflow_api.settings import (
+    jobs_page_conn_ids,
+    jobs_page_refresh_seconds,
+)
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.page.account import Account, View
-from airflow_provider_cortex.page.tasks import tasks_of
-from airflow_provider_cortex.settings import jobs_page_conn_ids, jobs_page_refresh_seconds
+from airflow_provider_cortex.page.account_jobs import AccountJobs, AccountView
+from airflow_provider_cortex.page.job_tasks import tasks_of
 
 PATIENCE = 5.0
 """Seconds for which the answer about a job waits for Snowflake, if nothing is known of it."""
 
 FRESH = "no-store"
-FOR_GOOD = "private, max-age=31536000, immutable"
+NOT_RETRIED = "private, max-age=31536000, immutable"
 """For a file whose address tells which version of it there is."""
 
-ASSETS = files("airflow_provider_cortex.page").joinpath("assets")
+ASSETS = files("airflow_provider_cortex.page").joinpath("static")
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}
 
 HEADERS = {
@@ -54,7 +57,7 @@ def create_app() -> FastAPI:
     """Return the page's application, for the connections that Airflow's configuration names."""
     refresh_seconds = jobs_page_refresh_seconds()
     accounts = {
-        conn_id: Account(conn_id, refresh_seconds=refresh_seconds)
+        conn_id: AccountJobs(conn_id, refresh_seconds=refresh_seconds)
         for conn_id in jobs_page_conn_ids()
     }
     assets = {file.name: file.read_bytes() for file in ASSETS.iterdir()}
@@ -87,7 +90,7 @@ def create_app() -> FastAPI:
             raise HTTPException(404, f"The page has no {name}.")
         media_type = MEDIA_TYPES[f".{name.rpartition('.')[2]}"]
         # While Airflow is being upgraded, the page may have come from another process.
-        keep = FOR_GOOD if of_version == version else FRESH
+        keep = NOT_RETRIED if of_version == version else FRESH
         return _response(assets[name], media_type, keep=keep)
 
     @app.get("/api/jobs")
@@ -108,7 +111,7 @@ def create_app() -> FastAPI:
     return app
 
 
-async def _find(account: Account | None, job_id: str) -> FineTuneJob | None:
+async def _find(account: AccountJobs | None, job_id: str) -> FineTuneJob | None:
     """Return a job; Snowflake may have to be asked for it, if another process was asked for the list."""
     if account is None:
         return None
@@ -127,7 +130,7 @@ def _tasks(job: FineTuneJob, user: BaseUser) -> list[dict[str, Any]]:
     return tasks_of(job, dag_ids=dag_ids)
 
 
-def _told(view: View) -> str:
+def _told(view: AccountView) -> str:
     """Return what the browser is told of an account, as JSON; moments are epoch milliseconds."""
     head = {
         "conn_id": view.conn_id,

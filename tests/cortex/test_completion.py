@@ -245,8 +245,8 @@ def test_prompt_of_any_sequence() -> None:
 
 def test_size() -> None:
     """An answer that is too large for an XCom is refused, and it is said what to do."""
-    completion.check_size("x" * (completion.LARGEST - 2))  # and two quotes
+    completion.check_size("x" * (completion.MAX_XCOM_BYTES - 2))  # and two quotes
     with pytest.raises(AnswerTooLargeError):
-        completion.check_size("x" * (completion.LARGEST - 1))
+        completion.check_size("x" * (completion.MAX_XCOM_BYTES - 1))
     with pytest.raises(AnswerTooLargeError, match=r"49,402 bytes.*CortexCompleteTableOperator"):
         completion.check_size("x" * 49_400)

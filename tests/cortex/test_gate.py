@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_cortex.cortex import gate
+from airflow_provider_cortex.cortex.arguments import number
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.cortex.values import number
 from airflow_provider_cortex.errors import ArgumentError, GateError
 
 

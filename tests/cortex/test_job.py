@@ -19,7 +19,7 @@ from airflow_provider_cortex.errors import (
     excerpt,
 )
 
-ANSWERS = Path(__file__).parent / "answers"
+ANSWERS = Path(__file__).parent / "records"
 
 
 def published(name: str) -> str:
@@ -38,7 +38,7 @@ def test_every_column_of_the_page_has_a_field() -> None:
 
     assert job.id == "ft_6556e15c-8f12-4d94-8cb0-87e6f2fd2299"
     assert job.status is JobStatus.SUCCESS
-    assert job.is_over
+    assert job.is_finished
     assert job.progress == 1.0
     assert job.error is None
     assert job.base_model == "mistral-7b"
@@ -67,7 +67,7 @@ def test_older_page() -> None:
 def test_running_job() -> None:
     """A running job tells little, and that is enough."""
     job = FineTuneJob.parse(published("describe_in_progress"))
-    assert (job.status, job.progress, job.is_over) == (JobStatus.IN_PROGRESS, 0.333, False)
+    assert (job.status, job.progress, job.is_finished) == (JobStatus.IN_PROGRESS, 0.333, False)
 
 
 def test_failed_job_tells_why() -> None:
@@ -186,7 +186,7 @@ def test_status_in_any_case(text: str, status: JobStatus) -> None:
 
 def test_unknown_status_is_not_the_end() -> None:
     """A status newer than this package keeps a wait going."""
-    assert not parse(status="PAUSED").is_over
+    assert not parse(status="PAUSED").is_finished
 
 
 @pytest.mark.parametrize("wrap", [str, json.loads, json.dumps], ids=["text", "object", "twice"])

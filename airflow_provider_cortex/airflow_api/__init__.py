@@ -1,0 +1,1 @@
+"""Airflow's own APIs: versions, configuration, metrics and the Snowflake provider's session."""

@@ -1,0 +1,1 @@
+"""What this package's operators and sensors share on Airflow's side."""

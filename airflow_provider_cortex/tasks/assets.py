@@ -1,0 +1,61 @@
+"""Tell Airflow of a new model, so that whatever is scheduled on it runs: an asset, a dataset on Airflow 2."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import Asset, AssetAlias
+
+from airflow_provider_cortex.cortex.job import FineTuneJob
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_cortex.tasks.base import CortexTask
+
+
+def emit(task: CortexTask, context: Context, job: FineTuneJob, model: str) -> None:
+    """
+    Let the outlets of a task tell of the model that its job has made.
+
+    An ``AssetAlias`` gets an event for ``snowflake://account/database/schema/model``. An ``Asset`` has an event
+    anyhow, and the address that its author gave it: that event is told which model it is about.
+
+    Nothing is raised: the model was paid for, and is there.
+    """
+    outlets = [outlet for outlet in task.outlets if isinstance(outlet, Asset | AssetAlias)]
+    if not outlets:
+        return
+    try:
+        _emit(outlets, task, context, job, model)
+    except Exception as error:  # noqa: BLE001 - a secrets backend or an Airflow in trouble raise what they like
+        task.log.warning("No asset event for model %s: %s", model, error)
+
+
+def _emit(
+    outlets: list[Any], task: CortexTask, context: Context, job: FineTuneJob, model: str
+) -> None:
+    extra = _extra(job, model)
+    events = context["outlet_events"]
+    for outlet in outlets:
+        if isinstance(outlet, Asset):
+            events[outlet].extra = {**events[outlet].extra, **extra}
+    aliases = [outlet for outlet in outlets if isinstance(outlet, AssetAlias)]
+    if aliases:
+        asset = Asset(task.cortex_hook(context).place().uri(model))
+        for alias in aliases:
+            events[alias].add(asset, extra=extra)
+        task.log.info("Asset event for %s", asset.uri)
+
+
+def _extra(job: FineTuneJob, model: str) -> dict[str, Any]:
+    """Return what an event tells of a model: null for what Cortex did not report; *duration* in seconds."""
+    return {
+        "model": model,
+        "base_model": job.base_model,
+        "finetune_job_id": job.id,
+        "training_loss": job.training_loss,
+        "validation_loss": job.validation_loss,
+        "trained_tokens": job.trained_tokens,
+        "duration": job.seconds,
+    }

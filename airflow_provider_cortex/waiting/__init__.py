@@ -1,0 +1,1 @@
+"""When to poll, when to stop, and what a wait shares and stores."""
