@@ -68,7 +68,7 @@ compat-clients: .compat/clients/made
 bench: $(ENVIRONMENT) ## measure what waiting costs, and write benchmarks/RESULTS.md
 	@.venv/bin/python -m benchmarks $(if $(SMALL),--small)
 
-soak: $(ENVIRONMENT) ## let 500 waits come and go for MINUTES=10, and see that nothing grows
+soak: $(ENVIRONMENT) ## run 500 waits for MINUTES=10, and check that nothing grows
 	@.venv/bin/python -m benchmarks.soak --minutes $(MINUTES)
 
 cluster: .compat/cluster/made ## wait for many jobs on a cluster of processes, with chaos

@@ -1,4 +1,8 @@
-"""``python -m airflow_provider_cortex jobs …``: what ``airflow cortex jobs …`` is on Airflow 3.2 and later."""
+"""
+``python -m airflow_provider_cortex jobs …``, for every Airflow version.
+
+Airflow 3.2 and later have the same commands as ``airflow cortex jobs …``.
+"""
 
 from __future__ import annotations
 
@@ -11,47 +15,47 @@ from airflow.cli.cli_config import CLICommand, GroupCommand
 from airflow_provider_cortex.cli.definition import get_cli_commands
 
 if TYPE_CHECKING:
-    # It has no public name.
+    # argparse has no public name for it.
     from argparse import _SubParsersAction
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command."""
-    parsed = parser().parse_args(arguments)
+    parsed = get_parser().parse_args(arguments)
     parsed.func(parsed)
 
 
-def parser() -> ArgumentParser:
-    """Return a parser of the same commands and arguments."""
+def get_parser() -> ArgumentParser:
+    """Return a parser with the commands and arguments of ``airflow cortex``."""
     (cortex,) = get_cli_commands()
-    top = ArgumentParser(prog="python -m airflow_provider_cortex", description=cortex.help)
-    _nest(top, cortex)
-    return top
+    parser = ArgumentParser(prog="python -m airflow_provider_cortex", description=cortex.help)
+    _fill(parser, cortex)
+    return parser
 
 
-def _nest(above: ArgumentParser, command: CLICommand) -> None:
-    """Give a parser what its command has: arguments, or commands of its own."""
+def _fill(parser: ArgumentParser, command: CLICommand) -> None:
+    """Add a command's arguments or subcommands to its parser."""
     if isinstance(command, GroupCommand):
-        below = above.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
-        _add(below, command.subcommands)
+        subparsers = parser.add_subparsers(dest="subcommand", metavar="COMMAND", required=True)
+        _add_commands(subparsers, command.subcommands)
         return
     for argument in command.args:
-        argument.add_to_parser(above)
-    above.set_defaults(func=command.func)
+        argument.add_to_parser(parser)
+    parser.set_defaults(func=command.func)
 
 
-def _add(parsers: _SubParsersAction[ArgumentParser], commands: Iterable[CLICommand]) -> None:
+def _add_commands(
+    subparsers: _SubParsersAction[ArgumentParser], commands: Iterable[CLICommand]
+) -> None:
     for command in commands:
-        _nest(
-            parsers.add_parser(
-                command.name,
-                help=command.help,
-                description=command.description or command.help,
-                epilog=command.epilog,
-                formatter_class=RawDescriptionHelpFormatter,
-            ),
-            command,
+        parser = subparsers.add_parser(
+            command.name,
+            help=command.help,
+            description=command.description or command.help,
+            epilog=command.epilog,
+            formatter_class=RawDescriptionHelpFormatter,
         )
+        _fill(parser, command)
 
 
 if __name__ == "__main__":

@@ -2,127 +2,123 @@
 Everything this package raises on purpose.
 
 CortexError
-├── ArgumentError            an argument is of no use
-│   ├── EmptyArgumentError           it says nothing where something is needed
-│   ├── QueryError           it is a query that does not give what Cortex needs
-│   └── UnsupportedValueError      it is nothing that can be sent as it is
-├── UnreadableAnswerError    Cortex answered, but not in a shape we know
-├── MissingModelError        the job succeeded, but Cortex did not name its model
-├── UnreachableError         trouble that passes: network, overload, a session that ended
-├── RejectedError             Snowflake said no, and would say so again
-├── ConnectionNotFoundError        Airflow found no such connection
-├── ContactLostError         no usable answer for longer than the contact budget
-├── FineTuneExistsError      the job that was to be started is there already
-├── FineTuneFinishedError        the job that was to be cancelled is over
-├── FineTuneFailedError      the job ended in ERROR
-├── FineTuneCancelledError   somebody cancelled the job
-├── FineTuneTimeoutError     we stopped waiting; the job may still be running
-├── FineTuneStalledError     the job stood still, and we stopped waiting; it may still be running
-├── GateError                the job made a model that is not good enough
-├── UnknownNamespaceError            nobody can tell where in Snowflake a name belongs
-├── CompletionError          the model gave no answer
-├── AnswerTooLargeError      the answer is more than Airflow's XCom should carry
-├── TooManyErrorsError       the model gave no answer to more rows than is borne
-├── QueryFailedError         a statement that ran by itself failed, or was cancelled
-├── QueryTimeoutError        we stopped waiting for it
-├── QueryLostError           no news of it for longer than the contact budget
-├── TriggerCrashedError        a deferred task's trigger is no more
-└── TriggerEventError        a deferred task resumed with an event we did not send
+├── ArgumentError              an argument is invalid
+│   ├── EmptyArgumentError         it is empty
+│   ├── QueryError                 it is a query that Cortex cannot use
+│   └── UnsupportedValueError      it cannot be sent to Snowflake
+├── UnreadableAnswerError      Cortex answered in an unknown form
+├── MissingModelError          the job succeeded, but Cortex named no model
+├── UnreachableError           a transient error: network, overload, an expired session
+├── RejectedError              a permanent error: Snowflake would reject the same call again
+├── ConnectionNotFoundError    Airflow finds no such connection
+├── ContactLostError           no usable answer for longer than the contact budget
+├── FineTuneExistsError        the task has already started its job
+├── FineTuneFinishedError      the job to cancel has already finished
+├── FineTuneFailedError        the job ended in ERROR
+├── FineTuneCancelledError     the job was cancelled
+├── FineTuneTimeoutError       the wait timed out; the job may still be running
+├── FineTuneStalledError       the job made no progress; it may still be running
+├── GateError                  the job's model does not meet a limit
+├── UnknownNamespaceError      the account, database or schema of a name is unknown
+├── CompletionError            the model gave no answer
+├── AnswerTooLargeError        the answer is too large for an XCom
+├── TooManyErrorsError         more rows than allowed have no answer
+├── QueryFailedError           an asynchronous query failed or was cancelled
+├── QueryTimeoutError          the wait for an asynchronous query timed out
+├── QueryLostError             no usable answer about it for longer than the contact budget
+├── TriggerCrashedError        the trigger of a deferred task crashed
+└── TriggerEventError          a deferred task resumed with an unknown event
 
 None of them is an Airflow exception: an Airflow task fails, and may be retried, on any of them.
-Where Airflow has to behave differently, the sensor and the operators translate.
+Where Airflow has to behave differently, the sensors and operators translate them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-LONGEST_EXCERPT = 300
+Missed = tuple[str, float | None, float]
+"""A figure's name, the figure that Cortex reported (None if it reported none), and the limit."""
+
+MAX_EXCERPT_CHARACTERS = 300
 
 
 def excerpt(value: object) -> str:
-    """Return what somebody else wrote as one line of bounded length, with its size told if cut."""
+    """Return foreign text as one line of limited length; shortened text states its length."""
     text = " ".join((value if isinstance(value, str) else repr(value)).split())
-    if len(text) <= LONGEST_EXCERPT:
+    if len(text) <= MAX_EXCERPT_CHARACTERS:
         return text
-    return f"{text[:LONGEST_EXCERPT]}… ({len(text)} characters)"
-
-
-def error_text(code: str | None, message: str) -> str:
-    """Return why a job failed, in Cortex's own words."""
-    return f"{code}: {message}" if code else message
+    return f"{text[:MAX_EXCERPT_CHARACTERS]}… ({len(text)} characters)"
 
 
 def cancel_job_sql(job_id: str) -> str:
-    """Return what cancels a job by hand."""
+    """Return the statement with which a user can cancel a job."""
     return f"SELECT SNOWFLAKE.CORTEX.FINETUNE('CANCEL', '{job_id}')"
 
 
 def cancel_query_sql(query_id: str) -> str:
-    """Return what cancels a statement by hand."""
+    """Return the statement with which a user can cancel a query."""
     return f"SELECT SYSTEM$CANCEL_QUERY('{query_id}')"
 
 
 class CortexError(Exception):
-    """The root: catch this to catch everything this package raises on purpose."""
+    """
+    The root: catch this to catch everything this package raises on purpose.
+
+    Its text is *summary* and *advice*. Callers outside of Airflow show *summary* alone.
+
+    :param summary: what happened, and to which job.
+    :param advice: what the user of an Airflow task can do next.
+    """
+
+    def __init__(self, summary: str, advice: str = "") -> None:
+        self.summary = summary
+        super().__init__(f"{summary} {advice}" if advice else summary)
 
 
 class ArgumentError(CortexError):
-    """
-    An argument is of no use.
+    """An argument is invalid. Attributes: *argument*, its name; *value*, its rendered value."""
 
-    Attributes: *argument*, its name; *value*, what it rendered to.
-    """
-
-    def __init__(self, argument: str, value: object, message: str) -> None:
-        self.argument = argument
-        self.value = value
-        super().__init__(f"{argument} {message}")
+    def __init__(self, argument: str, value: object, problem: str, advice: str = "") -> None:
+        self.argument, self.value = argument, value
+        super().__init__(f"{argument} {problem}", advice)
 
 
 class EmptyArgumentError(ArgumentError):
-    """
-    An argument says nothing where something is needed.
-
-    Attribute: *source*, how it stands in the DAG file, if that is known.
-    """
+    """An argument is empty. Attribute: *source*, how the DAG file has it, None if unknown."""
 
     def __init__(self, argument: str, value: object, source: str | None = None) -> None:
         self.source = source
         is_text = value is None or isinstance(value, str)
-        # A value that is no text may be a long one, and not meant for a log.
-        found = repr(value) if is_text else f"a value of type {type(value).__name__}"
-        gave = f"{excerpt(source)!r} gave {found}" if source else f"it is {found}"
-        # Only what says nothing may be another task's fault.
-        hint = (
-            " If another task should have pushed it: did that task run, succeed, and push one value under this"
-            " key?"
+        # Any other value may be long or confidential, so the message does not quote it.
+        got = repr(value) if is_text else f"a value of type {type(value).__name__}"
+        origin = f" from {excerpt(source)!r}" if source else ""
+        # Only an empty value can mean that another task pushed nothing.
+        advice = (
+            "If another task should have pushed it, check that this task ran, succeeded, and pushed"
+            " one value under this key."
         )
         super().__init__(
-            argument, value, f"must be text that is not empty, and {gave}.{hint * is_text}"
+            argument, value, f"must be non-empty text; got {got}{origin}.", advice * is_text
         )
 
 
 class QueryError(ArgumentError):
-    """An argument is a query that does not give what Cortex needs. The query is not told: it may be long."""
+    """An argument is a query that Cortex cannot use. The query may be long: it is not quoted."""
 
     def __init__(self, argument: str, problem: str) -> None:
         super().__init__(argument, None, problem)
 
 
 class UnsupportedValueError(ArgumentError):
-    """
-    An argument is nothing that can be sent as it is.
-
-    Its value is not told: it may be a long one, and not meant for a log.
-    """
+    """An argument cannot be sent to Snowflake. It may be confidential: it is not quoted."""
 
     def __init__(self, argument: str, value: object, problem: str) -> None:
-        super().__init__(argument, value, f"cannot be sent to Snowflake as it is: {problem}")
+        super().__init__(argument, value, f"cannot be sent to Snowflake: {problem}")
 
 
 class UnreadableAnswerError(CortexError):
-    """Cortex answered, but not in a shape we know."""
+    """Cortex answered in an unknown form. Attribute: *problem*, such as "which is not JSON"."""
 
     def __init__(self, problem: str, answer: object) -> None:
         self.problem = problem
@@ -131,7 +127,7 @@ class UnreadableAnswerError(CortexError):
 
 
 class MissingModelError(CortexError):
-    """The job succeeded, but Cortex did not name its model."""
+    """The job succeeded, but Cortex named no model."""
 
     def __init__(self, job_id: str, answer: object) -> None:
         self.job_id = job_id
@@ -142,70 +138,68 @@ class MissingModelError(CortexError):
 
 
 class UnreachableError(CortexError):
-    """Trouble that passes: the same call may well succeed a minute later."""
+    """A transient error: the same call may succeed a minute later."""
 
 
 class RejectedError(CortexError):
-    """Snowflake said no, and would say so again."""
+    """A permanent error: Snowflake would reject the same call again."""
 
     @property
     def said(self) -> str:
-        """Snowflake's own words, if it was Snowflake."""
+        """Snowflake's own message, if the error came from Snowflake."""
         return excerpt(str(self.__cause__ or self))
 
 
 class ConnectionNotFoundError(CortexError):
     """
-    Airflow found no such connection.
+    Airflow finds no such connection.
 
-    It may be a wrong id; but Airflow says the same when it could not ask its database or a secrets
-    backend just then, so a retry may help.
+    The id may be wrong. Airflow reports the same when its database or secrets backend did not
+    answer, so a retry may help.
     """
 
     def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
-        super().__init__(f"Airflow finds no connection {conn_id!r} (snowflake_conn_id)")
+        super().__init__(f"Airflow finds no connection {conn_id!r}", "(snowflake_conn_id)")
 
 
 class ContactLostError(CortexError):
     """
     No usable answer for longer than the contact budget.
 
-    Attributes: *job_id*; *waited*, seconds for which there was none; *reason*, what went wrong
-    last; *last_seen*, what was known of the job before.
+    Attributes: *job_id*; *waited*, seconds without a usable answer; *reason*, the last error;
+    *last_seen*, the last known state.
     """
 
     def __init__(self, job_id: str, waited: float, reason: str, last_seen: str) -> None:
-        self.job_id = job_id
-        self.waited = waited
-        self.reason = reason
-        self.last_seen = last_seen
+        self.job_id, self.waited, self.reason, self.last_seen = job_id, waited, reason, last_seen
         super().__init__(
             f"Lost contact with fine-tuning job {job_id}: no usable answer for {waited:.0f} s"
-            f" (last: {reason}). Last known state: {last_seen}. It may still be running: a retry of"
-            " this task takes up the wait again."
+            f" (last: {reason}). Last known state: {last_seen}. It may still be running.",
+            "A retry of this task resumes the wait.",
         )
 
 
 class FineTuneExistsError(CortexError):
-    """The job that was to be started is there already."""
+    """The task has already started its job, and its *if_exists* is "fail"."""
 
     def __init__(self, job_id: str, state: str) -> None:
         self.job_id = job_id
         super().__init__(
-            f"Fine-tuning job {job_id} ({state}) is what this task was to start, and if_exists is"
-            ' "fail": wait for that one, or cancel it, or say if_exists="create" to pay for another.'
+            f"This task has already started fine-tuning job {job_id} ({state}), and its if_exists"
+            ' is "fail".',
+            'Wait for that job, cancel it, or set if_exists="create" to pay for another one.',
         )
 
 
 class FineTuneFinishedError(CortexError):
-    """The job that was to be cancelled is over."""
+    """The job to cancel has already finished."""
 
     def __init__(self, job_id: str, state: str) -> None:
         self.job_id = job_id
         super().__init__(
-            f"Fine-tuning job {job_id} cannot be cancelled: it is over ({state}), and fail_if_over is"
-            " set."
+            f"Cannot cancel fine-tuning job {job_id}: it has finished ({state}), and fail_if_over"
+            " is set."
         )
 
 
@@ -213,152 +207,126 @@ class FineTuneFailedError(CortexError):
     """The job ended in ERROR."""
 
     def __init__(self, job_id: str, code: str | None, message: str) -> None:
-        self.job_id = job_id
-        self.code = code
-        self.message = message
-        super().__init__(
-            f"Fine-tuning job {job_id} failed. Cortex says: {error_text(code, message)}"
-        )
+        self.job_id, self.code, self.message = job_id, code, message
+        text = f"{code}: {message}" if code else message
+        super().__init__(f"Fine-tuning job {job_id} failed. Cortex says: {text}")
 
 
 class FineTuneCancelledError(CortexError):
-    """Somebody cancelled the job."""
+    """The job was cancelled."""
 
     def __init__(self, job_id: str) -> None:
         self.job_id = job_id
         super().__init__(
-            f"Fine-tuning job {job_id} was cancelled. Start a new one if it is needed."
+            f"Fine-tuning job {job_id} was cancelled.", "If it is still needed, start a new one."
         )
 
 
 class FineTuneTimeoutError(CortexError):
     """
-    We stopped waiting; the job may still be running.
+    The wait timed out; the job may still be running.
 
     Attributes: *job_id*; *waited*, seconds; *last_seen*, the last known state.
     """
 
     def __init__(self, job_id: str, waited: float, last_seen: str) -> None:
-        self.job_id = job_id
-        self.waited = waited
-        self.last_seen = last_seen
+        self.job_id, self.waited, self.last_seen = job_id, waited, last_seen
         super().__init__(
             f"Stopped waiting for fine-tuning job {job_id} after {waited:.0f} s. Last known state:"
-            f" {last_seen}. It may still be running, and costing: wait longer (timeout,"
-            f" execution_timeout), or cancel it with {cancel_job_sql(job_id)}."
+            f" {last_seen}. It may still be running and costing money.",
+            "Increase timeout or execution_timeout to wait longer, or cancel the job with"
+            f" {cancel_job_sql(job_id)}.",
         )
 
 
 class FineTuneStalledError(CortexError):
     """
-    The job stood still, and we stopped waiting; it may still be running.
+    The job made no progress for too long; it may still be running.
 
-    Attributes: *job_id*; *waited*, seconds without a change; *since*, the moment from which on none was seen, as
-    ISO 8601 has it; *last_seen*, the last known state.
+    Attributes: *job_id*; *waited*, seconds without a change; *since*, when the last change was
+    seen, in ISO 8601; *last_seen*, the last known state.
     """
 
     def __init__(self, job_id: str, waited: float, since: str, last_seen: str) -> None:
-        self.job_id = job_id
-        self.waited = waited
-        self.since = since
-        self.last_seen = last_seen
+        self.job_id, self.waited, self.since, self.last_seen = job_id, waited, since, last_seen
         super().__init__(
-            f"Fine-tuning job {job_id} stands still: no change of status or progress for {waited:.0f} s, since"
-            f" {since}. Last known state: {last_seen}. It may still be running, and costing: wait longer"
-            f" (stall_timeout), or cancel it with {cancel_job_sql(job_id)}."
+            f"Fine-tuning job {job_id} is stalled: its status and progress have not changed for"
+            f" {waited:.0f} s, since {since}. Last known state: {last_seen}. It may still be"
+            " running and costing money.",
+            "Increase stall_timeout to wait longer, or cancel the job with"
+            f" {cancel_job_sql(job_id)}.",
         )
 
 
 class GateError(CortexError):
     """
-    The job made a model that is not good enough to be handed on.
+    The job's model does not meet a limit, so it is not passed downstream.
 
-    Attributes: *job_id*; *model*, which exists all the same; *missed*, by the argument that set the limit:
-    the figure's name, what Cortex reported (None if it reported nothing), and the limit.
+    Attributes: *job_id*; *model*, which exists; *missed*, by the argument that sets the limit.
+
+    :param reasons: *missed* in words.
     """
 
-    def __init__(
-        self, job_id: str, model: str, missed: Mapping[str, tuple[str, float | None, float]]
-    ) -> None:
-        self.job_id = job_id
-        self.model = model
-        self.missed = dict(missed)
-        said = "; ".join(_missed(argument, *gap) for argument, gap in self.missed.items())
+    def __init__(self, job_id: str, model: str, missed: Mapping[str, Missed], reasons: str) -> None:
+        self.job_id, self.model, self.missed = job_id, model, dict(missed)
         super().__init__(
-            f"Fine-tuning job {job_id} made model {model}, which is not handed on: {said}. The model exists:"
-            " try it out by that name, raise the limit and clear this task, or drop the model and"
-            " train one with other data."
+            f"Model {model} of fine-tuning job {job_id} is not passed downstream: {reasons}.",
+            "The model exists. You can try it by that name, or raise the limit and clear this task,"
+            " or drop the model and train another one with other data.",
         )
 
 
-def _missed(argument: str, figure: str, reported: float | None, limit: float) -> str:
-    """Return one figure and its limit in words."""
-    if reported is None:
-        return f"Cortex reported no {figure}, which {argument} limits to {_plain(limit)}"
-    return f"{figure} is {_plain(reported)}, above {argument}, {_plain(limit)}"
-
-
-def _plain(number: float) -> str:
-    """Return a number with all its digits, and without those that say nothing."""
-    return f"{number:.0f}" if number == int(number) else repr(number)
-
-
 class UnknownNamespaceError(CortexError):
-    """
-    Nobody can tell where in Snowflake a name belongs.
-
-    Attributes: *name*; *reason*, what is not known.
-    """
+    """The account, database or schema of *name* is unknown. Attribute: *reason*, why."""
 
     def __init__(self, name: str, reason: str) -> None:
-        self.name = name
-        self.reason = reason
-        super().__init__(f"cannot tell where in Snowflake {excerpt(name)!r} is: {reason}")
+        self.name, self.reason = name, reason
+        super().__init__(f"cannot complete the Snowflake name {excerpt(name)!r}: {reason}")
 
 
 class CompletionError(CortexError):
     """The model gave no answer."""
 
     def __init__(self, model: str, message: str) -> None:
-        self.model = model
-        self.message = message
+        self.model, self.message = model, message
         super().__init__(f"Model {model} gave no answer. Cortex says: {message}")
 
 
 class AnswerTooLargeError(CortexError):
-    """The answer is more than Airflow's XCom should carry. Attribute: *size*, in bytes of JSON."""
+    """The answer is too large for an XCom. Attribute: *size*, in bytes of JSON."""
 
     def __init__(self, size: int, limit: int) -> None:
         self.size = size
         super().__init__(
-            f"The answer takes {size:,} bytes, and an XCom should carry at most {limit:,}. Have"
-            " CortexCompleteTableOperator put the answers into a table, or set do_xcom_push=False."
+            f"The answer has {size:,} bytes, but an XCom should have at most {limit:,}.",
+            "Use CortexCompleteTableOperator to write the answers into a table, or set"
+            " do_xcom_push=False.",
         )
 
 
 class TooManyErrorsError(CortexError):
     """
-    The model gave no answer to more rows than is borne.
+    More rows than *max_error_rate* allows have no answer.
 
-    Attributes: *rows*; *errors*, how many of them have none; *commonest*, what went wrong most often.
+    Attributes: *rows*; *errors*, how many rows have no answer; *most_frequent*, the error that
+    occurred most often.
     """
 
     def __init__(
-        self, query_id: str | None, rows: int, errors: int, commonest: str, max_error_rate: float
+        self, query_id: str | None, rows: int, errors: int, most_frequent: str, max_rate: float
     ) -> None:
-        self.query_id = query_id
-        self.rows = rows
-        self.errors = errors
-        self.commonest = excerpt(commonest)
+        self.query_id, self.rows, self.errors = query_id, rows, errors
+        self.most_frequent = excerpt(most_frequent)
         super().__init__(
-            f"{errors:,} of {rows:,} rows have no answer, which is more than max_error_rate"
-            f" = {max_error_rate:g} allows: the destination is as it was. The commonest error:"
-            f" {self.commonest}. A retry asks, and pays for, all rows again."
+            f"{errors:,} of {rows:,} rows have no answer, more than max_error_rate"
+            f" = {max_rate:g} allows. The destination is unchanged. Most frequent error:"
+            f" {self.most_frequent}.",
+            "A retry asks, and pays for, all rows again.",
         )
 
 
 class QueryFailedError(CortexError):
-    """A statement that ran by itself failed, or was cancelled."""
+    """An asynchronous query failed or was cancelled."""
 
     def __init__(self, query_id: str, message: str) -> None:
         self.query_id = query_id
@@ -367,36 +335,35 @@ class QueryFailedError(CortexError):
 
 
 class QueryTimeoutError(CortexError):
-    """We stopped waiting for a statement. Attribute: *waited*, seconds."""
+    """The wait for an asynchronous query timed out. Attribute: *waited*, seconds."""
 
     def __init__(self, query_id: str, waited: float) -> None:
-        self.query_id = query_id
-        self.waited = waited
+        self.query_id, self.waited = query_id, waited
         super().__init__(
-            f"Stopped waiting for query {query_id} after {waited:.0f} s: execution_timeout has passed."
+            f"Stopped waiting for query {query_id} after {waited:.0f} s: execution_timeout has"
+            " passed."
         )
 
 
 class QueryLostError(CortexError):
     """
-    No news of a statement for longer than the contact budget.
+    No usable answer about an asynchronous query for longer than the contact budget.
 
-    Attributes: *waited*, seconds for which there was none; *reason*, what went wrong last.
+    Attributes: *waited*, seconds without a usable answer; *reason*, the last error.
     """
 
     def __init__(self, query_id: str, waited: float, reason: str) -> None:
-        self.query_id = query_id
-        self.waited = waited
-        self.reason = reason
+        self.query_id, self.waited, self.reason = query_id, waited, reason
         super().__init__(
-            f"Lost contact with query {query_id}: no usable answer for {waited:.0f} s (last: {reason}). It may"
-            f" still be running, and costing: {cancel_query_sql(query_id)} ends it."
+            f"Lost contact with query {query_id}: no usable answer for {waited:.0f} s (last:"
+            f" {reason}). It may still be running and costing money.",
+            f"Cancel it with {cancel_query_sql(query_id)}.",
         )
 
 
 class TriggerEventError(CortexError):
     """
-    A deferred task resumed with an event that this version of the package did not send.
+    A deferred task resumed with an event that this version of the package does not know.
 
     Attribute: *job_id*, None if the task waited for a query.
     """
@@ -404,20 +371,26 @@ class TriggerEventError(CortexError):
     def __init__(self, job_id: str | None, event: object) -> None:
         self.job_id = job_id
         self.event = excerpt(event)
-        what = "the query" if job_id is None else f"fine-tuning job {job_id}"
+        subject = "the query" if job_id is None else f"fine-tuning job {job_id}"
         super().__init__(
-            f"Cannot tell how {what} ended: the task resumed with an event that this package does not"
-            f" know: {self.event}. A retry of this task looks again."
+            f"The result of {subject} is unknown: the task resumed with an unknown event:"
+            f" {self.event}.",
+            "A retry of this task asks Snowflake again.",
         )
 
 
 class TriggerCrashedError(CortexError):
-    """A deferred task's trigger ended without an event: it crashed."""
+    """The trigger of a deferred task crashed and sent no event."""
 
     def __init__(self, job_id: str, reason: object) -> None:
         self.job_id = job_id
         self.reason = excerpt(reason)
         super().__init__(
-            f"The wait for fine-tuning job {job_id} broke off in the triggerer: {self.reason}. The job"
-            " may still be running: a retry of this task takes up the wait again."
+            f"The trigger that waited for fine-tuning job {job_id} crashed: {self.reason}. The job"
+            " may still be running.",
+            "A retry of this task resumes the wait.",
         )
+
+
+TRANSIENT_ERRORS = (UnreachableError, UnreadableAnswerError)
+"""Errors that a wait retries for a while: the next poll may succeed."""

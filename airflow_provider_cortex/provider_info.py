@@ -1,28 +1,66 @@
-"""What Airflow is told of this package when it looks for providers."""
+"""This package's entry in Airflow's list of providers."""
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any
 
 PACKAGE = "airflow-provider-cortex"
 INTEGRATION = "Snowflake Cortex fine-tuning"
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "batch_size": {
+        "description": (
+            "The most fine-tuning jobs that one statement describes, for a"
+            " triggerer or the jobs page."
+        ),
+        "version_added": "0.1.0",
+        "type": "integer",
+        "example": "50",
+        "default": "200",
+    },
+    "jobs_page_conn_ids": {
+        "description": (
+            "The ids of the Snowflake connections whose jobs are on the page"
+            ' "Cortex fine-tuning", separated by commas.'
+        ),
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": "snowflake_default,snowflake_eu",
+        "default": "snowflake_default",
+    },
+    "jobs_page_refresh_seconds": {
+        "description": (
+            "Seconds between two polls of an account by that page. A poll is one SHOW"
+            " and at most three DESCRIBE statements, however many people view the"
+            " page."
+        ),
+        "version_added": "0.1.0",
+        "type": "float",
+        "example": "60",
+        "default": "15",
+    },
+}
+"""The section ``[cortex]`` of Airflow's configuration. Defaults are text, as Airflow's schema demands."""
 
 
 def get_provider_info() -> dict[str, Any]:
     """
     Return this package's entry for ``airflow providers``.
 
-    Airflow checks it against its ``provider_info.schema.json`` at every start, and stops if it does
-    not fit; so what is optional and absent is left out, never None.
+    At each start Airflow validates it against its ``provider_info.schema.json``, and stops if it is
+    invalid: so optional fields are left out, never None.
     """
+    from importlib.metadata import version  # needed only when Airflow lists providers
+
     return {
         "package-name": PACKAGE,
         "name": INTEGRATION,
         "description": (
-            "Fine-tune models with Snowflake Cortex (CortexFineTuneOperator, CortexCancelFineTuneOperator), wait"
-            " for them (CortexFineTuneSensor, CortexFineTuneTrigger), use them (CortexCompleteOperator,"
-            " CortexCompleteTableOperator, CortexQueryTrigger), over ordinary Snowflake connections (CortexHook)."
+            "Fine-tune models with Snowflake Cortex (CortexFineTuneOperator,"
+            " CortexCancelFineTuneOperator), wait for them (CortexFineTuneSensor,"
+            " CortexFineTuneTrigger), and use them (CortexCompleteOperator,"
+            " CortexCompleteTableOperator, CortexQueryTrigger), over ordinary Snowflake"
+            " connections (CortexHook)."
         ),
         "versions": [version(PACKAGE)],
         "integrations": [
@@ -34,38 +72,8 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "config": {
             "cortex": {
-                "description": "How this package asks Snowflake Cortex, and what its jobs page shows.",
-                "options": {
-                    "batch_size": {
-                        "description": (
-                            "The most fine-tuning jobs that one statement asks for, of a triggerer or the jobs page."
-                        ),
-                        "version_added": "0.1.0",
-                        "type": "integer",
-                        "example": "50",
-                        "default": "200",
-                    },
-                    "jobs_page_conn_ids": {
-                        "description": (
-                            'The Snowflake connections whose accounts\' jobs are on the page "Cortex fine-tuning",'
-                            " by their ids, with commas in between."
-                        ),
-                        "version_added": "0.1.0",
-                        "type": "string",
-                        "example": "snowflake_default,snowflake_eu",
-                        "default": "snowflake_default",
-                    },
-                    "jobs_page_refresh_seconds": {
-                        "description": (
-                            "For how many seconds what that page knows is new enough: each look at an account is one"
-                            " SHOW and at most three DESCRIBE statements, however many people watch."
-                        ),
-                        "version_added": "0.1.0",
-                        "type": "float",
-                        "example": "60",
-                        "default": "15",
-                    },
-                },
+                "description": "Requests to Snowflake Cortex, and the jobs page.",
+                "options": OPTIONS,
             }
         },
         "cli": ["airflow_provider_cortex.cli.definition.get_cli_commands"],

@@ -1,30 +1,25 @@
-"""Wait for a fine-tuning job, and hand its model on."""
+"""Wait for a fine-tuning job, and return its model."""
 
 from __future__ import annotations
 
-import inspect
 import math
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, cast
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
     AirflowTaskTimeout,
-    BaseSensorOperator,
     PokeReturnValue,
     conf,
 )
 
-from airflow_provider_cortex.cortex import gate as gates
-from airflow_provider_cortex.cortex.arguments import number
+from airflow_provider_cortex.airflow_api import compat
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.errors import (
-    ArgumentError,
     CortexError,
     FineTuneCancelledError,
     FineTuneFailedError,
@@ -34,97 +29,83 @@ from airflow_provider_cortex.errors import (
     TriggerCrashedError,
     cancel_job_sql,
 )
-from airflow_provider_cortex.tasks import assets, lineage
-from airflow_provider_cortex.tasks.base import (
-    DEADLINE_MARGIN,
-    DEFERRAL_GRACE,
-    TIME_IS_UP,
-    CortexTask,
-    as_value_error,
-    is_known,
-    seconds,
-)
+from airflow_provider_cortex.tasks.deferrable import DeferrableTask
+from airflow_provider_cortex.tasks.init_checks import PREVIOUS, expected_seconds, seconds
 from airflow_provider_cortex.tasks.links import JOB_LINKS
+from airflow_provider_cortex.tasks.model_delivery import ModelDelivery
 from airflow_provider_cortex.triggers import FIRST_POLL_DELAY, CortexFineTuneTrigger
-from airflow_provider_cortex.waiting import cancelling
 from airflow_provider_cortex.waiting import event as events
-from airflow_provider_cortex.waiting.notes import STANDING
-from airflow_provider_cortex.waiting.policy import DEFAULT_MAX_INTERVAL, MIN_INTERVAL, PollPolicy
-from airflow_provider_cortex.waiting.poller import DEFAULT_CONTACT_TIMEOUT, LastChange, Poller
-from airflow_provider_cortex.waiting.previous_run import previous_duration
-from airflow_provider_cortex.waiting.progress import ProgressLog, duration, summary
-from airflow_provider_cortex.waiting.shared_client import NETWORK_TIMEOUT
-from airflow_provider_cortex.waiting.store import Store
-from airflow_provider_cortex.waiting.wait import Wait
-from airflow_provider_cortex.waiting.watch import Watch
+from airflow_provider_cortex.waiting.checkpoint import KEY as CHECKPOINT_KEY
+from airflow_provider_cortex.waiting.checkpoint import Checkpoint, TaskStore, store_for_stalls
+from airflow_provider_cortex.waiting.policy import (
+    DEFAULT_MAX_INTERVAL,
+    MIN_INTERVAL,
+    PollPolicy,
+)
+from airflow_provider_cortex.waiting.poller import DEFAULT_CONTACT_TIMEOUT, JobPoller, attempt
+from airflow_provider_cortex.waiting.progress import ProgressLog, duration
+from airflow_provider_cortex.waiting.shared_client import NETWORK_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
-    from airflow.providers.openlineage.extractors import OperatorLineage
 
-PREVIOUS: Literal["previous"] = "previous"
-
-GATES = ("fail", "skip")
-"""What a task may do whose model misses its gate."""
-
-# Airflow's own loop, without the guard that warns of a task that runs it when it resumes.
-_poke_loop = inspect.unwrap(BaseSensorOperator.execute)
+    from airflow_provider_cortex.tasks.model_delivery import Limit
 
 
-class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
+class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
     """
     Wait for a Snowflake Cortex fine-tuning job, and return the tuned model's name.
 
-    XComs: ``return_value`` and ``model`` are the model's name as Cortex made it (it may differ from
-    the one asked for); ``finetune_job`` is everything that Cortex told about the job, ``finetune_job_id`` its
-    id, from the first look on.
+    XComs: ``return_value`` and ``model`` are the model's name as Cortex returned it (it may differ from
+    the requested one); ``finetune_job`` is the whole record of the job; ``finetune_job_id`` is its id,
+    from the first poll on.
 
     With an ``AssetAlias`` among its ``outlets`` it emits an event for
-    ``snowflake://account/database/schema/model`` (on Airflow 2 a dataset's); with an ``Asset``, it emits that one's.
-    The event's extra tells *model*, *base_model*, *finetune_job_id*, *training_loss*, *validation_loss*,
-    *trained_tokens* and *duration*, in seconds. Where OpenLineage's provider is installed, it is told of the
-    tables that the job has read and of the model.
+    ``snowflake://account/database/schema/model`` (a dataset on Airflow 2); with an ``Asset``, for that
+    one. The event's extra has *model*, *base_model*, *finetune_job_id*, *training_loss*,
+    *validation_loss*, *trained_tokens* and *duration*, in seconds. If OpenLineage's provider is
+    installed, it gets the tables that the job has read, and the model.
 
-    The task fails for good when the job ended in ERROR or was cancelled, or when Snowflake refuses to
-    describe it; it times out as every sensor does; it fails, and may be retried, when nothing
-    was heard of the job for *contact_timeout*. The same in every mode: poke, reschedule, deferrable.
+    In every mode (poke, reschedule, deferrable) the task fails without a retry if the job ended in ERROR
+    or was cancelled, or if Snowflake rejects the poll. It times out like every sensor. It fails, and may
+    be retried, if no poll succeeded for *contact_timeout*.
 
     :param finetune_job_id: the id that CREATE returned. (templated)
-    :param deferrable: wait in the triggerer, without holding a worker. By default what Airflow's
+    :param deferrable: wait in the triggerer, without holding a worker. By default as Airflow's
         ``[operators] default_deferrable`` says.
-    :param poke_interval: seconds (or a timedelta) between two looks, always the same, as of every sensor. By
-        default it depends on the job: a minute at the least, and longer while the end is far off.
-    :param max_poke_interval: the most seconds (or a timedelta) between two looks, if it depends on the job.
-    :param expected_duration: how many seconds (or a timedelta) the job will take from its creation, about; or
-        ``"previous"``: as many as the job took for which this task waited in its last successful
-        run. There is next to no look before, however long that is. Only without *poke_interval*.
-    :param contact_timeout: for how many seconds on end to bear trouble that may pass: the network, an
-        overloaded Snowflake, an answer that nobody can read.
-    :param stall_timeout: for how many seconds (or a timedelta) the job may stand still, whatever its status: no
-        change of status or progress for that long ends the wait as ``timeout`` does. By default it may for
-        ever. Cortex may tell progress only in steps, one an epoch, and none while the job is PENDING:
-        so give it longer than either takes. A retry counts anew. In mode ``reschedule`` it takes Airflow 3.3.
-    :param skip_on_cancelled: skip the task when the job was cancelled, rather than fail it.
-    :param max_validation_loss: the most that the model's validation loss may be, as Cortex reported it last;
-        a number, or a template that renders to one. This and the two that follow are a gate: a model
-        that misses it is not handed on. The ``finetune_job`` is there, the model's name is not. A figure that
-        Cortex did not report misses its limit, too. (templated)
+    :param poke_interval: seconds (or a timedelta) between two polls, if they are fixed. By default they
+        depend on the job: at least a minute, and more while the end is far off.
+    :param max_poke_interval: the most seconds (or a timedelta) between two polls, if they depend on the
+        job.
+    :param expected_duration: about how many seconds (or a timedelta) the job takes from its creation; or
+        ``"previous"``: as long as the job of this task's last successful run took. Before that there are
+        hardly any polls. Only without *poke_interval*.
+    :param contact_timeout: seconds to keep retrying through transient errors: the network, an overloaded
+        Snowflake, an unreadable answer.
+    :param stall_timeout: seconds (or a timedelta) that the job may go without a change of status or
+        progress; then the wait ends as by ``timeout``. By default forever. Cortex may report progress only
+        once an epoch, and none while the job is PENDING: choose a longer time than either takes. A retry
+        counts anew. In mode ``reschedule`` it needs Airflow 3.3.
+    :param skip_on_cancelled: skip the task when the job was cancelled, instead of failing it.
+    :param max_validation_loss: the highest validation loss that the model may have, as Cortex reported it
+        last; a number, or a template that renders to one. This and the next two are a gate: the name of a
+        model that misses it is not returned, but ``finetune_job`` is pushed. A figure that Cortex did not
+        report misses its limit, too. (templated)
     :param max_training_loss: the same for the training loss. (templated)
-    :param max_trained_tokens: the same for the tokens that were trained, which are what a job costs. (templated)
-    :param gate: what becomes of the task when its model misses the gate: ``"fail"``, for good, since the job is
-        over; or ``"skip"``.
+    :param max_trained_tokens: the same for the trained tokens, which are billed. (templated)
+    :param gate: what the task does if its model misses the gate: ``"fail"``, without a retry, since the
+        job has finished; or ``"skip"``.
     :param cancel_on_kill: cancel the job when this task is killed, or ended by ``execution_timeout``. A
-        sensor watches a job that it did not start, so by default it never does. While the task is
-        deferred this takes Airflow 3.3.
+        sensor did not start the job, so by default it never does. While the task is deferred this needs
+        Airflow 3.3.
     :param kwargs: as of :class:`~airflow_provider_cortex.tasks.base.CortexTask` and of Airflow's
         ``BaseSensorOperator``: ``timeout`` in seconds, ``mode``, ``soft_fail``, ``never_fail`` …
-    :raises ValueError: if an argument is of no use.
+    :raises ValueError: if an argument is invalid.
     """
 
     template_fields: Sequence[str] = (
         "finetune_job_id",
-        *gates.FIGURES,
-        *CortexTask.template_fields,
+        *ModelDelivery.template_fields,
     )
     operator_extra_links = JOB_LINKS
     ui_color = "#d6f0fa"
@@ -140,9 +121,9 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         contact_timeout: float | timedelta = DEFAULT_CONTACT_TIMEOUT,
         stall_timeout: float | timedelta | None = None,
         skip_on_cancelled: bool = False,
-        max_validation_loss: float | Decimal | str | XComArg | None = None,
-        max_training_loss: float | Decimal | str | XComArg | None = None,
-        max_trained_tokens: float | Decimal | str | XComArg | None = None,
+        max_validation_loss: Limit = None,
+        max_training_loss: Limit = None,
+        max_trained_tokens: Limit = None,
         gate: Literal["fail", "skip"] = "fail",
         cancel_on_kill: bool = False,
         **kwargs: Any,
@@ -151,36 +132,36 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
             kwargs["poke_interval"] = seconds("poke_interval", poke_interval, least=0.0)
         if "timeout" in kwargs:
             kwargs["timeout"] = seconds("timeout", kwargs["timeout"], least=0.0)
-        super().__init__(**kwargs)
+        super().__init__(
+            max_validation_loss=max_validation_loss,
+            max_training_loss=max_training_loss,
+            max_trained_tokens=max_trained_tokens,
+            gate=gate,
+            **kwargs,
+        )
         self.finetune_job_id = finetune_job_id
         self.deferrable = deferrable
         self.adaptive = poke_interval is None
         self.max_poke_interval = seconds("max_poke_interval", max_poke_interval)
-        self.expected_duration = _expected(expected_duration)
+        self.expected_duration = expected_seconds(expected_duration)
         self.contact_timeout = seconds("contact_timeout", contact_timeout, least=0.0)
         self.stall_timeout = (
             None if stall_timeout is None else seconds("stall_timeout", stall_timeout)
         )
         self.skip_on_cancelled = skip_on_cancelled
-        self.max_validation_loss = max_validation_loss
-        self.max_training_loss = max_training_loss
-        self.max_trained_tokens = max_trained_tokens
-        self.gate = gate
         self.cancel_on_kill = cancel_on_kill
-        if gate not in GATES:
-            raise ValueError(f"gate must be one of {', '.join(GATES)}, and is {gate!r}.")
-        self._remember_limits()
         if not MIN_INTERVAL <= self.max_poke_interval < math.inf:
             raise ValueError(
-                f"max_poke_interval must be at least {MIN_INTERVAL:.0f} s, and is {max_poke_interval!r}:"
-                " for shorter intervals, give poke_interval."
+                f"max_poke_interval must be at least {MIN_INTERVAL:.0f} s; got {max_poke_interval!r}."
+                " For shorter intervals use poke_interval."
             )
         self.remember_template("finetune_job_id")
-        self._job: FineTuneJob | None = None
-        self._resumed_with: tuple[object] | None = None
-        self._watch: Watch | None = None
-        self._since: float | None = None
+        self._poller: JobPoller | None = None
+        self._delay = 0.0
+        self._resumed_job: Callable[[str], FineTuneJob] | None = None
         self._time_is_up = False
+
+    # --- How Airflow runs it -----------------------------------------------------------------------
 
     def execute(self, context: Context) -> Any:
         """Wait: Airflow's own loop, around :meth:`poke`."""
@@ -192,260 +173,69 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
         """
         Resume with the trigger's event, through the same loop: so every mode ends alike.
 
-        :param started_at: when the wait began, epoch seconds: Airflow 3.0 and 3.1 forget a task's start
-            date when they resume it, and ``dag.test()`` drops this argument.
+        :param started_at: when the wait began, epoch seconds: Airflow 3.0 and 3.1 lose a task's start date
+            when they resume it. ``dag.test()`` drops this argument.
         """
-        self._resumed_with = (event,)
-        self._since = started_at
+        self.start_time = started_at
+        self._resumed_job = lambda job_id: events.read(event, job_id=job_id)
         return self._wait(context)
 
-    def resume_execution(
-        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
-    ) -> Any:
-        """
-        Resume, also when Airflow gave the deferral up.
+    def deferral_timed_out(self, context: Context) -> Any:
+        """Resume after the deferral's timeout, and poll a last time."""
+        self.log.warning("Airflow ended the wait in the triggerer: polling a last time")
+        self._time_is_up = True
+        return self._wait(context)
 
-        The sensor's own version of this method skips and retries by other rules than its loop
-        does, and by different ones in each release of Airflow: so it is left out.
-        """
-        kwargs = next_kwargs or {}
-        if next_method == self.execute_complete.__name__:
-            return self.execute_complete(context, **kwargs)
-        # Airflow's "__fail__": the time is up and no triggerer saw to it, or the trigger crashed.
-        reason = kwargs.get("error")
-        if reason in TIME_IS_UP:
-            self.log.warning("Airflow ended the wait in the triggerer (%s): a last look", reason)
-            self._time_is_up = True
-            return self._wait(context)
-        self.log.error("The trigger crashed:\n%s", "".join(kwargs.get("traceback") or ()))
-        return self.execute_complete(context, event=TriggerCrashedError(self._job_id(), reason))
+    def trigger_crashed(self, context: Context, reason: str) -> Any:
+        """Resume after the trigger ended without an event, and fail by the rules of the poke loop."""
+
+        def crashed(job_id: str) -> FineTuneJob:
+            raise TriggerCrashedError(job_id, reason)
+
+        self._resumed_job = crashed
+        return self._wait(context)
 
     def poke(self, context: Context) -> PokeReturnValue | bool:
-        """Look once; when the job is over, hand its model on."""
+        """Poll once; when the job has finished, return its model."""
         try:
             with self.translated_errors():
-                job = self._look(context)
+                job = self._finished_job(context)
                 if job is not None:
-                    return PokeReturnValue(is_done=True, xcom_value=self._hand_on(job, context))
+                    return PokeReturnValue(is_done=True, xcom_value=self.deliver(job, context))
         except AirflowTaskTimeout as timeout:
-            if timeout.__cause__ is not None:  # it has been told
+            if self.has_translated_error:
                 raise
-            raise AirflowTaskTimeout(self._fate(context)) from timeout
-        if self.deferrable and self._watch is not None:
-            self._hand_over(context, self._watch.poller)
+            self.has_translated_error = True
+            raise AirflowTaskTimeout(self._timeout_message(context)) from timeout
+        if self.deferrable:
+            self._defer(context)
         return False
 
-    def get_openlineage_facets_on_complete(
-        self, task_instance: Any
-    ) -> OperatorLineage[Any, Any] | None:
-        """
-        Return what the job has read and made, once it is over; OpenLineage's provider calls this.
-
-        Source: ``airflow.providers.openlineage.extractors.base.DefaultExtractor``.
-        """
-        return lineage.facets(self, self._job) if self._job else None
+    def next_pause(self, fixed: Callable[[], float]) -> float:
+        """Return the seconds to the next poll on this worker; the last one comes at the deadline."""
+        poller = self._poller
+        if poller is None:
+            return fixed()
+        if (self.adaptive or poller.failures) and not self.exponential_backoff:
+            return self._delay
+        return min(fixed(), poller.seconds_left)
 
     def on_kill(self) -> None:
-        """Cancel the job if that was asked for, over the session that is open if one is."""
+        """Cancel the job if *cancel_on_kill* is set, over the open session if there is one."""
+        from airflow_provider_cortex.waiting import cancelling
+
         job_id = self._job_id()
         if not self.cancel_on_kill:
-            with cancelling.aside(self.log) as log:
-                log.info("Fine-tuning job %s runs on: cancel_on_kill is off.", job_id)
+            with cancelling.signal_safe_log(self.log) as log:
+                log.info("Fine-tuning job %s is still running: cancel_on_kill is off", job_id)
             return
-        seen = self._watch.poller.last_seen if self._watch else None
-        subject = f"Fine-tuning job {cancelling.named(seen) if seen else job_id}"
-        self.cancel_on_worker(subject, cancelling.cancel_job, job_id, sql=cancel_job_sql(job_id))
+        seen = self._poller.last_seen if self._poller else None
+        subject = f"Fine-tuning job {cancelling.job_and_owner(seen) if seen else job_id}"
+        by_hand = cancel_job_sql(job_id)
+        self.cancel_on_worker(subject, cancelling.cancel_job, job_id, by_hand=by_hand)
 
-    def _get_next_poke_interval(self, *arguments: Any, **options: Any) -> float:
-        """Let the job or trouble say when to look, and the last look come at the deadline."""
-        watch = self._watch
-        if watch and (self.adaptive or watch.poller.misses) and not self.exponential_backoff:
-            return watch.delay
-        interval: float = super()._get_next_poke_interval(*arguments, **options)
-        return interval if watch is None else min(interval, watch.poller.left)
-
-    def _wait(self, context: Context) -> Any:
-        """
-        Run Airflow's loop, which may end by itself, between two looks.
-
-        There ``execution_timeout`` may end its sleep; and it has a clock of its own for ``timeout``, which
-        may be a moment ahead. It knows nothing of the job then, and its rules for soft_fail and
-        never_fail are others than for what ends a look. Which of the two it hits is chance, so they
-        are made alike.
-        """
-        try:
-            return _poke_loop(self, context)
-        except (AirflowTaskTimeout, AirflowSensorTimeout, AirflowSkipException) as end:
-            if end.__cause__ is not None:  # it has been told
-                raise
-            is_skip = self.soft_fail or self.never_fail
-            verdict = AirflowSkipException if is_skip else type(end)
-            raise verdict(self._fate(context)) from end
-        finally:
-            if self._watch is not None:
-                self.leave(self._watch.hook)
-
-    def _look(self, context: Context) -> FineTuneJob | None:
-        """Return the job if it is over, from the trigger's event or, without one, from Cortex."""
-        job_id = self._job_id()
-        self.link_job(job_id)
-        resumed_with, self._resumed_with = self._resumed_with, None
-        if resumed_with is not None:
-            (event,) = resumed_with
-            if isinstance(event, TriggerCrashedError):
-                raise event
-            return events.read(event, job_id=job_id)
-        if self._watch is None:
-            self._watch = self._new_watch(job_id, context)
-        # Airflow keeps nothing of a task between two reschedules, not even since when there has been
-        # trouble: so trouble is sat out here.
-        job = self._watch.look(sit_out_trouble=self._is_rescheduled)
-        store, standing = self._store(context), self._watch.poller.standing
-        if job is None and store is not None and standing is not None:
-            store.write(standing.to_dict())
-        return job
-
-    def _new_watch(self, job_id: str, context: Context) -> Watch:
-        self._limits()  # of no use at the end of a wait, if they are of no use
-        self.log.info("Waiting for fine-tuning job %s", job_id)
-        self.push_job_id(job_id, context)
-        started_at = self._started_at(context)
-        poller = Poller(
-            job_id=job_id,
-            started_at=started_at,
-            deadline=self._deadline(context),
-            policy=self._policy(context),
-            contact_timeout=self.contact_timeout,
-            stall_timeout=self.stall_timeout,
-            clock=time.time,
-        )
-        store = self._store(context)
-        if store is not None:
-            poller.resume(LastChange.read(store.read()))
-        self.open_hook = self.cortex_hook(context, network_timeout=NETWORK_TIMEOUT)
-        return Watch(
-            job_id=job_id,
-            hook=self.open_hook,
-            poller=poller,
-            narrator=ProgressLog(started_at),
-            log=self.log,
-        )
-
-    def _policy(self, context: Context) -> PollPolicy:
-        """Return when a worker looks. It leaves a fixed interval to Airflow's own loop."""
-        if not self.adaptive:
-            # The next look may be the triggerer's first.
-            return PollPolicy(
-                interval=max(self.poke_interval, FIRST_POLL_DELAY if self.deferrable else 0.0)
-            )
-        return PollPolicy(
-            longest=self.max_poke_interval,
-            expected_duration=self._expected_seconds(context),
-            # On the grid, unless it is another process that looks next: that one does not know that it was due.
-            offset=None if self._is_rescheduled else 0.0,
-        )
-
-    @property
-    def _is_rescheduled(self) -> bool:
-        """Whether it is another process of this task that looks next."""
-        return self.reschedule and not self.deferrable
-
-    def _store(self, context: Context) -> Store | None:
-        """
-        Return where to note for that process since when the job has stood still; None if nobody asks.
-
-        :raises ArgumentError: if this Airflow keeps nothing from one such process to the next.
-        """
-        if self.stall_timeout is None or not self._is_rescheduled:
-            return None
-        store = Store(context, STANDING, self.log)
-        if not store.is_there:
-            raise ArgumentError(
-                "stall_timeout",
-                self.stall_timeout,
-                "takes Airflow 3.3 or later in mode 'reschedule': earlier ones keep nothing of a task until it"
-                " looks again. Use deferrable=True or mode='poke'.",
-            )
-        return store
-
-    def _expected_seconds(self, context: Context) -> float | None:
-        """Return how many seconds the job will take, about: None if nobody knows."""
-        if self.expected_duration != PREVIOUS:
-            return self.expected_duration
-        seconds = previous_duration(context["ti"])
-        if seconds is None:
-            self.log.info("No job of an earlier run says how long this one will take.")
-        else:
-            self.log.info("The job of the last successful run took %s.", duration(seconds))
-        return seconds
-
-    def _hand_on(self, job: FineTuneJob, context: Context) -> str:
-        """Push what is known of the job, and return its model's name, if the model passes the gate."""
-        self._job = job
-        ti = context["ti"]
-        if self.do_xcom_push:
-            ti.xcom_push(key="finetune_job", value=job.to_dict())
-        model = job.outcome()
-        self.log.info("%s", summary(job))
-        gates.check(job, model, self._limits())
-        if self.do_xcom_push:
-            ti.xcom_push(key="model", value=model)
-        assets.emit(self, context, job, model)
-        return model
-
-    def _remember_limits(self) -> None:
-        """
-        Keep which limits are set, and check those that no template is to render.
-
-        :raises ValueError: if one is of no use.
-        """
-        for name in gates.FIGURES:
-            value = getattr(self, name)
-            if value is None:
-                continue
-            self.remember_template(name)
-            if is_known(value):
-                with as_value_error():
-                    number(name, value)
-
-    def _limits(self) -> dict[str, float]:
-        """
-        Return the limits that are set, once they are rendered.
-
-        :raises ArgumentError: if one is of no use: not least one that rendered to nothing.
-        """
-        return {
-            name: number(name, getattr(self, name)) for name in gates.FIGURES if self.is_set(name)
-        }
-
-    def _hand_over(self, context: Context, poller: Poller) -> None:
-        """Leave the worker: the triggerer waits on."""
-        policy, standing = poller.policy, poller.standing
-        deadline = self._deadline(context)
-        left = timedelta(seconds=max(0.0, deadline - time.time()))
-        if self.cancel_on_kill:
-            Wait(context["ti"], self._started_at(context)).begin()
-        self.defer(
-            trigger=CortexFineTuneTrigger(
-                finetune_job_id=self._job_id(),
-                session=self.cortex_session(context).to_dict(),
-                started_at=self._started_at(context),
-                deadline=deadline,
-                poke_interval=None if self.adaptive else self.poke_interval,
-                max_poke_interval=policy.longest,
-                expected_duration=policy.expected_duration,
-                contact_timeout=self.contact_timeout,
-                stall_timeout=self.stall_timeout,
-                standing=standing.to_dict() if standing else None,
-                cancel_on_kill=self.cancel_on_kill,
-            ),
-            method_name=self.execute_complete.__name__,
-            kwargs={"started_at": self._started_at(context)},
-            timeout=left + DEFERRAL_GRACE,
-        )
-
-    def verdict(self, error: CortexError) -> BaseException:
-        """Return what *error* means to Airflow: as for every task, and for how a wait ends."""
+    def to_airflow_exception(self, error: CortexError) -> BaseException:
+        """Return what Airflow should see: as for every task, and for how a wait ends."""
         match error:
             case FineTuneCancelledError() if self.skip_on_cancelled:
                 return AirflowSkipException(str(error))
@@ -453,73 +243,173 @@ class CortexFineTuneSensor(CortexTask, BaseSensorOperator):
                 return AirflowSkipException(str(error))
             case FineTuneFailedError() | FineTuneCancelledError() | GateError():
                 return AirflowFailException(str(error))
-            case FineTuneTimeoutError() if self._limit is not None:
+            case FineTuneTimeoutError() if self._ends_by_execution_timeout:
                 return AirflowTaskTimeout(str(error))
             case FineTuneTimeoutError() | FineTuneStalledError():
                 return AirflowSensorTimeout(str(error))
             case _:
-                return super().verdict(error)
+                return super().to_airflow_exception(error)
 
-    def _fate(self, context: Context) -> str:
-        """Return what Airflow's own timeouts lack: what is known of the job."""
-        waited = max(0.0, time.time() - self._started_at(context))
-        last_seen = self._watch.poller.last_state if self._watch else "never seen"
-        return str(FineTuneTimeoutError(self._job_id(), waited, last_seen))
+    # --- One wait on this worker -------------------------------------------------------------------
+
+    def _wait(self, context: Context) -> Any:
+        """
+        Run Airflow's loop, which may also end between two polls.
+
+        There ``execution_timeout`` may interrupt its sleep, and its own clock for ``timeout`` may be a
+        moment ahead. It then knows nothing of the job, and has other rules for soft_fail and never_fail
+        than for a poll. Which of the two it meets is chance, so both end alike.
+        """
+        try:
+            return self.run_poke_loop(context)
+        except (AirflowTaskTimeout, AirflowSensorTimeout, AirflowSkipException) as end:
+            if self.has_translated_error:
+                raise
+            is_skipped = self.soft_fail or self.never_fail
+            exception = AirflowSkipException if is_skipped else type(end)
+            raise exception(self._timeout_message(context)) from end
+        finally:
+            if self.open_hook is not None:
+                self.close_hook(self.open_hook)
+
+    def _finished_job(self, context: Context) -> FineTuneJob | None:
+        """Return the job if it has finished: from the trigger's event, or by one poll."""
+        job_id = self._job_id()
+        self.link_job(job_id)
+        resumed, self._resumed_job = self._resumed_job, None
+        if resumed is not None:
+            return resumed(job_id)
+        if self._poller is None:
+            self._poller = self._start(job_id, context)
+        poller, hook = self._poller, self.open_hook
+        assert hook is not None  # noqa: S101 - _start sets it
+        while True:
+            outcome = attempt(lambda: hook.describe(job_id))
+            delay = poller.after_poll(outcome)
+            if delay is None and isinstance(outcome, FineTuneJob):
+                return outcome
+            self._delay = delay or 0.0
+            # Airflow keeps nothing of an outage from one rescheduled poll to the next.
+            if not (isinstance(outcome, CortexError) and self._is_rescheduled):
+                break
+            time.sleep(self._delay)
+        store = self._store(context)
+        if store is not None:
+            store.write(poller.checkpoint.to_dict())
+        return None
+
+    def _start(self, job_id: str, context: Context) -> JobPoller:
+        """Begin to poll on this worker."""
+        self.limits()  # an invalid limit must not show only when the job has finished
+        self.log.info("Waiting for fine-tuning job %s", job_id)
+        self.push_job_id(job_id, context)
+        started_at = self.started_at(context)
+        poller = JobPoller(
+            job_id=job_id,
+            started_at=started_at,
+            deadline=self._deadline(context),
+            policy=self._policy(context),
+            contact_timeout=self.contact_timeout,
+            stall_timeout=self.stall_timeout,
+            report=ProgressLog(log=self.log, started_at=started_at, clock=time.time),
+            clock=time.time,
+        )
+        store = self._store(context)
+        if store is not None:
+            poller.resume(Checkpoint.read(store.read()))
+        self.open_hook = self.cortex_hook(context, network_timeout=NETWORK_TIMEOUT_SECONDS)
+        return poller
+
+    def _policy(self, context: Context) -> PollPolicy:
+        """Return when a worker polls. A fixed interval is left to Airflow's own loop."""
+        if not self.adaptive:
+            # The next poll may be the triggerer's first.
+            least = FIRST_POLL_DELAY if self.deferrable else 0.0
+            return PollPolicy(interval=max(self.poke_interval, least))
+        return PollPolicy(
+            longest=self.max_poke_interval,
+            expected_duration=self._expected_seconds(context),
+            # On the grid, unless another process polls next: it does not know that it was due.
+            offset=None if self._is_rescheduled else 0.0,
+        )
+
+    def _expected_seconds(self, context: Context) -> float | None:
+        """Return about how many seconds the job takes, None if unknown."""
+        if self.expected_duration != PREVIOUS:
+            return self.expected_duration
+        from airflow_provider_cortex.waiting.previous_run import previous_duration
+
+        previous = previous_duration(context["ti"])
+        if previous is None:
+            self.log.info("No earlier run of this task says how long its job takes")
+        else:
+            self.log.info("The job of the last successful run took %s", duration(previous))
+        return previous
+
+    @property
+    def _is_rescheduled(self) -> bool:
+        """Whether another process of this task polls next."""
+        return self.reschedule and not self.deferrable
+
+    def _store(self, context: Context) -> TaskStore | None:
+        """Return where that process finds since when the job has not changed; None if it need not."""
+        if self.stall_timeout is None or not self._is_rescheduled:
+            return None
+        return store_for_stalls(context, self.stall_timeout, self.log)
+
+    def _defer(self, context: Context) -> NoReturn:
+        """Leave the worker: the triggerer polls on."""
+        poller = self._poller
+        assert poller is not None  # noqa: S101 - a poll came before
+        checkpoint = poller.checkpoint.to_dict()
+        deadline = self._deadline(context)
+        if self.cancel_on_kill and compat.triggers_hear_of_kills():
+            context["ti"].xcom_push(key=CHECKPOINT_KEY, value=checkpoint)
+        self.defer_to(
+            CortexFineTuneTrigger(
+                finetune_job_id=poller.job_id,
+                session=self.session_settings(context).to_dict(),
+                started_at=poller.started_at,
+                deadline=deadline,
+                poke_interval=None if self.adaptive else self.poke_interval,
+                max_poke_interval=poller.policy.longest,
+                expected_duration=poller.policy.expected_duration,
+                contact_timeout=self.contact_timeout,
+                stall_timeout=self.stall_timeout,
+                checkpoint=checkpoint,
+                cancel_on_kill=self.cancel_on_kill,
+            ),
+            deadline=deadline,
+            kwargs={"started_at": poller.started_at},
+        )
+
+    # --- Times -------------------------------------------------------------------------------------
+
+    def _timeout_message(self, context: Context) -> str:
+        """Return what Airflow's own timeouts do not say: the job, and its last known state."""
+        waited = max(0.0, time.time() - self.started_at(context))
+        last_state = self._poller.last_state if self._poller else "never seen"
+        return str(FineTuneTimeoutError(self._job_id(), waited, last_state))
 
     def _job_id(self) -> str:
-        # A template may well leave a line end around it.
-        return self.required_cell("finetune_job_id").strip()
+        return self.required_cell("finetune_job_id").strip()  # a template may end with a line break
 
-    def _started_at(self, context: Context) -> float:
+    def started_at(self, context: Context) -> float:
         """Return when this wait began, epoch seconds: kept through deferrals and reschedules."""
-        if self._since is None:
-            ti = context["ti"]
-            rescheduled = _first_reschedule_date(ti, context) if self.reschedule else None
-            # Airflow 2's dag.test() runs tasks without a start date.
-            started: datetime | None = ti.start_date
-            self._since = (rescheduled or started or datetime.now(tz=UTC)).timestamp()
-        return self._since
+        if self.start_time is None and self.reschedule:
+            rescheduled = compat.first_reschedule_date(context["ti"], context)
+            self.start_time = rescheduled.timestamp() if rescheduled else None
+        return super().started_at(context)
 
     def _deadline(self, context: Context) -> float:
         """Return when the wait ends at the latest, epoch seconds."""
         if self._time_is_up:
             return time.time()
-        limit = self._limit
-        seconds = self.timeout if limit is None else limit - min(DEADLINE_MARGIN, limit / 10)
-        return self._started_at(context) + seconds
+        seconds = self.execution_limit if self._ends_by_execution_timeout else self.timeout
+        return self.started_at(context) + seconds
 
     @property
-    def _limit(self) -> float | None:
-        """
-        Seconds of ``execution_timeout``, if that is what ends the wait in the triggerer.
-
-        On a worker Airflow sees to it, by an alarm: a deadline at the same moment would race with that.
-        """
-        if self.execution_timeout is None or not self.deferrable:
-            return None
-        limit = self.execution_timeout.total_seconds()
-        return limit if limit <= self.timeout else None
-
-
-def _expected(value: float | timedelta | str | None) -> float | Literal["previous"] | None:
-    """Return what *expected_duration* says, a duration in seconds."""
-    if value is None:
-        return None
-    if value == PREVIOUS:
-        return PREVIOUS
-    if isinstance(value, str):
-        raise ValueError(  # noqa: TRY004 - as Airflow raises for arguments
-            f"expected_duration must be seconds, more than 0, or a timedelta, or {PREVIOUS!r}, and is {value!r}."
-        )
-    return seconds("expected_duration", value)
-
-
-def _first_reschedule_date(ti: Any, context: Context) -> datetime | None:
-    """Return when a rescheduled sensor looked for the first time, as Airflow's own loop does."""
-    if hasattr(ti, "get_first_reschedule_date"):  # Airflow 3
-        return cast("datetime | None", ti.get_first_reschedule_date(context))
-    from airflow.sensors.base import _orig_start_date
-
-    first_try = (ti.max_tries or 0) - (ti.task.retries or 0) + 1
-    first = _orig_start_date(ti.dag_id, ti.task_id, ti.run_id, ti.map_index, first_try)
-    return cast("datetime | None", first)
+    def _ends_by_execution_timeout(self) -> bool:
+        """Whether ``execution_timeout`` ends the wait in the triggerer, and not ``timeout``."""
+        limit = self.execution_timeout
+        return limit is not None and self.deferrable and limit.total_seconds() <= self.timeout

@@ -1,59 +1,59 @@
-"""Wait for a fine-tuning job in the triggerer."""
+"""Wait in the triggerer for a fine-tuning job, or for a statement."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import os
 import socket
 import time
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.cortex.query_status import Execution
+from airflow_provider_cortex.airflow_api import compat
 from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.errors import CortexError
 from airflow_provider_cortex.waiting import cancelling, event
-from airflow_provider_cortex.waiting.notes import OUT_OF_CONTACT, STANDING, Note
+from airflow_provider_cortex.waiting.checkpoint import Checkpoint, XComCheckpoint
+from airflow_provider_cortex.waiting.kill_check import why_not_killed
 from airflow_provider_cortex.waiting.policy import DEFAULT_MAX_INTERVAL, PollPolicy
 from airflow_provider_cortex.waiting.poller import (
     DEFAULT_CONTACT_TIMEOUT,
-    TRANSIENT_ERRORS,
-    LastChange,
-    Outage,
+    Answer,
+    JobPoller,
     Poller,
+    QueryPoller,
 )
-from airflow_provider_cortex.waiting.progress import ProgressLog
-from airflow_provider_cortex.waiting.query_poller import QueryPoller
+from airflow_provider_cortex.waiting.progress import FailureLog, ProgressLog
 from airflow_provider_cortex.waiting.shared_client import SharedClient
-from airflow_provider_cortex.waiting.wait import Wait
 
 FIRST_POLL_DELAY = 10.0
 """
-Seconds after deferral before the first look. Airflow 3.3 may fail a task whose trigger fires before
-the scheduler has taken note of the deferral (apache/airflow#71580): measured, never after 6 s.
+Seconds from deferral to the first poll. Airflow 3.3 may fail a task whose trigger fires before the
+scheduler has recorded the deferral (apache/airflow#71580): measured, never later than after 6 s.
 """
 
-
-FURTHEST_OFFSET = 10.0
+MAX_OFFSET = 10.0
 """
-Seconds over which triggerers are spread. All looks that are due in a triggerer travel together; those
-of several should not all come at the same instant, but still while a warehouse that one woke is awake.
+Seconds over which triggerers are spread. All polls that are due in one triggerer share statements. Those of
+several triggerers should not come at the same instant, but while the warehouse is still awake.
 """
 
 
 def offset() -> float:
-    """Return how many seconds after the marks that all share this process looks."""
+    """Return how many seconds after the shared marks this process polls."""
     this_process = f"{socket.gethostname()} {os.getpid()}"
-    return zlib.crc32(this_process.encode()) / 2**32 * FURTHEST_OFFSET
+    return zlib.crc32(this_process.encode()) / 2**32 * MAX_OFFSET
 
 
 class Clock(Protocol):
-    """What a trigger knows of time."""
+    """Time, as a trigger uses it."""
 
     def time(self) -> float:
         """Return the time, epoch seconds."""
@@ -67,76 +67,123 @@ class _SystemClock:
     sleep = staticmethod(asyncio.sleep)
 
 
-class _KillableTrigger(BaseTrigger):
-    """A trigger that cancels what it waits for, when its task is ended before it has fired."""
+class _WaitTrigger(BaseTrigger):
+    """
+    Poll until there is nothing more to wait for, and fire once; cancel if the task is killed.
 
-    def __init__(self, subject: str, started_at: float) -> None:
+    It is stored in Airflow's database, where its arguments can be read: they name the connection and hold
+    nothing of it. Moments are absolute, so another triggerer goes on where this one was.
+    """
+
+    def __init__(
+        self, subject: str, session: Mapping[str, Any], saved: Checkpoint, *, cancel_on_kill: bool
+    ) -> None:
         super().__init__()
-        self.started_at = started_at
+        self.session = dict(session)
         self.clock: Clock = _SystemClock()
         self._subject = subject
+        self._saved = saved
+        self._cancel_on_kill = cancel_on_kill
         self._killing: asyncio.Task[None] | None = None
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return this trigger's class and arguments, for Airflow's database."""
+        cls = type(self)
+        arguments = {name: getattr(self, name) for name in inspect.signature(cls).parameters}
+        return f"{cls.__module__}.{cls.__qualname__}", arguments
+
+    @abstractmethod
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Fire once, when there is nothing more to wait for."""
+        yield TriggerEvent(None)
 
     async def on_kill(self) -> None:
         """Cancel what is waited for, if the task was killed: Airflow 3.3 and later call this."""
-        # A task of its own: each second until the trigger has ended, Airflow 3.3.2 cancels what runs here anew.
+        # In a task of its own: until the trigger has ended, Airflow 3.3.2 cancels this one every second.
         self._killing = asyncio.create_task(self._kill())
         await asyncio.shield(self._killing)
 
     async def cleanup(self) -> None:
-        """Wait until it has been told what became of it: then Airflow closes the task's log."""
+        """Wait until a kill has been logged: then Airflow closes the task's log."""
         while self._killing is not None and not self._killing.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.shield(self._killing)
 
-    @property
-    def _is_to_cancel(self) -> bool:
-        """Whether a kill is to cancel anything."""
-        return True
+    async def _wait(
+        self,
+        poller: Poller[Answer],
+        poll: Callable[[SharedClient], Awaitable[Answer | CortexError]],
+        *,
+        restore: bool,
+    ) -> Answer:
+        """
+        Return the job or statement when it has finished.
 
-    async def _fired(self, payload: Mapping[str, Any]) -> TriggerEvent:
-        """Return the event that ends the wait."""
-        if self._is_to_cancel:
-            await self._noted_wait().end(self.clock.time())
+        :param restore: whether to go on from an earlier triggerer's record already before the first poll.
+        :raises CortexError: what ends the wait before that.
+        """
+        checkpoint = XComCheckpoint(self.task_instance, self._saved)
+        poller.resume(self._saved)
+        if restore:
+            poller.resume(await checkpoint.load())
+        with SharedClient.shared(self._settings) as client:
+            # The worker polled just before it deferred, so sleep first.
+            delay: float | None = poller.first_delay(soonest=FIRST_POLL_DELAY)
+            while True:
+                await self.clock.sleep(delay or 0.0)
+                outcome = await poll(client)
+                failed = isinstance(outcome, CortexError)
+                if failed and not poller.has_polled:
+                    poller.resume(await checkpoint.load())
+                delay = poller.after_poll(outcome)
+                await checkpoint.save(poller.checkpoint)
+                if delay is None and not isinstance(outcome, CortexError):
+                    return outcome
+
+    async def _end(self, payload: Mapping[str, Any], checkpoint: Checkpoint) -> TriggerEvent:
+        """Record that the wait has ended without a kill, and return its event."""
+        if self._cancel_on_kill and compat.triggers_hear_of_kills():
+            ended = replace(checkpoint, ended_at=self.clock.time())
+            await XComCheckpoint(self.task_instance, self._saved).save(ended)
         return TriggerEvent(payload)
 
     async def _kill(self) -> None:
-        reason = await self._noted_wait().why_not_killed() if self._is_to_cancel else None
-        if reason is None:
-            await asyncio.to_thread(self._cancel)
-        else:
+        if not self._cancel_on_kill:
+            self.log.info("%s is still running: cancel_on_kill is off", self._subject)
+            return
+        reason = await why_not_killed(self.task_instance, self._saved.started_at)
+        if reason is not None:
             self.log.warning("%s is not cancelled: %s", self._subject, reason)
+            return
+        await asyncio.to_thread(self._cancel)
 
-    def _noted_wait(self) -> Wait:
-        return Wait(self.task_instance, self.started_at)
+    @property
+    def _settings(self) -> SessionSettings:
+        return SessionSettings(**self.session)
 
+    @abstractmethod
     def _cancel(self) -> None:
-        """Cancel what is waited for, and say what became of it; nothing is raised."""
-        raise NotImplementedError
+        """Cancel what is waited for, and log the result; nothing is raised."""
 
 
-class CortexFineTuneTrigger(_KillableTrigger):
+class CortexFineTuneTrigger(_WaitTrigger):
     """
-    Look at a job until it is over, and fire once: with the job, or with what ended the wait.
-
-    It reads only. Its arguments are stored in Airflow's database where they can be read: they name
-    the connection and hold nothing of it. Moments are absolute, so a triggerer that takes the trigger
-    over goes on where the other one was.
+    Poll a job until it has finished, and fire once: with the job, or with what ended the wait.
 
     :param finetune_job_id: the job.
     :param session: the settings of the Snowflake session
-        (:meth:`~airflow_provider_cortex.cortex.session_settings.Session.to_dict`).
+        (:meth:`~airflow_provider_cortex.cortex.session_settings.SessionSettings.to_dict`).
     :param started_at: when the wait began, epoch seconds.
     :param deadline: when the wait ends at the latest, epoch seconds.
-    :param poke_interval: seconds between two looks; None makes it depend on the job.
-    :param max_poke_interval: the most seconds between two looks, if it depends on the job.
-    :param expected_duration: how many seconds the job will take from its creation, about.
-    :param contact_timeout: for how many seconds on end trouble is borne.
-    :param stall_timeout: for how many seconds the job may stand still; None is for ever.
-    :param standing: where the worker saw it stand
-        (:meth:`~airflow_provider_cortex.waiting.poller.Standing.to_dict`).
-    :param cancel_on_kill: cancel the job when the task is marked failed or success, or cleared,
-        while it is deferred (Airflow 3.3 and later; earlier ones do not tell a trigger).
+    :param poke_interval: seconds between two polls; None makes it depend on the job.
+    :param max_poke_interval: the most seconds between two polls, if it depends on the job.
+    :param expected_duration: about how many seconds the job takes from its creation.
+    :param contact_timeout: seconds to keep retrying through transient errors.
+    :param stall_timeout: seconds that the job may go without a change; None for ever.
+    :param checkpoint: what the worker knew of the wait
+        (:meth:`~airflow_provider_cortex.waiting.checkpoint.Checkpoint.to_dict`).
+    :param cancel_on_kill: cancel the job when the task is marked failed or success, or cleared, while it is
+        deferred (Airflow 3.3 and later; earlier ones do not tell a trigger).
     """
 
     def __init__(
@@ -151,59 +198,42 @@ class CortexFineTuneTrigger(_KillableTrigger):
         expected_duration: float | None = None,
         contact_timeout: float = DEFAULT_CONTACT_TIMEOUT,
         stall_timeout: float | None = None,
-        standing: Mapping[str, Any] | None = None,
+        checkpoint: Mapping[str, Any] | None = None,
         cancel_on_kill: bool = False,
     ) -> None:
-        super().__init__(f"Fine-tuning job {finetune_job_id}", started_at)
+        super().__init__(
+            f"Fine-tuning job {finetune_job_id}",
+            session,
+            Checkpoint.read(checkpoint) or Checkpoint(started_at=started_at),
+            cancel_on_kill=cancel_on_kill,
+        )
         self.finetune_job_id = finetune_job_id
-        self.session = dict(session)
+        self.started_at = started_at
         self.deadline = deadline
         self.poke_interval = poke_interval
         self.max_poke_interval = max_poke_interval
         self.expected_duration = expected_duration
         self.contact_timeout = contact_timeout
         self.stall_timeout = stall_timeout
-        self.standing = standing
+        self.checkpoint = checkpoint
         self.cancel_on_kill = cancel_on_kill
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return this trigger's class and arguments, for Airflow's database."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "finetune_job_id": self.finetune_job_id,
-                "session": self.session,
-                "started_at": self.started_at,
-                "deadline": self.deadline,
-                "poke_interval": self.poke_interval,
-                "max_poke_interval": self.max_poke_interval,
-                "expected_duration": self.expected_duration,
-                "contact_timeout": self.contact_timeout,
-                "stall_timeout": self.stall_timeout,
-                "standing": self.standing,
-                "cancel_on_kill": self.cancel_on_kill,
-            },
-        )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Fire once, when there is nothing more to wait for."""
+        poller = self._poller()
         try:
-            payload = event.finished(await self._wait())
+            job = await self._wait(
+                poller,
+                lambda client: client.describe(self.finetune_job_id),
+                restore=self.stall_timeout is not None,
+            )
+            payload = event.finished(job)
         except CortexError as error:
             payload = event.stopped(error)
-        yield await self._fired(payload)
+        yield await self._end(payload, poller.checkpoint)
 
-    @property
-    def _is_to_cancel(self) -> bool:
-        return self.cancel_on_kill
-
-    def _cancel(self) -> None:
-        session = SessionSettings(**self.session).shared()
-        cancelling.decide(self.finetune_job_id, session, cancel=self.cancel_on_kill, log=self.log)
-
-    async def _wait(self) -> FineTuneJob:
-        """Return the job when it is over; raises what ends the wait before that."""
-        poller = Poller(
+    def _poller(self) -> JobPoller:
+        return JobPoller(
             job_id=self.finetune_job_id,
             started_at=self.started_at,
             deadline=self.deadline,
@@ -215,53 +245,34 @@ class CortexFineTuneTrigger(_KillableTrigger):
             ),
             contact_timeout=self.contact_timeout,
             stall_timeout=self.stall_timeout,
+            report=ProgressLog(log=self.log, started_at=self.started_at, clock=self.clock.time),
             clock=self.clock.time,
         )
-        narrator = ProgressLog(self.started_at)
-        contact = Note(self.task_instance, OUT_OF_CONTACT)
-        stall = Note(self.task_instance, STANDING)
-        poller.resume(LastChange.read(self.standing))
-        if self.stall_timeout is not None:
-            poller.resume(LastChange.read(await stall.recall()))
-        with SharedClient.shared(SessionSettings(**self.session)) as client:
-            # The worker looked just before it deferred, so this one sleeps first.
-            await self.clock.sleep(poller.first_delay(soonest=FIRST_POLL_DELAY))
-            while True:
-                try:
-                    job = await client.describe(self.finetune_job_id)
-                except CortexError as error:
-                    if poller.is_new:
-                        poller.take_over(Outage.read(await contact.recall()))
-                    delay = poller.miss(error)
-                    self.log.warning("%s; next look in %.0f s", error, delay)
-                    if poller.misses > 1:  # one is a blip
-                        await contact.keep(poller.outage.to_dict() if poller.outage else None)
-                else:
-                    stood = poller.standing
-                    next_look = poller.observe(job)
-                    await contact.keep(None)
-                    if next_look is None:
-                        return job
-                    if self.stall_timeout is not None and poller.standing not in {None, stood}:
-                        await stall.keep(poller.standing.to_dict())
-                    delay = next_look
-                    narrator.tell(job, delay=delay, now=self.clock.time(), log=self.log)
-                await self.clock.sleep(delay)
+
+    def _cancel(self) -> None:
+        cancelling.cancel_in_new_session(
+            self._subject,
+            cancelling.cancel_job,
+            self.finetune_job_id,
+            self._settings.shared(),
+            log=self.log,
+        )
 
 
-class CortexQueryTrigger(_KillableTrigger):
+class CortexQueryTrigger(_WaitTrigger):
     """
-    Look at a statement that runs by itself until it is over, and fire once: with that, or with what ended the wait.
+    Poll a statement until it has finished, and fire once: with its state, or with what ended the wait.
 
-    As :class:`CortexFineTuneTrigger` it reads only, and goes on where another triggerer was.
+    The statement runs without a session. It is cancelled when the task is killed while deferred (Airflow
+    3.3 and later).
 
     :param query_id: Snowflake's id of the statement.
     :param session: the settings of the Snowflake session
-        (:meth:`~airflow_provider_cortex.cortex.session_settings.Session.to_dict`).
+        (:meth:`~airflow_provider_cortex.cortex.session_settings.SessionSettings.to_dict`).
     :param started_at: when the wait began, epoch seconds.
     :param deadline: when it ends at the latest, epoch seconds; None if it does not.
-    :param poke_interval: seconds between two looks.
-    :param contact_timeout: for how many seconds on end trouble is borne.
+    :param poke_interval: seconds between two polls.
+    :param contact_timeout: seconds to keep retrying through transient errors.
     """
 
     def __init__(
@@ -274,63 +285,41 @@ class CortexQueryTrigger(_KillableTrigger):
         poke_interval: float,
         contact_timeout: float = DEFAULT_CONTACT_TIMEOUT,
     ) -> None:
-        super().__init__(f"Query {query_id}", started_at)
+        super().__init__(
+            f"Query {query_id}", session, Checkpoint(started_at=started_at), cancel_on_kill=True
+        )
         self.query_id = query_id
-        self.session = session
+        self.started_at = started_at
         self.deadline = deadline
         self.poke_interval = poke_interval
         self.contact_timeout = contact_timeout
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the path of this class, and the arguments that make the same trigger."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "query_id": self.query_id,
-                "session": self.session,
-                "started_at": self.started_at,
-                "deadline": self.deadline,
-                "poke_interval": self.poke_interval,
-                "contact_timeout": self.contact_timeout,
-            },
-        )
-
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Fire once, when there is nothing more to wait for."""
-        try:
-            payload = event.query_finished(await self._wait())
-        except CortexError as error:
-            payload = event.stopped(error)
-        yield await self._fired(payload)
-
-    def _cancel(self) -> None:
-        cancelling.decide_query(
-            self.query_id, SessionSettings(**self.session).shared(), log=self.log
-        )
-
-    async def _wait(self) -> Execution:
-        """Return the statement when it is over; raises what ends the wait before that."""
         poller = QueryPoller(
             query_id=self.query_id,
             started_at=self.started_at,
-            deadline=self.deadline,
-            interval=self.poke_interval,
+            deadline=float("inf") if self.deadline is None else self.deadline,
+            policy=PollPolicy(interval=self.poke_interval),
             contact_timeout=self.contact_timeout,
+            report=FailureLog(log=self.log),
             clock=self.clock.time,
         )
-        contact = Note(self.task_instance, OUT_OF_CONTACT)
-        delay: float | None = FIRST_POLL_DELAY
         self.log.info("Waiting for query %s", self.query_id)
-        with SharedClient.shared(SessionSettings(**self.session)) as client:
-            while delay is not None:
-                await self.clock.sleep(delay)
-                try:
-                    execution = await client.execution(self.query_id)
-                    delay = poller.observe(execution)
-                except TRANSIENT_ERRORS as error:
-                    if poller.outage is None:
-                        poller.take_over(Outage.read(await contact.recall()))
-                    delay = poller.miss(error)
-                    self.log.warning("%s; next look in %.0f s", error, delay)
-                await contact.keep(poller.outage.to_dict() if poller.outage else None)
-        return execution
+        try:
+            execution = await self._wait(
+                poller, lambda client: client.execution(self.query_id), restore=False
+            )
+            payload = event.query_finished(execution)
+        except CortexError as error:
+            payload = event.stopped(error)
+        yield await self._end(payload, poller.checkpoint)
+
+    def _cancel(self) -> None:
+        cancelling.cancel_in_new_session(
+            self._subject,
+            cancelling.cancel_query,
+            self.query_id,
+            self._settings.shared(),
+            log=self.log,
+        )

@@ -1,1 +1,1 @@
-"""What waiting for jobs costs, measured: ``make bench``."""
+"""``make bench`` and ``make soak``: measure what waiting for jobs costs."""

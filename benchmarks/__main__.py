@@ -1,8 +1,9 @@
 """
-``make bench``: measure, print it, and write RESULTS.md but for what ``make soak`` writes there.
+``make bench``: measure, print the results, and write all sections of RESULTS.md except Soak.
 
-``python -m benchmarks waiting imports`` measures those parts only, and prints only. So does ``--small``,
-with a few jobs: it shows in a minute that all of this runs, and its numbers mean nothing.
+``python -m benchmarks waiting imports`` measures only these parts and writes no file. ``--small``
+uses few jobs and writes no file: it shows in a minute that the benchmarks run, and its numbers are
+meaningless.
 """
 
 from __future__ import annotations
@@ -12,27 +13,29 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import imports, machine, page, policy, results, waiting
+from benchmarks import imports, jobs_page, machine, policy, results
+from benchmarks.waiting import report as waiting
+from tools.output import print_line
 
 TEXT = """\
 # Benchmarks
 
-Written by `make bench`, the section Soak by `make soak`. Ratios are what may be quoted: times
-and memory are those of one run on one machine."""
+Written by `make bench`; the section Soak is written by `make soak`. Only quote ratios: times and
+memory are those of one run on one machine."""
 
 
 PARTS: dict[str, Callable[[], str]] = {
     "waiting": waiting.report,
     "policy": policy.report,
     "imports": imports.report,
-    "page": page.report,
+    "page": jobs_page.report,
 }
 
 SMALL: dict[str, Callable[[], str]] = {
     "waiting": partial(waiting.report, waiting.SMALL),
     "policy": partial(policy.report, policy.SMALL),
     "imports": partial(imports.report, imports.SMALL),
-    "page": partial(page.report, page.SMALL),
+    "page": partial(jobs_page.report, jobs_page.SMALL),
 }
 
 
@@ -42,18 +45,17 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="only show that everything runs")
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(PARTS):
-        sys.exit(f"No such part: {', '.join(sorted(unknown))}. There are: {', '.join(PARTS)}.")
+        sys.exit(f"Unknown part: {', '.join(sorted(unknown))}. Choose from {', '.join(PARTS)}.")
     parts = SMALL if arguments.small else PARTS
-    head = f"{TEXT}\n\n{machine.described()}"
     sections = []
     for name in arguments.parts or parts:
         sections.append(parts[name]())
-        print(f"\n{sections[-1]}", flush=True)  # noqa: T201 - it is a command
+        print_line(f"\n{sections[-1]}")
     if arguments.small:
-        print("\nSmall: the benchmarks run. These numbers mean nothing.")  # noqa: T201
+        print_line("\nSmall: the benchmarks run. These numbers are meaningless.")
     elif not arguments.parts:
-        results.write(sections, head=head)
-        print(f"\nWritten to {results.RESULTS}")  # noqa: T201
+        results.write(sections, head=f"{TEXT}\n\n{machine.description()}")
+        print_line(f"\nWritten to {results.RESULTS}")
 
 
 if __name__ == "__main__":

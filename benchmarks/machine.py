@@ -1,4 +1,4 @@
-"""Where and with what is measured."""
+"""The machine and the versions that were measured."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ PACKAGES = (
 )
 
 
-def described() -> str:
-    """Return it as Markdown, without anything that names the machine."""
+def description() -> str:
+    """Return them as one line. It contains nothing that identifies the machine."""
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     memory = psutil.virtual_memory().total / 2**30
     return (

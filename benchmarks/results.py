@@ -1,4 +1,4 @@
-"""RESULTS.md, of which each command writes its own sections and keeps the others'."""
+"""RESULTS.md. Each command writes its own sections and keeps the others."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
 def write(sections: Sequence[str], *, head: str | None = None) -> None:
-    """Write *sections* into RESULTS.md, each in the place of the one with its title."""
+    """Write *sections* into RESULTS.md. Each replaces the section with the same title."""
     old = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
     RESULTS.write_text(merged(old, sections, head=head), encoding="utf-8")
 
 
 def merged(old: str, sections: Sequence[str], *, head: str | None = None) -> str:
     """
-    Return *old* with *sections*, which begin with ``## ``: those that it does not have yet come last.
+    Return the text *old* with *sections*. Sections with a new title are appended.
 
-    :param head: what stands before the first section; None for what stands there in *old*.
+    :param sections: each begins with ``## ``.
+    :param head: the text before the first section; None keeps that of *old*.
     """
     first, *others = re.split(r"^(?=## )", old, flags=re.MULTILINE)
     by_title = {_title(section): section for section in others}

@@ -1,6 +1,6 @@
-"""The jobs page in a real browser, on a real Airflow: for the tests, and for pictures."""
+"""Pictures of the jobs page, taken in a real Chromium on a real Airflow."""
 
-from demo.stopping import note_signals
+from tools.signals import record_signals
 
-# Before all else is imported, as in the demo.
-note_signals()
+# Before the other imports, which take a moment: Ctrl-C may arrive during them.
+record_signals()

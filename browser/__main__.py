@@ -1,5 +1,5 @@
 """
-``make pictures``: take the pictures of the page that the README shows.
+``make pictures``: take the pictures of the jobs page that the README shows.
 
 ``python -m browser FOLDER`` writes them into another folder.
 """
@@ -14,31 +14,29 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, FrameLocator, Page
 
-from browser.chromium import chromium, sign_in
-from browser.deployment import PageDeployment
-from demo.console import play, say
-from demo.deployment import CHECKOUT
+from tools.chromium import chromium, sign_in
+from tools.command import run
+from tools.jobs_page import JobsPageDeployment
+from tools.output import print_line
+from tools.workspace import CHECKOUT
 
 FOLDER = CHECKOUT / "docs"
 SIZE = {"width": 1360, "height": 900}
 
 
-def pictures(folder: Path, deployment: PageDeployment) -> None:
-    say("Starting two emulators and Airflow")
+def take_pictures(folder: Path, deployment: JobsPageDeployment) -> None:
+    """Start *deployment* and write all pictures into *folder*."""
+    print_line("Starting two emulators and Airflow")
     deployment.start()
-    _, job_id = deployment.wait_in_dag()
-    deployment.emulator.jobs.stall(job_id, progress=0.62)
-    deployment.calendar.offset = -25 * 60
-    deployment.emulator.jobs.stall(deployment.emulator.jobs.add(model="soon").id, progress=0.35)
-    deployment.calendar.offset = 0.0
+    job_id = _start_jobs(deployment)
     folder.mkdir(parents=True, exist_ok=True)
-    say(f"Taking pictures into {folder}")
+    print_line(f"Taking pictures into {folder}")
     with chromium() as browser:
-        with _jobs(browser, deployment.url, "light") as (page, _):
+        with _jobs_page(browser, deployment.url, "light") as (page, _):
             _take(page, folder, "jobs-light")
-        with _jobs(browser, deployment.url, "dark") as (page, _):
+        with _jobs_page(browser, deployment.url, "dark") as (page, _):
             _take(page, folder, "jobs-dark")
-        with _jobs(browser, deployment.url, "light") as (page, jobs):
+        with _jobs_page(browser, deployment.url, "light") as (page, jobs):
             jobs.locator(f'tr[data-job-id="{job_id}"]').get_by_role("button").click()
             jobs.locator("#detail").get_by_role("link").first.wait_for()
             _take(page, folder, "job-running")
@@ -49,10 +47,21 @@ def pictures(folder: Path, deployment: PageDeployment) -> None:
             _take(page, folder, "jobs-error")
 
 
+def _start_jobs(deployment: JobsPageDeployment) -> str:
+    """Start two jobs that stay at the same progress; return the id of the DAG's."""
+    jobs, clock = deployment.emulator.jobs, deployment.clock
+    _, job_id = deployment.run_dag_until_deferred()
+    jobs.stall(job_id, progress=0.62)
+    clock.offset = -25 * 60
+    jobs.stall(jobs.add(model="soon").id, progress=0.35)
+    clock.offset = 0.0
+    return job_id
+
+
 @contextmanager
-def _jobs(browser: Browser, url: str, theme: str) -> Iterator[tuple[Page, FrameLocator]]:
-    """Open the page in a window whose Airflow has this theme."""
-    context = browser.new_context(viewport=SIZE, timezone_id="Europe/Berlin", locale="en-GB")  # type: ignore[arg-type]  # a dictionary is what it takes
+def _jobs_page(browser: Browser, url: str, theme: str) -> Iterator[tuple[Page, FrameLocator]]:
+    """Open the jobs page in an Airflow with this theme."""
+    context = browser.new_context(viewport=SIZE, timezone_id="Europe/Berlin", locale="en-GB")  # type: ignore[arg-type]  # it accepts any dictionary
     context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
     page = context.new_page()
     sign_in(page, url)
@@ -64,11 +73,11 @@ def _jobs(browser: Browser, url: str, theme: str) -> Iterator[tuple[Page, FrameL
 
 
 def _take(page: Page, folder: Path, name: str) -> None:
-    page.wait_for_timeout(800)  # until nothing moves any more
+    page.wait_for_timeout(800)  # until all animations have ended
     page.screenshot(path=folder / f"{name}.png")
-    say(f"  {name}.png")
+    print_line(f"  {name}.png")
 
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1]).resolve() if sys.argv[1:] else FOLDER
-    play(partial(pictures, folder), PageDeployment())
+    run(partial(take_pictures, folder), JobsPageDeployment())

@@ -1,6 +1,6 @@
-"""``make cluster``: many waits on an Airflow of several machines' worth of processes, in trouble."""
+"""``make cluster``: wait for many jobs on an Airflow of many processes, some of which fail."""
 
-from demo.stopping import note_signals
+from tools.signals import record_signals
 
-# Before all else is imported, which takes a moment: Ctrl-C may come in it.
-note_signals()
+# Before the other imports, which take a moment: Ctrl-C may arrive during them.
+record_signals()

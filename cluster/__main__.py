@@ -1,134 +1,143 @@
-"""``make cluster``: let many waits go through trouble, and find out which of them tell the truth."""
+"""``make cluster``: wait for many jobs while components fail, and check every task's outcome."""
 
 from __future__ import annotations
 
-from functools import partial
-
 from airflow_provider_cortex.emulator import Emulator
+from cluster.asset_runs import CONSUMER, PRODUCER, AssetRuns
 from cluster.chaos import Chaos
-from cluster.deployment import PLACE, Cluster
-from cluster.fates import CASES, Fates, fate_table
-from cluster.fleet import JOBS, STARTED, Fleet
-from cluster.landing import CONSUMER, PRODUCER, Landing
-from cluster.once import Once, once_table
-from cluster.report import wait_table
-from cluster.waits import Waits, count_taken_over
-from demo.console import play, say
-from demo.task_logs import TaskLogs
-from demo.trouble import Trouble
+from cluster.deployment import ClusterDeployment
+from cluster.ended_waits import ENDED_WAITS, EndedWaits, ended_waits_table
+from cluster.killed_starts import KilledStarts, killed_starts_table
+from cluster.planned_jobs import EXISTING_JOBS, STARTED_JOBS, PlannedJobs
+from cluster.report import waiting_tasks_table
+from cluster.waiting_tasks import WaitingTasks, count_adopted_waits
+from tools.command import run
+from tools.errors import ToolError
+from tools.output import print_line
+from tools.task_logs import TaskLogs
 
-RESULTS = PLACE.path / "RESULTS.md"
+DAG_IDS = ("killed_starts", "ended_waits", "tuning", PRODUCER, CONSUMER)
 
-OVER = {"success", "failed"}
+POLL_SECONDS = 3.0
+"""Between two polls of all tasks. Each poll costs the API server some work."""
 
-LOOK = 3.0
-"""Seconds between two looks at all tasks: each costs Airflow's API server something."""
-
-LINE = 20.0
-"""Seconds between two lines that say how far it is."""
+PROGRESS_SECONDS = 20.0
+"""Between two lines about the progress."""
 
 
-class Storm:
-    """All that happens, in its order."""
+class ClusterTest:
+    """All steps, in their order."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: ClusterDeployment) -> None:
         self._cluster = cluster
-        self._looked = 0.0
-        self._told = 0.0
+        self._logs = cluster.workspace.task_logs
+        self._chaos = Chaos(cluster)
+        self._killed_starts = KilledStarts(cluster.emulator, cluster.api)
+        self._asset_runs = AssetRuns(cluster.api)
+        self._ended_waits = EndedWaits(cluster.emulator, cluster.api, self._logs)
+        self._polled_at = 0.0
+        self._printed_at = 0.0
 
     def run(self) -> None:
         """
-        Start everything, let it wait and be struck, and say what came of it.
+        Start everything, wait while components fail, and print the results.
 
-        :raises Trouble: if anything did not come out as it should.
+        :raises ToolError: if any result is wrong.
         """
-        self._start()
         cluster = self._cluster
-        once = Once(cluster.emulator, cluster.api)
-        landing = Landing(cluster.api)
-        once.start()
-        landing.start()
-        fates = Fates(cluster.emulator, cluster.api, PLACE.task_logs)
-        fates.start()
-        self._tell(f"{len(CASES)} deferred waits are to be ended by hand, or by their time")
-        cluster.wait_for("them to begin", fates.have_begun)
-        fleet = Fleet(cluster.emulator)
-        conf = {"jobs": fleet.ids, "models": fleet.models}
-        waits = Waits(fleet, cluster.api.start_run("tuning", "cluster", conf=conf))
-        self._tell(f"{JOBS} jobs run and {STARTED} are to be started: tasks begin to wait for them")
-        chaos = Chaos(cluster)
-        cluster.wait_for("the waits to end", lambda: self._step(once, landing, fates, waits, chaos))
-        self._tell("All waits are over; reading what they tell")
-        self._judge(once, landing, fates, waits)
+        self._start_cluster()
+        self._killed_starts.start()
+        self._asset_runs.start()
+        self._ended_waits.start()
+        self._print(f"{len(ENDED_WAITS)} deferred waits begin, which a user or a timeout will end")
+        cluster.wait_for("them to begin", self._ended_waits.have_begun)
+        jobs = PlannedJobs(cluster.emulator)
+        conf = {"jobs": jobs.ids, "models": jobs.models}
+        cluster.api.unpause_dag("tuning")
+        waiting = WaitingTasks(jobs, cluster.api.start_run("tuning", "cluster", conf=conf))
+        self._print(f"Tasks begin to wait for {EXISTING_JOBS} jobs, and to start {STARTED_JOBS}")
+        cluster.wait_for("the waits to end", lambda: self._step(waiting))
+        self._print("All waits have ended; reading the results")
+        self._check_results(waiting)
 
-    def _start(self) -> None:
+    def _start_cluster(self) -> None:
         cluster = self._cluster
-        self._tell("Starting PostgreSQL, Valkey, and Airflow with two triggerers and two workers")
-        cluster.emulator.start()
+        self._print("Starting PostgreSQL, Valkey, and Airflow with two triggerers and two workers")
         cluster.start()
-        cluster.wait_for("Airflow's api-server", lambda: cluster.api.get("/version"))
-        self._tell(f"Airflow is up on {cluster.url}")
-        for dag_id in "once", "fates", "tuning", PRODUCER, CONSUMER:
-            path = f"/dags/{dag_id}"
-            cluster.wait_for(f"the DAG {dag_id}", partial(cluster.api.get, path))
-            if dag_id not in {PRODUCER, CONSUMER}:
-                cluster.api.patch(path, {"is_paused": False})
+        cluster.wait_for_api_server()
+        self._print(f"Airflow is up on {cluster.url}")
+        for dag_id in DAG_IDS:
+            cluster.wait_for_dag(dag_id)
 
-    def _step(
-        self, once: Once, landing: Landing, fates: Fates, waits: Waits, chaos: Chaos
-    ) -> bool | None:
-        """Do and look at what is due; return True when all is over."""
-        waits.fleet.steer()
-        for deed in chaos.strike(waits.fleet.elapsed):
-            self._tell(f">>> {deed}")
+    def _step(self, waiting: WaitingTasks) -> bool | None:
+        """Do what is due; return True when everything has finished, or None before that."""
+        waiting.jobs.end_due()
+        for line in self._chaos.cause_due(waiting.jobs.elapsed):
+            self._print(f">>> {line}")
         now = self._cluster.elapsed
-        if now - self._looked < LOOK:
+        if now - self._polled_at < POLL_SECONDS:
             return None
-        self._looked = now
-        state = waits.run.state  # first, so that what is seen next is complete
-        for deed in fates.act():
-            self._tell(deed)
-        states = waits.look()
-        if now - self._told > LINE:
-            self._told = now
-            self._tell(", ".join(f"{states[state]} {state}" for state in sorted(states)))
-        quiet = once.is_finished() and landing.is_finished() and fates.are_over()
-        if waits.have_begun and quiet and not waits.fleet.elapsed:
-            self._tell("Every job is waited for: the jobs begin to end, and trouble begins")
-            waits.fleet.begin()
-        return (state in OVER and quiet) or None
+        self._polled_at = now
+        # First, so that the poll of a finished run is complete.
+        has_finished = waiting.run.final_state() is not None
+        for line in self._ended_waits.end_waits():
+            self._print(line)
+        states = waiting.poll()
+        if now - self._printed_at > PROGRESS_SECONDS:
+            self._printed_at = now
+            self._print(", ".join(f"{states[state]} {state}" for state in sorted(states)))
+        others_have_finished = (
+            self._killed_starts.have_finished()
+            and self._asset_runs.have_finished()
+            and self._ended_waits.have_finished()
+        )
+        if waiting.have_begun and others_have_finished and not waiting.jobs.elapsed:
+            self._print("A task waits for every job: from now on jobs end and components fail")
+            waiting.jobs.begin()
+        return (has_finished and others_have_finished) or None
 
-    def _judge(self, once: Once, landing: Landing, fates: Fates, waits: Waits) -> None:
-        ended = list(waits.at_end())
-        said = TaskLogs(PLACE.task_logs).texts()
-        fated = list(fates.rows(said))
-        died = list(once.rows(said))
-        taken_over = count_taken_over(said)
-        waited = wait_table(ended, waits, taken_over, self._cluster.emulator)
-        tables = [waited, fate_table(fated), once_table(died)]
-        RESULTS.write_text("\n\n".join(tables) + "\n", encoding="utf-8")
-        for text in *tables, landing.story():
-            say(f"\n{text}")
-        say(f"\nWritten to {RESULTS}. All of it took {self._cluster.elapsed:.0f} s.")
-        wrong = [f"{wait.kind} [{wait.map_index}]: {wait.lie}" for wait in ended if wait.lie]
-        wrong += [f"{row.case.task_id}: not as it should be" for row in fated if not row.is_right]
-        wrong += [] if landing.is_right else [landing.story()]
-        wrong += [f"{row.death}: not as it should be" for row in died if not row.is_right]
-        wrong += [f"{job_id}: it ran while nobody waited" for job_id in waits.all_abandoned()]
-        if not taken_over:
-            wrong.append("no triggerer has taken a wait over from one that stood still")
-        if waits.fleet.surplus:
-            wrong.append(f"{waits.fleet.surplus} jobs were started twice")
+    def _check_results(self, waiting: WaitingTasks) -> None:
+        logs = TaskLogs(self._logs).new_texts()
+        results = list(waiting.results())
+        ended_waits = list(self._ended_waits.results(logs))
+        killed_starts = list(self._killed_starts.results(logs))
+        adopted = count_adopted_waits(logs)
+        self._print_results(
+            waiting_tasks_table(results, waiting, adopted, self._cluster.emulator),
+            ended_waits_table(ended_waits),
+            killed_starts_table(killed_starts),
+        )
+        wrong = [
+            f"{result.task_id} [{result.map_index}]: {result.contradiction}"
+            for result in results
+            if result.contradiction
+        ]
+        wrong += [f"{one.wait.task_id}: wrong result" for one in ended_waits if not one.is_correct]
+        wrong += [f"{one.task_id}: wrong result" for one in killed_starts if not one.is_correct]
+        wrong += [f"{job_id}: ran without a waiting task" for job_id in waiting.all_abandoned()]
+        if not self._asset_runs.is_correct:
+            wrong.append(self._asset_runs.summary())
+        if not adopted:
+            wrong.append("no triggerer has adopted a wait of the suspended one")
+        if waiting.jobs.duplicates:
+            wrong.append(f"{waiting.jobs.duplicates} jobs were started twice")
         if wrong:
-            raise Trouble("\n".join(["Not all is as it should be.", *wrong]))
+            raise ToolError("\n".join(["Some results are wrong:", *wrong]))
 
-    def _tell(self, text: str) -> None:
-        say(f"{self._cluster.elapsed:4.0f} s  {text}")
+    def _print_results(self, *tables: str) -> None:
+        file = self._cluster.workspace.path / "RESULTS.md"
+        file.write_text("\n\n".join(tables) + "\n", encoding="utf-8")
+        for text in *tables, self._asset_runs.summary():
+            print_line(f"\n{text}")
+        print_line(f"\nWritten to {file}. The run took {self._cluster.elapsed:.0f} s.")
+
+    def _print(self, text: str) -> None:
+        print_line(f"{self._cluster.elapsed:4.0f} s  {text}")
 
 
-def storm(cluster: Cluster) -> None:
-    Storm(cluster).run()
+def main(cluster: ClusterDeployment) -> None:
+    ClusterTest(cluster).run()
 
 
 if __name__ == "__main__":
-    play(storm, Cluster(Emulator()))
+    run(main, ClusterDeployment(Emulator()))

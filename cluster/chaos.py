@@ -1,59 +1,62 @@
-"""What happens to the cluster while it waits."""
+"""The disruptions of the cluster while tasks wait, each at its time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from cluster.deployment import Cluster
+from cluster.deployment import ClusterDeployment
 
-OUTAGE = 20.0
-"""Seconds for which Snowflake cannot be reached."""
+OUTAGE_SECONDS = 20.0
+"""For how long Snowflake cannot be reached."""
 
 
 @dataclass(frozen=True)
-class Blow:
+class Disruption:
     """
-    One thing that is done to the cluster.
+    One thing that happens to the cluster.
 
-    :param at: seconds after the beginning.
-    :param what: what to tell.
-    :param strike: does it, and returns what more there is to tell.
+    :param at: seconds after the jobs begin to end.
+    :param text: what to print about it.
+    :param action: causes it, and returns a detail to print, or None.
     """
 
     at: float
-    what: str
-    strike: Callable[[], object]
+    text: str
+    action: Callable[[], object]
 
 
 class Chaos:
-    """Does what is due, in turn."""
+    """Causes the disruptions that are due, in order."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: ClusterDeployment) -> None:
         self._cluster = cluster
-        self._coming = self._blows()
+        self._pending = self._disruptions()
 
-    def strike(self, elapsed: float) -> Iterator[str]:
-        """Do what is due after so many seconds; yield what was done."""
-        while self._coming and self._coming[0].at <= elapsed:
-            blow = self._coming.pop(0)
-            detail = blow.strike()
-            yield blow.what if detail is None else f"{blow.what} ({detail})"
+    def cause_due(self, elapsed: float) -> Iterator[str]:
+        """Cause what is due after *elapsed* seconds; yield a line about each disruption."""
+        while self._pending and self._pending[0].at <= elapsed:
+            disruption = self._pending.pop(0)
+            detail = disruption.action()
+            yield disruption.text if detail is None else f"{disruption.text} ({detail})"
 
-    def _blows(self) -> list[Blow]:
+    def _disruptions(self) -> list[Disruption]:
         cluster, emulator = self._cluster, self._cluster.emulator
+        start, stop = cluster.start_component, cluster.stop_component
+        pause, resume = cluster.pause_component, cluster.resume_component
+        outage = f"Snowflake is unreachable for {OUTAGE_SECONDS:.0f} s"
         return [
-            Blow(10, "SIGKILL to triggerer-1 and all its processes", self._killer("triggerer-1")),
-            Blow(35, "triggerer-1 started again", lambda: cluster.start_component("triggerer-1")),
-            Blow(40, "SIGKILL to worker-1 and all its processes", self._killer("worker-1")),
-            Blow(65, "worker-1 started again", lambda: cluster.start_component("worker-1")),
-            Blow(75, "SIGTERM to the scheduler", lambda: cluster.end_component("scheduler")),
-            Blow(75, "the scheduler started again", lambda: cluster.start_component("scheduler")),
-            Blow(95, f"Snowflake refuses every connection for {OUTAGE:.0f} s", emulator.stop),
-            Blow(95 + OUTAGE, "Snowflake can be reached again", emulator.start),
-            Blow(130, "triggerer-2 stands still", lambda: cluster.pause_component("triggerer-2")),
-            Blow(150, "every Snowflake session is ended", self._end_sessions),
-            Blow(158, "triggerer-2 goes on", lambda: cluster.resume_component("triggerer-2")),
+            Disruption(10, "SIGKILL to triggerer-1 and its children", self._killer("triggerer-1")),
+            Disruption(35, "Started triggerer-1 again", lambda: start("triggerer-1")),
+            Disruption(40, "SIGKILL to worker-1 and its children", self._killer("worker-1")),
+            Disruption(65, "Started worker-1 again", lambda: start("worker-1")),
+            Disruption(75, "SIGTERM to the scheduler", lambda: stop("scheduler")),
+            Disruption(75, "Started the scheduler again", lambda: start("scheduler")),
+            Disruption(95, outage, emulator.stop),
+            Disruption(95 + OUTAGE_SECONDS, "Snowflake is reachable again", emulator.start),
+            Disruption(130, "Suspended triggerer-2", lambda: pause("triggerer-2")),
+            Disruption(150, "Ended all Snowflake sessions", self._end_sessions),
+            Disruption(158, "Resumed triggerer-2", lambda: resume("triggerer-2")),
         ]
 
     def _killer(self, name: str) -> Callable[[], str]:

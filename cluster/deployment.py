@@ -1,38 +1,35 @@
-"""Airflow as a team runs it: several workers and triggerers, PostgreSQL, a broker."""
+"""Airflow as a team runs it: several workers and triggerers, PostgreSQL, and a message broker."""
 
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_cortex.emulator import Emulator
 from cluster.services import Broker, Database
-from demo.children import Child
-from demo.deployment import CHECKOUT, Deployment, settings
-from demo.place import HOST, Place
+from tools.deployment import EXAMPLE_DAGS, NO_LOG_SERVER, Deployment, airflow_settings
+from tools.network import is_listening
+from tools.processes import ChildProcess
+from tools.workspace import Workspace
 
-PLACE = Place(CHECKOUT / ".cluster", users="make cluster")
 DAGS = Path(__file__).parent / "dags"
-EXAMPLES = CHECKOUT / "example_dags"
 
-LIMIT = 720.0
-"""Seconds after which a run that is not over has failed."""
+TIMEOUT = 720.0
+"""Seconds after which a run that has not finished fails."""
 
 COMPONENTS = {
     "api-server": ["api-server"],
-    # As in the demo: the logs are at hand as files.
-    "scheduler": ["scheduler", "--skip-serve-logs"],
+    "scheduler": ["scheduler", NO_LOG_SERVER],
     "dag-processor": ["dag-processor"],
-    "triggerer-1": ["triggerer", "--skip-serve-logs"],
-    "triggerer-2": ["triggerer", "--skip-serve-logs"],
-    "worker-1": ["celery", "worker", "--skip-serve-logs", "--celery-hostname=worker-1"],
-    "worker-2": ["celery", "worker", "--skip-serve-logs", "--celery-hostname=worker-2"],
+    "triggerer-1": ["triggerer", NO_LOG_SERVER],
+    "triggerer-2": ["triggerer", NO_LOG_SERVER],
+    "worker-1": ["celery", "worker", NO_LOG_SERVER, "--celery-hostname=worker-1"],
+    "worker-2": ["celery", "worker", NO_LOG_SERVER, "--celery-hostname=worker-2"],
 }
 
 SLOTS = 4
-"""How many tasks a worker runs at once."""
+"""How many tasks a worker runs at the same time."""
 
 PRELOADED = [
     "airflow.providers.snowflake.hooks.snowflake",
@@ -41,10 +38,10 @@ PRELOADED = [
     "airflow_provider_cortex.sensors",
     "snowflake.connector",
 ]
-"""What a worker imports once, and not each of its tasks anew."""
+"""What a worker imports once, instead of every task importing it."""
 
 
-class Cluster(Deployment):
+class ClusterDeployment(Deployment):
     """
     PostgreSQL, Valkey and every component of Airflow, each in processes of its own.
 
@@ -52,110 +49,107 @@ class Cluster(Deployment):
     """
 
     def __init__(self, emulator: Emulator) -> None:
-        super().__init__(limit=LIMIT, place=PLACE)
+        workspace = Workspace(".cluster", commands="make cluster")
+        super().__init__(workspace=workspace, timeout=TIMEOUT)
         self.emulator = emulator
-        self._components: dict[str, Child] = {}
+        self._components: dict[str, ChildProcess] = {}
         self._database: Database | None = None
         self._environment: dict[str, str] = {}
 
     def start(self) -> None:
-        """Start everything; returns before it is ready."""
-        self._lock = self.place.clear()
-        database, broker = Database.new(self.place), Broker.new()
+        """Start everything. Returns before it is ready."""
+        self.workspace.open()
+        self.emulator.start()
+        database, broker = Database.new(self.workspace), Broker.new()
         self._database = database
-        self._environment = self.place.environment(
-            settings(self.url) | _settings(database.url, broker.url)
-        ) | {"AIRFLOW_CONN_SNOWFLAKE_DEFAULT": self.emulator.airflow_connection}
-        broker.start(self._children, self._environment)
-        self._finish(database.make(self._children, self._environment))
-        database.start(self._children, self._environment)
-        self.wait_for("PostgreSQL", lambda: _listens(database.port))
-        self._finish(self._python("db-migrate", self._environment, "airflow", "db", "migrate"))
+        settings = airflow_settings(self.url) | _cluster_settings(database.url, broker.url)
+        self._environment = self.workspace.environment(settings) | {
+            "AIRFLOW_CONN_SNOWFLAKE_DEFAULT": self.emulator.airflow_connection
+        }
+        broker.start(self._processes, self._environment)
+        self._run_to_end(database.initialize(self._processes, self._environment))
+        database.start(self._processes, self._environment)
+        self.wait_for("PostgreSQL", lambda: is_listening(database.port) or None)
+        self._migrate_database(self._environment)
         for name in COMPONENTS:
             self.start_component(name)
 
-    def end(self) -> None:
-        super().end()
+    def stop(self) -> None:
+        """Stop everything and remove the database."""
+        super().stop()
         if self._database is not None:
             self._database.remove()
         self.emulator.close()
 
     def start_component(self, name: str) -> None:
-        self._components[name] = self._python(name, self._environment, "airflow", *COMPONENTS[name])
+        child = self._start_airflow(name, self._environment, COMPONENTS[name])
+        self._components[name] = child
 
     def kill_component(self, name: str) -> int:
-        """End it as its machine's death would; return how many processes that were."""
-        return self._children.kill(self._components.pop(name))
+        """Kill it, as a power failure would; return how many processes that were."""
+        return self._processes.kill(self._components.pop(name))
 
     def pause_component(self, name: str) -> None:
-        """Let it stand still, as a machine does that has too much to do."""
-        self._children.pause(self._components[name])
+        """Suspend it, like an overloaded machine."""
+        self._processes.pause(self._components[name])
 
     def resume_component(self, name: str) -> None:
-        self._children.resume(self._components[name])
+        self._processes.resume(self._components[name])
 
-    def end_component(self, name: str) -> None:
-        """End it as an operator does."""
-        self._children.end_some([self._components.pop(name)])
+    def stop_component(self, name: str) -> None:
+        """Stop it with SIGTERM, as an administrator would."""
+        self._processes.stop([self._components.pop(name)])
 
 
-def _settings(database: str, broker: str) -> dict[str, str]:
+def _cluster_settings(database: str, broker: str) -> dict[str, str]:
     """
-    Return what a cluster needs beyond what the demo has.
+    Return the settings that a cluster needs in addition to the usual ones.
 
-    Where Airflow waits for minutes before it takes a component for dead, it waits for seconds here:
-    the whole run takes five minutes.
+    By default Airflow waits for minutes before it declares a component dead. Here it waits for
+    seconds, so that the whole run takes five minutes.
     """
     return {
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
         "DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
-            [_bundle("cluster", DAGS), _bundle("examples", EXAMPLES)]
+            [_bundle("cluster", DAGS), _bundle("examples", EXAMPLE_DAGS)]
         ),
-        # Assets have DAGs run, too.
+        # New assets start DAGs as well.
         "SCHEDULER__USE_JOB_SCHEDULE": "True",
         "CORE__EXECUTOR": "CeleryExecutor",
-        # Two tasks for each slot, so that no slot waits for the scheduler's next round; and no more, so
-        # that none is long in the queue: one that is was lost.
+        # Two tasks for each slot, so that no slot waits for the scheduler's next round. With more,
+        # tasks would stay in the queue so long that Airflow takes them for lost.
         "CORE__PARALLELISM": str(2 * 2 * SLOTS),
         "DATABASE__SQL_ALCHEMY_CONN": database,
         "CELERY__BROKER_URL": broker,
         "CELERY__WORKER_CONCURRENCY": str(SLOTS),
         "CELERY__EXTRA_CELERY_CONFIG": json.dumps({"imports": PRELOADED}),
-        # A process more for asking after tasks is not worth it on two cores.
+        # On two cores, a second process that asks for task states is not worth it.
         "CELERY__SYNC_PARALLELISM": "1",
         # The DAG files do not change.
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
-        # The demo is in more of a hurry than two cores allow here.
+        # The usual 0.3 s is too much work for two cores here.
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1",
-        # Seconds without a sign of life after which a task's worker is dead: 300 by default. A task says
-        # that it lives every 5 s; two cores with a full load may make that 15.
+        # Seconds without a heartbeat after which a task counts as dead; the default is 300.
+        # A task sends a heartbeat every 5 s. Two cores under full load may delay it to 15 s.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
-        # What a dead worker has fetched from the broker, but not begun: 600 by default, looked for every 120.
+        # For tasks that a dead worker fetched from the broker but did not begin.
+        # The defaults are 600, checked every 120.
         "SCHEDULER__TASK_QUEUED_TIMEOUT": "40",
         "SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "10",
-        # What a scheduler that is gone has left behind: 300 by default.
+        # For tasks that a stopped scheduler left behind; the default is 300.
         "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",
-        # After so many seconds another triggerer takes over what a dead one had: 30 by default.
+        # Seconds until another triggerer adopts a dead one's triggers; the default is 30.
         "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "15",
         "TRIGGERER__JOB_HEARTBEAT_SEC": "3",
     }
 
 
 def _bundle(name: str, folder: Path) -> dict[str, Any]:
-    """Return a DAG folder as Airflow's configuration has it."""
+    """Return a DAG folder in the form of Airflow's configuration."""
     return {
         "name": name,
         "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
         "kwargs": {"path": str(folder)},
     }
-
-
-def _listens(port: int) -> bool | None:
-    """Return True, or None as long as it does not."""
-    try:
-        socket.create_connection((HOST, port), timeout=1).close()
-    except OSError:
-        return None
-    return True

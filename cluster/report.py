@@ -1,4 +1,4 @@
-"""The tables at the end."""
+"""The table of the waiting tasks."""
 
 from __future__ import annotations
 
@@ -6,46 +6,61 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from airflow_provider_cortex.emulator import Emulator
-from benchmarks.table import table
-from cluster.fleet import JOBS, STARTED
-from cluster.waits import DEFERRED, KINDS, RESCHEDULED, RIGHT, Wait, Waits
+from cluster.planned_jobs import EXISTING_JOBS, STARTED_JOBS
+from cluster.waiting_tasks import (
+    DEFERRED,
+    EXPECTED_STATES,
+    MODES,
+    RESCHEDULED,
+    TaskResult,
+    WaitingTasks,
+)
+from tools.output import markdown_table
 
-EXPECTED = {DEFERRED: JOBS, RESCHEDULED: STARTED}
+JOBS = {DEFERRED: EXISTING_JOBS, RESCHEDULED: STARTED_JOBS}
 
 
-def wait_table(waits: Sequence[Wait], seen: Waits, taken_over: int, emulator: Emulator) -> str:
+def waiting_tasks_table(
+    results: Sequence[TaskResult], waiting: WaitingTasks, adopted: int, emulator: Emulator
+) -> str:
     """
-    Return what came of the waits, as Markdown.
+    Return the results of the waiting tasks as Markdown.
 
-    :param taken_over: how many waits a triggerer was told to end, and another one had taken over.
+    :param adopted: how many waits a triggerer did not cancel, since another had adopted them.
     """
-    by_kind = {kind: [wait for wait in waits if wait.kind == kind] for kind in KINDS}
-    states = {kind: Counter(wait.state for wait in by_kind[kind]) for kind in KINDS}
-    every_state = [*RIGHT.values(), *sorted({wait.state for wait in waits} - {*RIGHT.values()})]
+    by_mode = {mode: [result for result in results if result.task_id == mode] for mode in MODES}
+    states = {mode: Counter(result.state for result in by_mode[mode]) for mode in MODES}
+    expected = [*EXPECTED_STATES.values()]
+    unexpected = sorted({result.state for result in results} - {*expected})
     rows = [
-        ["jobs", *(str(EXPECTED[kind]) for kind in KINDS)],
+        ["jobs", *(str(JOBS[mode]) for mode in MODES)],
         *(
-            [f"tasks in the end: {state}", *(str(states[kind][state]) for kind in KINDS)]
-            for state in every_state
+            [f"tasks that ended as: {state}", *(str(states[mode][state]) for mode in MODES)]
+            for state in [*expected, *unexpected]
         ),
-        ["tasks that needed another try", *_count(by_kind, lambda wait: wait.tries > 1)],
+        ["tasks that needed another try", *_count(by_mode, lambda result: result.tries > 1)],
         [
-            "tasks that do not tell the truth about their job",
-            *_count(by_kind, lambda wait: wait.lie),
+            "tasks whose outcome contradicts their job's",
+            *_count(by_mode, lambda result: result.contradiction),
         ],
-        ["jobs that nobody waited for, at any time", *(str(len(seen.abandoned[k])) for k in KINDS)],
-        ["jobs that were started twice", "", str(seen.fleet.surplus)],
-        ["waits that a triggerer was to end, and another one had taken over", str(taken_over), ""],
         [
-            "longest time between a job's end and its task's, seconds",
-            *(f"{max((w.delay for w in by_kind[kind]), default=0):.0f}" for kind in KINDS),
+            "jobs that ran without a waiting task, at any time",
+            *(str(len(waiting.abandoned[mode])) for mode in MODES),
+        ],
+        ["jobs that were started twice", "", str(waiting.jobs.duplicates)],
+        ["waits that a triggerer did not cancel, since another had adopted them", str(adopted), ""],
+        [
+            "longest time from a job's end to its task's end, seconds",
+            *(f"{max((r.delay for r in by_mode[mode]), default=0):.0f}" for mode in MODES),
         ],
     ]
-    total = f"All of it took {emulator.logins} logins and {len(emulator.statements)} statements."
-    return f"{table(['', *KINDS.values()], rows)}\n\n{total}"
+    total = f"Total: {emulator.logins} logins and {len(emulator.statements)} statements."
+    return f"{markdown_table(['', *MODES.values()], rows)}\n\n{total}"
 
 
 def _count(
-    by_kind: Mapping[str, Sequence[Wait]], is_counted: Callable[[Wait], object]
+    by_mode: Mapping[str, Sequence[TaskResult]], is_counted: Callable[[TaskResult], object]
 ) -> list[str]:
-    return [str(sum(bool(is_counted(wait)) for wait in waits)) for waits in by_kind.values()]
+    return [
+        str(sum(bool(is_counted(result)) for result in results)) for results in by_mode.values()
+    ]

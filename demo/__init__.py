@@ -1,6 +1,6 @@
-"""``make demo`` and ``make ui``: the example DAG on a real Airflow, against the emulator."""
+"""``make demo`` and ``make ui``: run the example DAG on a real Airflow, against the emulator."""
 
-from demo.stopping import note_signals
+from tools.signals import record_signals
 
-# Before all else is imported, which takes a moment: Ctrl-C may come in it.
-note_signals()
+# Before the other imports, which take a moment: Ctrl-C may arrive during them.
+record_signals()

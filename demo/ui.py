@@ -1,27 +1,31 @@
-"""``make ui``: run the example DAG, and leave Airflow up until Ctrl-C."""
+"""``make ui``: run the example DAG, and keep Airflow running until Ctrl-C."""
 
 from __future__ import annotations
 
 import argparse
 
-from demo.console import LIMIT, play, say
-from demo.deployment import JOB_SECONDS, Deployment
-from demo.example import DAG_ID, run_example
-from demo.stopping import pause
+from demo.deployment import JOB_SECONDS, DemoDeployment
+from demo.example_run import run_example
+from tools.command import run
+from tools.deployment import EXAMPLE_DAG_ID
+from tools.output import print_line
+from tools.signals import sleep
 
 
-def ui(deployment: Deployment) -> None:
+def ui(deployment: DemoDeployment) -> None:
+    """Run the example DAG, print the UI's address, and wait for Ctrl-C."""
     run_example(deployment)
-    say(f"\nAirflow's UI: {deployment.url}/dags/{DAG_ID}/runs/demo (Ctrl-C stops everything)")
+    url = f"{deployment.url}/dags/{EXAMPLE_DAG_ID}/runs/demo"
+    print_line(f"\nAirflow's UI: {url} (Ctrl-C stops everything)")
     while True:
-        deployment.check()
-        pause(0.5)
+        deployment.check_processes()
+        sleep(0.5)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m demo.ui", description=__doc__)
     parser.add_argument("--job-seconds", type=float, default=JOB_SECONDS)
-    play(ui, Deployment(limit=LIMIT, job_seconds=parser.parse_args().job_seconds))
+    run(ui, DemoDeployment(job_seconds=parser.parse_args().job_seconds))
 
 
 if __name__ == "__main__":

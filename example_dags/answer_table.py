@@ -1,4 +1,8 @@
-"""Answer a whole table inside Snowflake, in one statement: no prompt and no answer passes through Airflow."""
+"""
+Answer a whole table inside Snowflake, in one statement.
+
+No prompt and no answer passes through Airflow.
+"""
 
 from __future__ import annotations
 

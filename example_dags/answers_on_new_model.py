@@ -1,4 +1,8 @@
-"""Answer the new tickets whenever there is a new model: the DAG runs on the asset of weekly_retraining.py."""
+"""
+Answer the new tickets whenever there is a new model.
+
+The asset events of weekly_retraining.py start this DAG.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +17,10 @@ from airflow_provider_cortex.operators import CortexCompleteOperator
 
 @task
 def new_model(**context: Any) -> str:
-    """Return the model that this run is about: the event names it, or who started the run by hand."""
+    """Return the model: from the asset event, or from the parameters of a manual run."""
     if context["dag_run"].run_type == "manual":
         return str(context["params"]["model"])
-    # On Airflow 2 assets are datasets.
+    # Airflow 2 calls assets datasets.
     events = context.get("triggering_asset_events") or context["triggering_dataset_events"]
     models: list[str] = [event.extra["model"] for of_one in events.values() for event in of_one]
     return models[-1]
@@ -24,7 +28,7 @@ def new_model(**context: Any) -> str:
 
 with DAG(
     dag_id="answers_on_new_model",
-    description="Have each new model answer the new tickets",
+    description="Answer the new tickets with each new model",
     schedule=[AssetAlias("ticket_triage")],
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),  # noqa: UP017 - as DAG authors write it
     params={"model": "llama3.1-8b"},

@@ -1,5 +1,5 @@
 """
-Tune a model on labelled support tickets every week, and have it triage the new ones.
+Tune a model on labelled support tickets every week, and triage the new tickets with it.
 
 It runs unchanged on Airflow 2.11 and 3, against a Snowflake account or against the emulator:
 ``make demo`` runs it against the emulator.
@@ -17,7 +17,7 @@ from airflow_provider_cortex.sensors import CortexFineTuneSensor
 
 with DAG(
     dag_id="fine_tune_and_complete",
-    description="Tune a model on labelled support tickets, and have it triage the new ones",
+    description="Tune a model on labelled support tickets, and triage the new tickets with it",
     schedule="@weekly",
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),  # noqa: UP017 - as DAG authors write it
     catchup=False,
@@ -35,7 +35,7 @@ with DAG(
         task_id="wait",
         finetune_job_id=start.output,
         deferrable=True,
-        poke_interval=5,  # for the emulator's half minute; leave it out for a real job
+        poke_interval=5,  # for the emulator's job of 30 s; omit it for a real job
         timeout=timedelta(hours=6),
     )
     triage = CortexCompleteOperator.partial(task_id="triage", model=wait.output).expand(

@@ -1,4 +1,4 @@
-"""Tune several models on the same tickets, side by side, and keep the best of them."""
+"""Tune several models on the same tickets in parallel, and return the best one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CANDIDATES = [
 
 @task
 def best(**context: Any) -> str:
-    """Return the model with the least validation loss."""
+    """Return the model with the lowest validation loss."""
     jobs = list(context["ti"].xcom_pull(task_ids="wait", key="finetune_job"))
     best_job = min(jobs, key=lambda job: job["training_result"]["validation_loss"])
     model: str = best_job["model"]
@@ -29,7 +29,7 @@ def best(**context: Any) -> str:
 
 with DAG(
     dag_id="models_side_by_side",
-    description="Tune several models side by side, and keep the best",
+    description="Tune several models in parallel, and return the best one",
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),  # noqa: UP017 - as DAG authors write it
     tags=["cortex"],

@@ -1,4 +1,4 @@
-"""The support tickets that the DAGs here work with; in your account they are there already."""
+"""The support tickets of these example DAGs; your account has its own."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ DATA = Path(__file__).parent / "data"
 
 @task
 def load_tickets() -> None:
-    """Put the labelled tickets into the table support_tickets, and this week's into new_tickets."""
-    from airflow_provider_cortex.hooks import CortexHook  # when it runs, not when it is parsed
+    """Load the labelled tickets into support_tickets, and this week's tickets into new_tickets."""
+    from airflow_provider_cortex.hooks import CortexHook  # not when the DAG file is parsed
 
     with (DATA / "support_tickets.csv").open(encoding="utf-8", newline="") as file:
         labelled = [(row["prompt"], row["completion"]) for row in csv.DictReader(file)]
@@ -30,7 +30,7 @@ def load_tickets() -> None:
 
 @task
 def new_tickets() -> list[str]:
-    """Return this week's tickets, which nobody has labelled yet."""
+    """Return this week's tickets, which have no labels yet."""
     return _new_tickets()
 
 

@@ -1,8 +1,8 @@
 """
-Retrain a model every week, and go over to the new one only if it is good enough.
+Retrain a model every week, and use the new one only if it is good enough.
 
-A model that is not skips the sensor, and a branch keeps the one there is. One that is goes out as an asset, too:
-answers_on_new_model.py runs on it.
+If it is not, the sensor is skipped, and a branch keeps the model in use. If it is, the sensor
+emits an asset event, which starts answers_on_new_model.py.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ IN_USE = "ticket_model"
 
 @task.branch(trigger_rule="none_failed")  # the sensor may have been skipped
 def choose(**context: Any) -> str:
-    """Return what to do next: the sensor has handed on only a model that is good enough."""
+    """Return the next task: the sensor passes only a model that is good enough."""
     model = context["ti"].xcom_pull(task_ids="wait", key="model")
     return "use_new_model" if model else "keep_old_model"
 
 
 @task
 def use_new_model(model: str) -> str:
-    """From now on the new model answers."""
+    """Use the new model from now on."""
     Variable.set(IN_USE, model)
     return model
 
 
 @task
 def keep_old_model() -> str:
-    """Nothing changes: return the model in use."""
+    """Change nothing, and return the model in use."""
     model: str = Variable.get(IN_USE, "none yet")
     return model
 
@@ -58,7 +58,7 @@ with DAG(
         training_data="sql/training_tickets.sql",
         validation_data="sql/validation_tickets.sql",
         options={"max_epochs": 3},
-        retries=2,  # a job that is there is adopted, not paid for again
+        retries=2,  # a retry reuses the job of an earlier try
     )
     wait = CortexFineTuneSensor(
         task_id="wait",

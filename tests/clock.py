@@ -1,4 +1,4 @@
-"""A clock that a test moves, and patience with what another thread does."""
+"""A clock that a test moves, and waiting for another thread."""
 
 import asyncio
 import math
@@ -10,16 +10,16 @@ import pytest
 
 
 class KilledError(Exception):
-    """The process died in which somebody slept."""
+    """The triggerer died while a trigger slept."""
 
 
 class Clock:
     """
-    Time that passes only when somebody sleeps.
+    Time that passes only in a sleep.
 
     :param now: epoch seconds.
-    :param dies_at: the moment from which on whoever sleeps does not wake, epoch seconds.
-    :param dies_after: the number of sleeps after which nobody wakes.
+    :param dies_at: the moment from which on no sleep ends, epoch seconds.
+    :param dies_after: the number of sleeps after which no sleep ends.
     """
 
     def __init__(
@@ -46,12 +46,12 @@ class Clock:
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    """Wait for what another thread is about to do, for 20 s at most."""
+    """Wait for what another thread is about to do, for at most 20 s."""
     for _ in range(2000):
         if condition():
             return
         time.sleep(0.01)
-    pytest.fail("it did not come about")
+    pytest.fail("it did not happen within 20 s")
 
 
 def client_threads() -> set[str]:

@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
-from tests.leftovers import OUTPUT, PASSWORD, XCOMS, Leftovers, leftovers, maskers
+from tests.secret_scan import OUTPUT, PASSWORD, XCOMS, Leftovers, leftovers, maskers
 from tests.xcoms import XComs
 
-# What takes seconds to load is for the tests to import: pytest-xdist's first process runs none, and the
-# others would wait for it.
+# Only tests import what takes seconds to load: pytest-xdist's first process runs none of them,
+# and the others would wait for it.
 if TYPE_CHECKING:
     from airflow_provider_cortex.emulator import Emulator
+    from tests.received_statements import Received
     from tests.worker import Worker
 
-# Before anything imports Airflow, which reads its settings then.
+# Airflow reads its settings when it is imported.
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="cortex-tests-"))
 atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
 DAGS = AIRFLOW_HOME / "dags"
@@ -39,32 +40,32 @@ os.environ |= {
     "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
     # The driver keeps its caches here.
     "XDG_CACHE_HOME": str(AIRFLOW_HOME / "cache"),
-    # At each login it asks the clouds' addresses where it runs.
+    # At each login it would ask the clouds' metadata hosts where it runs.
     "SNOWFLAKE_DISABLE_PLATFORM_DETECTION": "true",
-    # Twice a request it looks through the whole environment for a proxy: an eighth of what a test takes.
+    # Without it, the search for a proxy in the environment takes an eighth of a test's time.
     "no_proxy": "127.0.0.1",
 }
 
-gc.disable()  # until all is loaded, of which nothing is garbage: a fifth of the time it takes
+gc.disable()  # until everything is imported: nothing of it is garbage, and it saves a fifth
 
 PRINTED = pytest.StashKey[str]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest."""
+    """Start with the tests that take longest."""
     items.sort(key=lambda item: "test_example_dags" not in item.nodeid)
 
 
 def pytest_collection_finish() -> None:
-    """Have the driver loaded, too, which takes as long as some tests may wait."""
+    """Import the driver, too, which takes as long as some tests may wait."""
     from snowflake.connector.connection import DEFAULT_CONFIGURATION
 
-    from tests import databases
+    from tests import database_pool
 
-    databases.recycle()
-    # At each login it would list all modules there are, for telemetry that is off here.
+    database_pool.reuse_databases()
+    # At each login it would list all modules, for telemetry that is off here.
     DEFAULT_CONFIGURATION["log_imported_packages_in_telemetry"] = (False, bool)
-    # What is loaded stays; a library or two would complain at the very end if it did even then.
+    # Imported modules are never garbage, except at the end, where some libraries check for leaks.
     gc.freeze()
     atexit.register(gc.unfreeze)
     gc.enable()
@@ -72,7 +73,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session")
 def airflow_database() -> None:
-    """Make as much of Airflow 2's database as its sensors look at, once."""
+    """Create the part of Airflow 2's database that its sensors read, once."""
     from airflow import settings
     from airflow.models.taskreschedule import TaskReschedule
 
@@ -81,7 +82,7 @@ def airflow_database() -> None:
 
 @pytest.fixture
 def connection(cortex_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Make the emulator the default connection, with a driver that soon gives up."""
+    """Make the emulator the default connection, with short timeouts of the driver."""
     settings = json.loads(cortex_emulator.airflow_connection)
     settings["password"] = PASSWORD
     settings["extra"] |= {"login_timeout": 1, "network_timeout": 1}
@@ -91,24 +92,46 @@ def connection(cortex_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> st
 
 @pytest.fixture
 def worker(request: pytest.FixtureRequest) -> Worker:
-    """Run tasks as Airflow would, in no time."""
+    """Run tasks as Airflow does, without waiting."""
     from tests.worker import AIRFLOW_2, Worker
 
-    if AIRFLOW_2:  # whose sensors look up in its database when they were first rescheduled
+    if AIRFLOW_2:  # its sensors read in its database when they were first rescheduled
         request.getfixturevalue("airflow_database")
     return Worker()
 
 
 @pytest.fixture
+def years(connection: str, cortex_emulator: Emulator) -> None:
+    """Have a tuned model that knows some years."""
+    from airflow_provider_cortex.emulator import Life
+    from tests import tasks
+
+    cortex_emulator.query_life = Life.at_once()
+    cortex_emulator.jobs.add(model=tasks.MODEL, pairs=tasks.PAIRS, life=Life.at_once())
+
+
+@pytest.fixture
+def received(
+    cortex_emulator: Emulator, connection: str, monkeypatch: pytest.MonkeyPatch
+) -> Received:
+    """Return the statements that an account receives; it runs none of them, which is faster."""
+    from tests.received_statements import Received
+
+    cortex_emulator.calls_per_statement = 0
+    monkeypatch.setattr(logging.getLogger("fakesnow.server"), "disabled", True)
+    return Received(cortex_emulator)
+
+
+@pytest.fixture
 def time_is_up_at_the_end(connection: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a task's execution_timeout pass while the driver closes its session, and never else."""
+    """Let a task's execution_timeout pass while the driver closes its session."""
     import snowflake.connector
 
     close = snowflake.connector.SnowflakeConnection.close
 
     def struck(*arguments: Any, **options: Any) -> None:
         close(*arguments, **options)
-        signal.raise_signal(signal.SIGALRM)  # what Airflow's own clock sends
+        signal.raise_signal(signal.SIGALRM)  # as Airflow's own timer does
 
     monkeypatch.setattr(snowflake.connector.SnowflakeConnection, "close", struck)
 
@@ -124,9 +147,9 @@ def xcoms(monkeypatch: pytest.MonkeyPatch) -> Iterator[XComs]:
 
 @pytest.fixture(autouse=True)
 def no_blocking() -> Iterator[BlockBuster]:
-    """Fail whatever of this package's code blocks an event loop."""
+    """Fail a test in which this package's code blocks an event loop."""
     with blockbuster_ctx("airflow_provider_cortex") as blockbuster:
-        # Coverage has a lock of its own, wherever it comes to code that it has not seen yet.
+        # Coverage takes a lock in code that it has not seen yet.
         blockbuster.functions["threading.Lock.acquire"].can_block_in(
             "coverage/collector.py", "lock_data"
         )
@@ -137,7 +160,7 @@ def no_blocking() -> Iterator[BlockBuster]:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Keep what a test has printed, for the search at its end."""
+    """Keep what a test has printed, for the scan at its end."""
     report = yield
     item.stash[PRINTED] = report.capstdout + report.capstderr
     return report
@@ -150,14 +173,13 @@ def no_secret_left(
     """
     Fail a test that has left a password or a token where people can read it.
 
-    At its end there is a search through: every record of every logger, with its traceback, as it was made
-    and whatever handlers or filters did with it; what was written to stdout and stderr, where Airflow 3's
-    own loggers write without a record (unless pytest does not capture it, or the test reads it by
-    itself); and what the tests' worker has seen go into Airflow's database or a task's log: XComs,
-    template fields, triggers, events, errors.
+    At its end the scan reads every record of every logger, with its traceback, before handlers and
+    filters; what was written to stdout and stderr, where Airflow 3's own loggers write without a
+    record (unless pytest does not capture it, or the test reads it itself); and what the tests'
+    worker has written into Airflow's database or a task's log: XComs, template fields, triggers,
+    events, errors.
 
-    Airflow's masker, which would write *** for a password that it knows of, does nothing meanwhile: it
-    must not be what hides a leak.
+    Airflow's masker, which writes *** for a password that it knows, is off: it must hide no leak.
     """
     for masker in maskers():
         monkeypatch.setattr(masker, "add_mask", lambda *_, **__: None)
@@ -175,7 +197,7 @@ def no_secret_left(
 
 @pytest.fixture
 def log_lines(capfd: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
-    """Return what tasks have logged: outside of a worker, Airflow's loggers write to stdout."""
+    """Return what tasks have logged: outside a worker, Airflow's loggers write to stdout."""
 
     def read() -> list[str]:
         printed = capfd.readouterr().out

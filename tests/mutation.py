@@ -1,4 +1,4 @@
-"""A pytest plugin for make mutate: what to try a mutant with, and what first."""
+"""A pytest plugin for ``make mutate``: which tests to try on a mutant, and in which order."""
 
 import json
 import os
@@ -12,26 +12,26 @@ STATS = Path("mutmut-stats.json")
 
 OWN = {
     "cortex": ("tests/cortex/",),
-    "hooks": ("tests/test_hook", "tests/test_timeouts", "tests/test_configuration"),
+    "hooks": ("tests/test_hook", "tests/test_default_timeouts", "tests/test_invalid_connections"),
     "tasks": ("tests/test_adoption", "tests/test_table"),
     "waiting": ("tests/waiting/", "tests/test_client", "tests/test_cancel", "tests/test_wait"),
 }
-"""How the names of a module's own tests begin, where its name does not tell."""
+"""How the names of a module's own tests begin, where the module's name does not say it."""
 
 SECONDS = float(os.environ.get("MUTATE_SECONDS", "5"))
-"""For how long to try one mutant, about: what has survived may then be tried for longer, by its name."""
+"""About how long to try one mutant; survivors are then tried for longer, by their names."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """
     Choose among the tests that reach the mutant.
 
-    What is decided in pure code has plain tests: a mutant there that only the emulator's tests would
-    notice has survived. Elsewhere a test takes its time: those of the mutant's own module come first,
-    and the quick ones before the others.
+    Pure code has plain tests: a mutant there that only tests with the emulator notice has
+    survived. Other tests take longer: those of the mutant's own module come first, and quick ones
+    before slow ones.
     """
     mutant = os.environ.get("MUTANT_UNDER_TEST", "")
-    if not mutant.startswith(PACKAGE):  # none yet: mutmut learns which tests there are
+    if not mutant.startswith(PACKAGE):  # mutmut is still collecting the tests
         return
     module = mutant.removeprefix(PACKAGE).split(".", maxsplit=1)[0]
     own = OWN.get(module, (f"tests/test_{module.removesuffix('s')}",))

@@ -1,4 +1,4 @@
-"""What Airflow is told of a new model: an asset's event, a dataset's on Airflow 2."""
+"""The asset events that a new model emits (dataset events on Airflow 2)."""
 
 import json
 from collections.abc import Callable
@@ -28,7 +28,9 @@ RECORD = {
 def wait(
     cortex_emulator: Emulator, connection: str, worker: Worker
 ) -> Callable[..., tuple[str, Result]]:
-    """Run a sensor with outlets, for a job with a record, and return the job's id and what became of it."""
+    """
+    Return what runs a sensor with outlets for a job with a record; it gives job id and result.
+    """
 
     def run(model: str, outlets: list[Any], **arguments: Any) -> tuple[str, Result]:
         job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
@@ -51,8 +53,8 @@ def wait(
     return run
 
 
-def told(result: Result) -> list[tuple[str, dict[str, Any]]]:
-    """Return the addresses for which the alias has events, and what those tell."""
+def alias_events(result: Result) -> list[tuple[str, dict[str, Any]]]:
+    """Return the alias's events: URI and extra."""
     accessor = result.instance.outlet_events[TUNED]
     if AIRFLOW_2:
         events = accessor.dataset_alias_events
@@ -61,8 +63,10 @@ def told(result: Result) -> list[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_an_alias(mode: str, wait: Callable[..., tuple[str, Result]]) -> None:
-    """An alias has an event for the model that was made, which tells where it is from: in every mode."""
+def test_an_alias_emits_an_event_for_the_model_in_every_mode(
+    mode: str, wait: Callable[..., tuple[str, Result]]
+) -> None:
+    """The event's URI is the model's, and its extra says where the model is from."""
     job_id, result = wait("mydb.PUBLIC.triage_1", [TUNED], **in_mode(mode))
     assert result.state == "success"
     assert result.deferrals == (mode == "deferrable")
@@ -75,22 +79,24 @@ def test_an_alias(mode: str, wait: Callable[..., tuple[str, Result]]) -> None:
         "trained_tokens": 2670734,
         "duration": 303.5,
     }
-    assert told(result) == [("snowflake://emulator/mydb/PUBLIC/triage_1", extra)]
+    assert alias_events(result) == [("snowflake://emulator/mydb/PUBLIC/triage_1", extra)]
 
 
-def test_an_asset(wait: Callable[..., tuple[str, Result]]) -> None:
-    """An asset keeps the address that its author gave it; its event tells which model it is about."""
+def test_an_asset_keeps_its_own_uri(wait: Callable[..., tuple[str, Result]]) -> None:
+    """An asset keeps the URI of its author; its event's extra names the model."""
     job_id, result = wait("CORTEX_DB.PUBLIC.triage_1", [TRIAGE, TUNED], deferrable=True)
     extra = result.instance.outlet_events[TRIAGE].extra
     assert (extra["model"], extra["finetune_job_id"]) == ("CORTEX_DB.PUBLIC.triage_1", job_id)
-    assert [uri for uri, _ in told(result)] == ["snowflake://emulator/CORTEX_DB/PUBLIC/triage_1"]
+    assert [uri for uri, _ in alias_events(result)] == [
+        "snowflake://emulator/CORTEX_DB/PUBLIC/triage_1"
+    ]
 
 
-def test_what_cortex_did_not_report(wait: Callable[..., tuple[str, Result]]) -> None:
-    """A figure that nobody knows is null, and the extra is JSON whatever came."""
+def test_a_figure_that_was_not_reported_is_null(wait: Callable[..., tuple[str, Result]]) -> None:
+    """An unknown figure is null, and the extra is JSON, whatever Cortex returned."""
     fields = {"training_result": "NaN", "trained_tokens": float("nan"), "finished_on": None}
     _, result = wait("m", [TUNED], fields=fields)
-    ((_, extra),) = told(result)
+    ((_, extra),) = alias_events(result)
     unknown = ("training_loss", "validation_loss", "trained_tokens", "duration")
     assert [extra[name] for name in unknown] == [None] * 4
     assert json.dumps(extra, allow_nan=False)
@@ -104,12 +110,12 @@ def test_what_cortex_did_not_report(wait: Callable[..., tuple[str, Result]]) -> 
         ('"my db"."s/1"."é"', {}, "snowflake://emulator/my%20db/s%2F1/%C3%A9"),
     ],
 )
-def test_where_a_model_is(
+def test_a_model_s_name_is_completed_to_a_uri(
     model: str, arguments: dict[str, Any], uri: str, wait: Callable[..., tuple[str, Result]]
 ) -> None:
-    """A name is completed as the session does it, and written as an address that Airflow takes."""
+    """A name is completed by the session's database and schema, to a URI that Airflow accepts."""
     _, result = wait(model, [TUNED], **arguments)
-    assert [found for found, _ in told(result)] == [uri]
+    assert [found for found, _ in alias_events(result)] == [uri]
     assert Asset(uri).uri == uri
 
 
@@ -121,7 +127,7 @@ def test_where_a_model_is(
         ("it's mine", "nothing", "is no name"),
     ],
 )
-def test_a_model_that_nobody_can_place(
+def test_a_model_in_an_unknown_place_emits_no_alias_event(
     model: str,
     lacks: str,
     reason: str,
@@ -130,7 +136,7 @@ def test_a_model_that_nobody_can_place(
     monkeypatch: pytest.MonkeyPatch,
     log_lines: Callable[[], list[str]],
 ) -> None:
-    """Without an address there is no event, and the log says why; the model is handed on all the same."""
+    """The log says why; the model is passed downstream all the same."""
     settings = json.loads(cortex_emulator.airflow_connection)
     settings["extra"].pop(lacks, None)
     settings.pop(lacks, None)
@@ -138,13 +144,15 @@ def test_a_model_that_nobody_can_place(
     _, result = wait(model, [TUNED, TRIAGE])
     assert result.state == "success", result
     assert result.xcoms["model"] == model
-    assert told(result) == []
+    assert alias_events(result) == []
     assert result.instance.outlet_events[TRIAGE].extra["model"] == model
     assert [line for line in log_lines() if "No asset event for model" in line and reason in line]
 
 
-def test_a_model_that_misses_its_gate(wait: Callable[..., tuple[str, Result]]) -> None:
-    """Nobody is told of a model that is not handed on."""
+def test_a_model_that_misses_its_gate_emits_no_event(
+    wait: Callable[..., tuple[str, Result]],
+) -> None:
+    """A model that is not passed downstream emits no event."""
     _, result = wait("m", [TUNED], max_validation_loss=0.1, gate="skip")
     assert result.state == "skipped"
-    assert told(result) == []
+    assert alias_events(result) == []

@@ -1,4 +1,4 @@
-"""The way from a task's page in Airflow to its query in Snowsight."""
+"""Links from a task to its query in Snowsight, and to its job on the jobs page."""
 
 import json
 from types import SimpleNamespace
@@ -28,7 +28,9 @@ HISTORY = "/#/compute/history/queries/01b7/detail"
         (None, None),
     ],
 )
-def test_url(account: str | None, url: str | None) -> None:
+def test_a_query_s_url_has_organization_and_account_or_region_and_locator(
+    account: str | None, url: str | None
+) -> None:
     """An account is known by its organization and name, or by its region and locator."""
     assert Namespace(account=account).query_url("01b7") == url
 
@@ -59,8 +61,12 @@ CONNECTIONS: dict[str, tuple[dict[str, str], str | None]] = {
 
 
 @pytest.mark.parametrize("which", CONNECTIONS)
-def test_link_of_a_connection(which: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A task links to Snowsight if its connection says where that is, and to nothing otherwise."""
+def test_a_connection_gives_a_link_only_if_it_says_where_snowsight_is(
+    which: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A task links to Snowsight if its connection names a public account, and to nothing otherwise.
+    """
     extra, path = CONNECTIONS[which]
     settings = {"conn_type": "snowflake", "login": "me", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(settings))
@@ -69,7 +75,7 @@ def test_link_of_a_connection(which: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def start(worker: Worker) -> CortexFineTuneOperator:
-    """Run a task with a query, and return it."""
+    """Run a task that sends a query, and return it."""
     query = "SELECT 'a' AS prompt, 'b' AS completion"
     tasks: list[CortexFineTuneOperator] = []
 
@@ -84,20 +90,20 @@ def start(worker: Worker) -> CortexFineTuneOperator:
     return tasks[-1]
 
 
-def test_emulator_has_no_snowsight(connection: str, worker: Worker) -> None:
+def test_the_emulator_s_queries_have_no_link(connection: str, worker: Worker) -> None:
     """What the emulator has run is in no query history."""
     link = SnowflakeQueryLink()
     key: Any = None
     assert link.get_link(start(worker), ti_key=key) == ""
 
 
-def test_link(
+def test_a_task_links_to_its_query_when_it_has_ended(
     connection: str,
     cortex_emulator: Emulator,
     worker: Worker,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The link is there when the task has ended: from the operator, on Airflow 2 from its XCom."""
+    """The link comes from the operator, on Airflow 2 from its XCom."""
     monkeypatch.setattr("airflow_provider_cortex.hooks.LOOPBACK", frozenset())
     settings = json.loads(cortex_emulator.airflow_connection)
     settings["extra"]["account"] = "org-acc"
@@ -114,14 +120,14 @@ def test_link(
 @pytest.mark.parametrize(
     "account", ["org-acc.privatelink", "xy12345.eu-central-1.privatelink", "xy12345.global"]
 )
-def test_no_link(
+def test_an_account_with_an_unknown_snowsight_has_no_link(
     account: str,
     connection: str,
     cortex_emulator: Emulator,
     worker: Worker,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A task whose Snowsight is nobody knows where has no link, which is no error."""
+    """A private account has no link, which is no error."""
     monkeypatch.setattr("airflow_provider_cortex.hooks.LOOPBACK", frozenset())
     settings = json.loads(cortex_emulator.airflow_connection)
     settings["extra"]["account"] = account
@@ -134,7 +140,9 @@ def test_no_link(
 
 @pytest.mark.skipif(not AIRFLOW_2, reason="Airflow 3 asks on the worker only")
 @pytest.mark.parametrize("kept", ["https://app.snowflake.com/…", None])
-def test_link_in_the_webserver(kept: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_airflow_2_reads_the_link_from_an_xcom(
+    kept: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Airflow 2's webserver knows of the operator only what the DAG file says."""
     monkeypatch.setattr(XCom, "get_value", lambda **_: kept)
     key: Any = SimpleNamespace()
@@ -142,14 +150,14 @@ def test_link_in_the_webserver(kept: str | None, monkeypatch: pytest.MonkeyPatch
 
 
 def page_of(job_id: str, base: str = "") -> str:
-    """Return where a job is on the jobs page, where there is one."""
+    """Return the URL of a job on the jobs page, if this Airflow has one."""
     return f"{base}/plugin/cortex-jobs?conn_id=snowflake_default&job={job_id}" if HAS_PAGE else ""
 
 
-def test_job_of_the_operator(
+def test_the_task_that_starts_a_job_links_to_it(
     connection: str, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The task that starts a job links to it, behind the address that Airflow has, and records it."""
+    """The link begins with Airflow's base URL, and the job's id is in an XCom."""
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/team/")
     query = "SELECT 'a' AS prompt, 'b' AS completion"
     tasks: list[CortexFineTuneOperator] = []
@@ -168,11 +176,11 @@ def test_job_of_the_operator(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_job_of_the_sensor(
+def test_the_task_that_waits_links_to_its_job(
     mode: str, connection: str, cortex_emulator: Emulator, worker: Worker
 ) -> None:
-    """The task that waits links to its job in each of its processes, and records it while it waits."""
-    # Between two looks it sleeps in mode poke, for real.
+    """Each process of the task has the link, and the XCom is there during the wait."""
+    # In mode poke it really sleeps between two polls.
     life = Life.at_once() if mode == "poke" else Life.by_looks(2)
     job = cortex_emulator.jobs.add(model="m", life=life)
     tasks: list[CortexFineTuneSensor] = []
@@ -196,10 +204,10 @@ def test_job_of_the_sensor(
     )
 
 
-def test_nothing_is_recorded_that_is_not_to_be(
+def test_a_task_without_xcoms_pushes_none_for_the_page(
     connection: str, cortex_emulator: Emulator, worker: Worker
 ) -> None:
-    """A task that pushes no XComs pushes none for the page either."""
+    """With do_xcom_push=False there is no XCom for the jobs page either."""
     job = cortex_emulator.jobs.add(model="m")
     result = worker.run(
         lambda: CortexFineTuneSensor(

@@ -197,7 +197,7 @@ def test_max_epochs(
     """Epochs are a whole number from 1 to 10, or refused before the login."""
     result = start(worker, options={"max_epochs": epochs})
     assert result.state == "failed"
-    assert str(result.error).startswith("options has a max_epochs of")
+    assert str(result.error).startswith("options must have a whole number from 1 to 10")
     assert cortex_emulator.logins == 0
 
 
@@ -245,7 +245,7 @@ def test_cancel_a_job_that_is_over(
     result = cancel(worker, job_id, fail_if_over=fail_if_over)
     if fail_if_over:
         assert result.state == "failed"
-        assert f"{job_id} cannot be cancelled: it is over (ERROR" in str(result.error)
+        assert f"Cannot cancel fine-tuning job {job_id}: it has finished (ERROR" in str(result.error)
     else:
         assert result.xcoms == {"return_value": "ERROR"}
     assert not [s for s in cortex_emulator.statements if "'CANCEL'" in s.sql]
@@ -321,7 +321,7 @@ def test_prompt_is_not_told(connection: str, worker: Worker) -> None:
     """A prompt that is no text is refused by name and type, and not shown."""
     result = complete(worker, model="m", prompt={"secret question": 1})
     assert result.state == "failed"
-    assert "prompt must be text" in str(result.error)
+    assert "prompt must be non-empty text" in str(result.error)
     assert "type dict" in str(result.error)
     assert "secret" not in str(result.error)
 

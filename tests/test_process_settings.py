@@ -1,4 +1,4 @@
-"""What a DAG file or another library sets for the whole process does not change what this package does."""
+"""Settings that a DAG file or a library makes for the whole process change nothing here."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ from airflow_provider_cortex.operators import (
     CortexFineTuneOperator,
 )
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
-from tests import hostile_login
+from tests import login_recorder
 from tests.worker import MODES, Worker, in_mode
 
 QUERY = "SELECT 'it''s 5 o''clock' AS prompt, 'tea %s' AS completion"
@@ -74,7 +74,7 @@ def time_zone(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def number_locale() -> Iterator[None]:
-    """Write numbers otherwise than Python does, if this machine has such a locale."""
+    """Write numbers in another way than Python does, if this machine has such a locale."""
     before = locale.setlocale(locale.LC_ALL)
     for name in "de_DE.UTF-8", "fr_FR.UTF-8", "C.UTF-8":
         with contextlib.suppress(locale.Error):
@@ -88,7 +88,7 @@ def number_locale() -> Iterator[None]:
 
 @contextlib.contextmanager
 def json_encoder() -> Iterator[None]:
-    """Let json.dumps() make text of whatever it does not know, as some libraries do."""
+    """Let json.dumps() write any object as text, as some libraries do."""
     before = json.JSONEncoder.default
     json.JSONEncoder.default = lambda _, value: str(value)  # type: ignore[assignment,method-assign]
     try:
@@ -120,23 +120,23 @@ SETTINGS: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
 
 @pytest.fixture(params=SETTINGS)
 def setting(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Have one setting of the process changed."""
+    """Change one setting of the process."""
     with SETTINGS[request.param]():
         yield request.param
 
 
 @pytest.fixture
 def slow(cortex_emulator: Emulator, connection: str, setting: str) -> None:
-    """Let Snowflake take longer for an answer than sockets would wait by themselves."""
+    """Let Snowflake take longer for an answer than the default socket timeout."""
     if setting == "socket.setdefaulttimeout":
         cortex_emulator.statement_delay = cortex_emulator.login_delay = 0.1
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_wait(
+def test_a_wait_ends_with_the_model(
     mode: str, setting: str, slow: None, cortex_emulator: Emulator, worker: Worker
 ) -> None:
-    """A wait for a job that takes some looks ends with its model, in every mode."""
+    """A wait of several polls ends with the job's model, in every mode."""
     job = cortex_emulator.jobs.add(model="DB.S.LIGHTS", life=Life.by_looks(2))
     arguments = in_mode(mode) | ({"poke_interval": 0} if mode == "poke" else {})
     result = worker.run(
@@ -145,8 +145,10 @@ def test_wait(
     assert (result.state, result.xcoms["return_value"]) == ("success", "DB.S.LIGHTS")
 
 
-def test_once(setting: str, slow: None, cortex_emulator: Emulator, worker: Worker) -> None:
-    """A job is started once, with its data as it is, is known again, and can be cancelled."""
+def test_a_job_is_started_once_and_can_be_cancelled(
+    setting: str, slow: None, cortex_emulator: Emulator, worker: Worker
+) -> None:
+    """A job gets its data unchanged, is reused by a retry, and can be cancelled."""
     cortex_emulator.life = Life.by_time(3600)
 
     def run(task: Callable[[], Any], **facts: Any) -> Any:
@@ -167,7 +169,9 @@ def test_once(setting: str, slow: None, cortex_emulator: Emulator, worker: Worke
     assert run(lambda: stop).xcoms["return_value"] == "CANCELLED"
 
 
-def test_ask(setting: str, slow: None, cortex_emulator: Emulator, worker: Worker) -> None:
+def test_a_model_answers_a_prompt_and_a_table(
+    setting: str, slow: None, cortex_emulator: Emulator, worker: Worker
+) -> None:
     """A model answers a prompt and a table."""
     pairs = (("100 %s?", "yes?"),)
     job = cortex_emulator.jobs.add(model="CORTEX_DB.PUBLIC.M", pairs=pairs)
@@ -192,17 +196,17 @@ def test_ask(setting: str, slow: None, cortex_emulator: Emulator, worker: Worker
         assert hook.columns("answers", "answers") == ("BODY", "ANSWER", "ERROR")
 
 
-def test_own_session_of_a_user(connection: str) -> None:
-    """Who opens a session of his own with the hook has what this process sets for it."""
+def test_a_user_s_own_session_follows_the_process(connection: str) -> None:
+    """A session that a user opens with the hook follows the settings of the process."""
     with paramstyle("qmark"), contextlib.closing(CortexHook().get_conn()) as session:
         cursor = session.cursor()
         cursor.execute("SELECT ? || ?", ("a", "b"))
         assert cursor.fetchall() == [("ab",)]
 
 
-def test_rows_are_committed(connection: str) -> None:
-    """Each statement is whole by itself, whatever the user's or the connection's AUTOCOMMIT says: no row is lost."""
-    with hostile_login.listening() as logins:
+def test_each_statement_is_committed(connection: str) -> None:
+    """Each statement is committed, whatever AUTOCOMMIT the user or the connection sets."""
+    with login_recorder.listening() as logins:
         settings = json.loads(os.environ["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
         settings["extra"] |= {
             "port": logins.port,
@@ -211,5 +215,5 @@ def test_rows_are_committed(connection: str) -> None:
         os.environ["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"] = json.dumps(settings)
         with CortexHook() as hook:
             hook.open()
-    (login,) = logins.told
+    (login,) = logins.settings
     assert (login["AUTOCOMMIT"], login["TIMEZONE"]) == (True, "UTC")

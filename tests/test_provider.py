@@ -1,4 +1,4 @@
-"""What Airflow sees of the package before anything runs."""
+"""What Airflow sees of the package before a task runs."""
 
 import importlib
 import importlib.metadata
@@ -19,26 +19,26 @@ HEAVY = ("snowflake.connector", "pandas", "fakesnow", "duckdb", "fastapi")
 
 
 def run(code: str) -> str:
-    """Run Python in a fresh process, and return what it prints last."""
+    """Run Python in a new process, and return the last line that it prints."""
     ran = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120
     )
     return ran.stdout.strip().splitlines()[-1]
 
 
-def test_provider_info_fits_airflows_schema() -> None:
+def test_provider_info_fits_airflow_s_schema() -> None:
     """A violation would stop every airflow command."""
     schema = Path(airflow.__file__).with_name("provider_info.schema.json")
     jsonschema.validate(get_provider_info(), json.loads(schema.read_text(encoding="utf-8")))
 
 
 def test_provider_info_has_no_none() -> None:
-    """What is absent is left out: a null fails Airflow's schema."""
+    """Absent values are left out: a null fails Airflow's schema."""
     assert "null" not in json.dumps(get_provider_info())
 
 
-def test_provider_info_names_what_exists() -> None:
-    """Every module that is listed can be imported, and the version is the installed one."""
+def test_provider_info_names_existing_modules() -> None:
+    """Every module in it can be imported, and its version is the installed one."""
     info = get_provider_info()
     for kind in ("hooks", "operators", "sensors", "triggers"):
         for module in info[kind][0]["python-modules"]:
@@ -46,7 +46,7 @@ def test_provider_info_names_what_exists() -> None:
     assert info["versions"] == [importlib.metadata.version(PACKAGE)]
 
 
-def test_entry_point() -> None:
+def test_airflow_finds_the_provider() -> None:
     """Airflow finds the package among its providers."""
     (entry,) = importlib.metadata.entry_points(
         group="apache_airflow_provider", module="airflow_provider_cortex.provider_info"
@@ -54,8 +54,8 @@ def test_entry_point() -> None:
     assert entry.load()() == get_provider_info()
 
 
-def test_plugin() -> None:
-    """Airflow finds the page among its plugins; one that shows no pages is given none, and does not mind."""
+def test_airflow_finds_the_page() -> None:
+    """Airflow finds the page among its plugins; an Airflow that shows no pages gets none."""
     (entry,) = importlib.metadata.entry_points(
         group="airflow.plugins", module="airflow_provider_cortex.page.plugin"
     )
@@ -65,7 +65,7 @@ def test_plugin() -> None:
     assert len(JOB_LINKS) == (1 if HAS_PAGE else 0)
 
 
-def test_airflow_lists_the_provider() -> None:
+def test_airflow_lists_modules_and_classes() -> None:
     """``airflow providers get --full`` shows the package's modules and its classes."""
     command = [sys.executable, "-m", "airflow", "providers", "get", PACKAGE, "--full"]
     shown = subprocess.run(
@@ -84,7 +84,7 @@ def test_airflow_lists_the_provider() -> None:
 
 
 def test_importing_loads_nothing_heavy() -> None:
-    """A DAG file is parsed every half minute: neither the driver nor pandas is loaded for that."""
+    """A DAG file is parsed every 30 s: that loads neither the driver nor pandas."""
     modules = [
         "cli.definition",
         "hooks",
@@ -102,8 +102,8 @@ def test_importing_loads_nothing_heavy() -> None:
     assert loaded == "[]"
 
 
-def test_the_core_knows_no_airflow() -> None:
-    """What is decided about Cortex can be used, and tested, without Airflow."""
+def test_importing_cortex_does_not_load_airflow() -> None:
+    """What decides about Cortex can be used, and tested, without Airflow."""
     modules = [
         f"airflow_provider_cortex.cortex.{module.name}"
         for module in pkgutil.iter_modules(

@@ -128,8 +128,8 @@ def test_a_model_that_misses_its_gate(
     error = result.error
     while error is not None and not isinstance(error, GateError):
         error = error.__cause__
-    assert "model DB.S.m_1" in str(error)
-    assert "validation_loss is 1.0125, above max_validation_loss, 0.9" in str(error)
+    assert "Model DB.S.m_1 of" in str(error)
+    assert "validation_loss is 1.0125, above max_validation_loss = 0.9" in str(error)
     assert "reported no trained_tokens" in str(error)
     assert "training_loss is 0.5" not in str(error)
 
@@ -186,7 +186,7 @@ def test_a_job_that_stands_still(
     assert result.state == state
     error = result.error if state == "failed" else result.error and result.error.__cause__
     assert isinstance(error, AirflowSensorTimeout)
-    assert f"{job.id} stands still" in str(error)
+    assert f"{job.id} is stalled" in str(error)
     assert "IN_PROGRESS 40 %" in str(error)
     assert result.deferrals == (mode == "deferrable")
 
@@ -265,7 +265,7 @@ def test_id_that_rendered_to_nothing(
     assert "finetune_job_id" in str(failure.value)
     assert "start_training" in str(failure.value)
     found = repr(value) if value is None or isinstance(value, str) else type(value).__name__
-    assert f"gave {found}" in str(failure.value).replace("a value of type ", "")
+    assert f"got {found} from" in str(failure.value).replace("a value of type ", "")
     assert cortex_emulator.logins == 0
 
 
@@ -493,7 +493,7 @@ def test_expected_duration(
         ({"expected_duration": "last"}, "and is 'last'"),
         ({"max_training_loss": -1}, "max_training_loss must be a number, at least 0"),
         ({"max_validation_loss": float("nan")}, "max_validation_loss must be a number"),
-        ({"max_trained_tokens": "many"}, "max_trained_tokens must be a number.* and is 'many'"),
+        ({"max_trained_tokens": "many"}, "max_trained_tokens must be a number.*; got 'many'"),
         ({"poke_interval": float("nan")}, "poke_interval must be seconds"),
         ({"poke_interval": True}, "poke_interval must be seconds"),
         ({"timeout": float("inf")}, "timeout must be seconds"),
@@ -844,8 +844,8 @@ def test_deferral_carries_what_was_asked_for(cortex_emulator: Emulator, connecti
             AirflowSensorTimeout,
             {"execution_timeout": timedelta(seconds=9), "deferrable": True},
         ),
-        (GateError("ft_1", "m", {}), AirflowFailException, {"skip_on_cancelled": True}),
-        (GateError("ft_1", "m", {}), AirflowSkipException, {"gate": "skip"}),
+        (GateError("ft_1", "m", {}, ""), AirflowFailException, {"skip_on_cancelled": True}),
+        (GateError("ft_1", "m", {}, ""), AirflowSkipException, {"gate": "skip"}),
         (FineTuneFailedError("ft_1", "X", "y"), AirflowFailException, {"gate": "skip"}),
         (RejectedError("ft_1 is unknown"), AirflowFailException, {}),
         (ContactLostError("ft_1", 900, "503", "PENDING"), ContactLostError, {}),

@@ -247,17 +247,17 @@ def test_append(answer: Answer, rows: Rows, hook: CortexHook) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": " "}, "model must be text"),
+        ({"model": " "}, "model must be non-empty text"),
         ({"destination": "a b"}, "destination must be an identifier"),
         ({"source": "no_such"}, "source is nothing that Snowflake can read here"),
         ({"source": "SELEC"}, "source is nothing that Snowflake can read here"),
         (
             {"prompt_column": "text"},
-            'prompt_column text is no column of the source, which has "ID", "BODY"',
+            'prompt_column text is not a column of the source, which has "ID", "BODY"',
         ),
         ({"prompt_column": None, "prompt_expression": "text"}, "prompt_expression is nothing that"),
-        ({"answer_column": "body"}, "answer_column is BODY, which the source has already"),
-        ({"error_column": "Id"}, "error_column is ID, which the source has already"),
+        ({"answer_column": "body"}, "answer_column is BODY, but the source already has this column"),
+        ({"error_column": "Id"}, "error_column is ID, but the source already has this column"),
         ({"error_column": "ANSWER"}, "error_column must be another column than answer_column"),
         ({"if_exists": "append"}, "destination is nothing that Snowflake can read here"),
         (
@@ -266,7 +266,7 @@ def test_append(answer: Answer, rows: Rows, hook: CortexHook) -> None:
         ),
         (
             {"source": 'SELECT 1 AS "_CORTEX_RAW", 2 AS body'},
-            "source must have no column _CORTEX_RAW",
+            "source must not have a column _CORTEX_RAW",
         ),
         ({"model_parameters": {"a": object()}}, "model_parameters cannot be sent"),
     ],
@@ -647,5 +647,5 @@ def test_kill_in_the_triggerer(hook: CortexHook, lights: None, cortex_emulator: 
 )
 def test_foreign_event(payload: object) -> None:
     """An event that nobody here wrote is no success."""
-    with pytest.raises(TriggerEventError, match="how the query ended"):
+    with pytest.raises(TriggerEventError, match="result of the query is unknown"):
         event.read_execution(payload)

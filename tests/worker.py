@@ -1,9 +1,9 @@
 """
-A worker, a scheduler and a triggerer, as far as a task can tell.
+A worker, a scheduler and a triggerer, as a task sees them.
 
-It takes a task through what Airflow would: runs it, reschedules it, defers it, writes its trigger into
-the database and reads it again, wakes it with the event; but nobody waits. Real Airflow runs the same
-sensor in test_example_dags.py and in ``make demo``.
+They do with a task what Airflow does: run it, reschedule it, defer it, write its trigger into the
+database, read it again, and resume the task with the event. But no time passes. Real Airflow runs
+the same sensor in test_example_dags.py and in ``make demo``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_cortex.triggers import CortexFineTuneTrigger, CortexQueryTrigger
 from tests.clock import Clock, KilledError
-from tests.leftovers import ERRORS, EVENTS, FIELDS, TRIGGERS, XCOMS, chain, leftovers
+from tests.secret_scan import ERRORS, EVENTS, FIELDS, TRIGGERS, XCOMS, chain, leftovers
 
 AIRFLOW_2 = airflow.__version__.startswith("2.")
 if AIRFLOW_2:
@@ -49,7 +49,7 @@ CONTEXT: Any = importlib.import_module(
 )
 
 TAKE_OVER = 30.0
-"""Seconds after which another triggerer takes the triggers of one that died."""
+"""Seconds until another triggerer runs the triggers of one that died."""
 
 Trigger = TypeVar("Trigger", CortexFineTuneTrigger, CortexQueryTrigger)
 
@@ -64,7 +64,7 @@ def in_mode(mode: str) -> dict[str, Any]:
 
 
 def dag_run(began: datetime | None = None, **changes: Any) -> Any:
-    """Return a DAG run, as much of it as a task may see: a weekly one, that began when it was due."""
+    """Return the facts of a DAG run that a task may read: a weekly run that started when due."""
     began = began or datetime.now(tz=UTC)
     due = (
         {"run_after": began}
@@ -76,7 +76,7 @@ def dag_run(began: datetime | None = None, **changes: Any) -> Any:
 
 
 class Store(dict[str, Any]):
-    """What Airflow 3.3 keeps for a task instance from one of its processes to the next, and beyond its tries."""
+    """The task state store of Airflow 3.3: values that outlive a task's process and try."""
 
     def set(self, key: str, value: object) -> None:
         """Keep a value, in the JSON form in which Airflow would."""
@@ -87,7 +87,7 @@ class Store(dict[str, Any]):
 
 @dataclass
 class Instance:
-    """A task instance, as much of it as a task may see."""
+    """The part of a task instance that a task may use."""
 
     task: BaseOperator
     dag_id: str = "tickets"
@@ -102,10 +102,10 @@ class Instance:
     try_number: int = 1
     dag_run: Any = field(default_factory=dag_run)
     returned: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    """What other instances in the run have returned, by task id."""
+    """What other task instances of the run have returned, by task id."""
     store: Store | None = field(default_factory=lambda: None if AIRFLOW_2 else Store())
     outlet_events: Any = None
-    """What the last of its processes wants Airflow to tell of the task's outlets, should it succeed."""
+    """The asset events that the last of its processes emits if the task succeeds."""
 
     def __post_init__(self) -> None:
         if self.rescheduled_on:
@@ -122,7 +122,7 @@ class Instance:
         self.xcoms[key] = json.loads(kept)
 
     def again(self, task: BaseOperator) -> Instance:
-        """Return its next try, which finds none of the XComs."""
+        """Return its next try, which has none of the XComs."""
         return replace(self, task=task, xcoms={}, try_number=self.try_number + 1)
 
     def xcom_pull(
@@ -135,7 +135,7 @@ class Instance:
         run_id: int | None = None,
     ) -> Any:
         """
-        Return what an earlier run has pushed, as Airflow would: the latest one, or the one asked for.
+        Return what an earlier run has pushed, as Airflow does: the latest run, or *run_id*.
 
         For a list of tasks: what they have returned in this run.
         """
@@ -152,7 +152,7 @@ class Instance:
         return self.earlier[-1 if run_id is None else run_id][1]
 
     def last(self, state: str) -> int | None:
-        """Return which run was the last one to end in *state*."""
+        """Return the latest earlier run that ended in *state*."""
         return next((n for n, run in reversed([*enumerate(self.earlier)]) if run[0] == state), None)
 
     if AIRFLOW_2:
@@ -162,8 +162,8 @@ class Instance:
             return None if run_id is None else Earlier(self, run_id)
 
         def remember_reschedule(self, began: datetime) -> None:
-            """Write into Airflow's database when a look began, where its sensors read it."""
-            make: Any = TaskReschedule  # whose arguments are other ones in Airflow 3
+            """Write the start of a poll into Airflow's database, where its sensors read it."""
+            make: Any = TaskReschedule  # Airflow 3's takes other arguments
             row = make(
                 task_id=self.task_id,
                 dag_id=self.dag_id,
@@ -174,7 +174,7 @@ class Instance:
                 reschedule_date=began,
             )
             with create_session() as session:
-                # There is no task instance that the row could refer to.
+                # The task instance of the row does not exist.
                 session.execute(text("PRAGMA foreign_keys = OFF"))
                 session.add(row)
 
@@ -185,7 +185,7 @@ class Instance:
             return None if run_id is None else SimpleNamespace(run_id=run_id)
 
         def remember_reschedule(self, began: datetime) -> None:
-            """Keep when the first look began."""
+            """Keep the start of the first poll."""
             self.rescheduled_on = self.rescheduled_on or began
 
         def get_first_reschedule_date(self, context: Mapping[str, Any]) -> datetime | None:
@@ -207,10 +207,10 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a task."""
+    """How a task ended."""
 
     state: str
-    """As Airflow calls it; up_for_retry stands for every failure after which Airflow may retry."""
+    """Airflow's word; up_for_retry is every failure after which Airflow may retry."""
     xcoms: Mapping[str, Any]
     error: BaseException | None = None
     deferrals: int = 0
@@ -225,10 +225,10 @@ class Worker:
     """Runs one task after another."""
 
     event: Callable[[object], object] = staticmethod(lambda event: event)
-    """Lets a test tamper with the event on its way."""
+    """Lets a test change the event on its way."""
 
     lives: Sequence[int] = ()
-    """How many times each triggerer sleeps before it dies; the one after these does not."""
+    """How many times each triggerer sleeps before it dies; the next one does not die."""
 
     def run(
         self, make_task: Callable[[], BaseOperator], *, again: Result | None = None, **facts: Any
@@ -236,18 +236,18 @@ class Worker:
         """
         Run a task to its end; *make_task* parses the DAG file, once for each process.
 
-        :param again: an earlier try of the same.
-        :param facts: of the task instance.
+        :param again: the result of an earlier try.
+        :param facts: fields of the task instance.
         """
         clock = Clock()
-        instance = again.instance.again(make_task()) if again else Instance(make_task())
+        task = make_task()
+        instance = again.instance.again(task) if again else Instance(task)
         if facts:
             instance = replace(instance, **facts)
         resume: tuple[str, dict[str, Any]] | None = None
         deferrals = 0
         error: BaseException | None = None
         while True:
-            instance.task = make_task()
             try:
                 value = self._run_once(instance, resume)
             except TaskDeferred as deferred:
@@ -255,9 +255,11 @@ class Worker:
                 event = self.event(self._fire(deferred.trigger, clock))
                 resume = (deferred.method_name, {**(deferred.kwargs or {}), "event": event})
                 leftovers.leave(EVENTS, repr(resume))
+                instance.task = make_task()
                 continue
             except AirflowRescheduleException:
                 instance.remember_reschedule(instance.start_date)
+                instance.task = make_task()
                 continue
             except AirflowSkipException as skip:
                 state, error = "skipped", skip
@@ -269,12 +271,12 @@ class Worker:
                 state = "success"
                 if value is not None:
                     instance.xcom_push("return_value", value)
-            assert_tellable(error)
+            assert_no_cycle(error)
             leftovers.leave(ERRORS, chain(error))
             return Result(state, instance.xcoms, error, deferrals, clock, instance=instance)
 
     def _fire(self, trigger: Trigger, clock: Clock) -> object:
-        """Run a trigger in one triggerer after the other, each as the database has it."""
+        """Run a trigger in one triggerer after the other, each time as the database has it."""
         for life in self.lives:
             clock.dies_after = len(clock.slept) + life
             with contextlib.suppress(KilledError):
@@ -296,7 +298,7 @@ class Worker:
             context["task_state_store"] = instance.store
         limit = task.execution_timeout
         if resume is not None:
-            # As Airflow 3.0 and 3.1 do, which forget when the task began.
+            # As Airflow 3.0 and 3.1 do, which forget when the task started.
             instance.start_date = datetime.now(tz=UTC)
         try:
             with alarm(limit.total_seconds()) if limit else contextlib.nullcontext():
@@ -307,8 +309,8 @@ class Worker:
             leftovers.leave(FIELDS, repr([getattr(task, name) for name in task.template_fields]))
 
 
-def assert_tellable(error: BaseException | None) -> None:
-    """Check that no error is among its own causes: some releases of Airflow fail at logging that."""
+def assert_no_cycle(error: BaseException | None) -> None:
+    """Check that no error is among its own causes: some Airflow releases cannot log that."""
     seen: list[BaseException] = []
     while error is not None:
         assert error not in seen
@@ -317,7 +319,7 @@ def assert_tellable(error: BaseException | None) -> None:
 
 
 def stored(trigger: Trigger) -> Trigger:
-    """Write a trigger into Airflow's database, and read it again in a triggerer."""
+    """Write a trigger into Airflow's database, and read it in a triggerer."""
     path, arguments = trigger.serialize()
     assert path == f"airflow_provider_cortex.triggers.{type(trigger).__name__}"
     kept = json.dumps(arguments, allow_nan=False)
@@ -326,7 +328,7 @@ def stored(trigger: Trigger) -> Trigger:
 
 
 def fire(trigger: Trigger, clock: Clock, ti: Any = None) -> object:
-    """Run a trigger in a triggerer, for a task instance, and return the payload of its one event."""
+    """Run a trigger in a triggerer, and return the payload of its one event."""
     trigger = stored(trigger)
     trigger.clock = clock
     trigger.task_instance = ti

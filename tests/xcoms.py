@@ -1,4 +1,4 @@
-"""Airflow's table of XComs, as far as a trigger uses it."""
+"""Airflow's table of XComs, as a trigger uses it."""
 
 import inspect
 import json
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class XComs(dict[str, Any]):
-    """The XComs of one task instance, to be called as those of the Airflow that is installed."""
+    """The XComs of one task instance, with the signatures of the installed Airflow's."""
 
     of = SimpleNamespace(dag_id="tickets", task_id="wait", run_id="weekly", map_index=-1)
     """The task instance."""
@@ -24,7 +24,7 @@ class XComs(dict[str, Any]):
         self[arguments["key"]] = json.loads(json.dumps(arguments["value"], allow_nan=False))
 
     def get_one(self, **arguments: Any) -> Any:
-        """Return what was kept."""
+        """Return a kept value."""
         self._check("get_one", arguments)
         return self.get(arguments["key"])
 

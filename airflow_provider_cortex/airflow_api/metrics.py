@@ -1,7 +1,7 @@
 """
-What Airflow's metrics tell of looking at jobs: in every mode, by worker and triggerer alike.
+The metrics of polling, sent by workers and triggerers in every mode.
 
-Airflow sends them wherever its ``[metrics]`` settings say. All carry the tag ``conn_id``.
+Airflow sends them as its ``[metrics]`` settings say. All carry the tag ``conn_id``.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import socket
 from datetime import timedelta
 
-# Here, since an import in the triggerer's event loop waits for whoever is importing the same in a thread.
+# Imported here: in the event loop, the import would wait for a thread that imports the same.
 from airflow.providers.common.compat.sdk import Stats
 
 
 def polls(jobs: int, *, conn_id: str) -> None:
     """
-    Count the looks that one statement takes at *jobs* jobs.
+    Count one statement that describes *jobs* jobs.
 
     ``cortex.polls``, a counter; ``cortex.batch_size``, a gauge.
     """
@@ -25,7 +25,7 @@ def polls(jobs: int, *, conn_id: str) -> None:
 
 def statement(seconds: float, *, conn_id: str) -> None:
     """
-    Count a statement, whatever came of it, and the time until then.
+    Count a statement, successful or not, and its duration.
 
     ``cortex.statements``, a counter; ``cortex.statement_duration``, a timer.
     """
@@ -35,15 +35,15 @@ def statement(seconds: float, *, conn_id: str) -> None:
 
 
 def transient_error(*, conn_id: str) -> None:
-    """Count trouble that passes, once for however many jobs: ``cortex.transient_errors``, a counter."""
+    """Count a transient error, once for all jobs of a statement: ``cortex.transient_errors``."""
     Stats.incr("cortex.transient_errors", tags={"conn_id": conn_id})
 
 
 def jobs_waiting(jobs: int, *, conn_id: str) -> None:
     """
-    Tell for how many jobs this triggerer waits: ``cortex.jobs_waiting``, a gauge.
+    Report how many jobs this triggerer waits for: ``cortex.jobs_waiting``, a gauge.
 
-    There may be several triggerers: it carries the tag ``hostname``, too.
+    It also carries the tag ``hostname``, since there may be several triggerers.
     """
     tags = {"conn_id": conn_id, "hostname": socket.gethostname()}
     Stats.gauge("cortex.jobs_waiting", jobs, tags=tags)

@@ -1,50 +1,51 @@
-"""What Airflow's configuration says to this package, in its section ``[cortex]``."""
+"""The settings of this package in Airflow's configuration, section ``[cortex]``."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_provider_cortex.airflow_api import compat
+from airflow_provider_cortex.provider_info import OPTIONS
+
 SECTION = "cortex"
 
-BATCH_SIZE = 200
-"""The most jobs in one statement, unless ``batch_size`` says otherwise."""
-
-JOBS_PAGE_CONN_IDS = "snowflake_default"
-"""The connections that the jobs page looks through, unless ``jobs_page_conn_ids`` says otherwise."""
-
-JOBS_PAGE_REFRESH_SECONDS = 15.0
-"""For how long what the jobs page knows is new enough, unless ``jobs_page_refresh_seconds`` says otherwise."""
-
-SOONEST = 1.0
-"""The least that may be, in seconds."""
+MIN_REFRESH_SECONDS = 1.0
 
 
 def batch_size() -> int:
-    """Return how many jobs to ask for in one statement at the most."""
-    size: int = conf.getint(SECTION, "batch_size", fallback=BATCH_SIZE)
+    """Return the most jobs that one statement describes."""
+    size: int = conf.getint(SECTION, "batch_size", fallback=_default("batch_size"))
     return max(1, size)
 
 
 def jobs_page_conn_ids() -> tuple[str, ...]:
-    """Return the ids of the connections that the jobs page looks through, each once."""
-    listed = conf.get(SECTION, "jobs_page_conn_ids", fallback=JOBS_PAGE_CONN_IDS) or ""
-    return tuple(dict.fromkeys(name.strip() for name in listed.split(",") if name.strip()))
+    """Return the ids of the connections that the jobs page shows, each once."""
+    name = "jobs_page_conn_ids"
+    listed = conf.get(SECTION, name, fallback=_default(name)) or ""
+    return tuple(dict.fromkeys(part.strip() for part in listed.split(",") if part.strip()))
 
 
 def jobs_page_refresh_seconds() -> float:
     """
-    Return for how many seconds what the jobs page knows is new enough.
+    Return the seconds between two updates of the jobs page.
 
-    :raises ValueError: if it is no such number.
+    :raises ValueError: if the setting is not a finite number.
     """
-    seconds: float = conf.getfloat(
-        SECTION, "jobs_page_refresh_seconds", fallback=JOBS_PAGE_REFRESH_SECONDS
-    )
+    name = "jobs_page_refresh_seconds"
+    seconds: float = conf.getfloat(SECTION, name, fallback=_default(name))
     if not math.isfinite(seconds):
-        message = (
-            f"[{SECTION}] jobs_page_refresh_seconds must be a number of seconds, and is {seconds}."
-        )
-        raise ValueError(message)
-    return max(SOONEST, seconds)
+        raise ValueError(f"[{SECTION}] {name} must be a finite number of seconds; got {seconds}.")
+    return max(MIN_REFRESH_SECONDS, seconds)
+
+
+def base_url() -> str:
+    """Return the address at which browsers find this Airflow; empty if it is not configured."""
+    url: str = conf.get(compat.base_url_section(), "base_url", fallback="") or ""
+    return url.rstrip("/")
+
+
+def _default(name: str) -> Any:
+    return OPTIONS[name]["default"]

@@ -1,1 +1,1 @@
-"""The commands: ``airflow cortex jobs`` and ``python -m airflow_provider_cortex jobs``."""
+"""The commands ``airflow cortex jobs`` and ``python -m airflow_provider_cortex jobs``."""

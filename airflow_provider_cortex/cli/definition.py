@@ -1,10 +1,11 @@
 """
-The command line: its commands and their arguments, for Airflow and for ``python -m airflow_provider_cortex``.
+The commands and their arguments, for Airflow and for ``python -m airflow_provider_cortex``.
 
-Airflow imports this at every ``airflow`` command, whichever it is: what the commands do is imported when one runs.
+Airflow imports this module for each ``airflow`` command. So the modules that run a command are
+imported only when it runs.
 """
 # mypy: disable-error-code="no-untyped-call"
-# Airflow's Arg is not annotated.
+# Airflow's Arg has no annotations.
 
 from __future__ import annotations
 
@@ -25,114 +26,124 @@ from airflow.cli.cli_config import (
 )
 
 from airflow_provider_cortex.cli import job_filter
-from airflow_provider_cortex.cli.exit_status import Exit
+from airflow_provider_cortex.cli.exit_status import ExitStatus
 from airflow_provider_cortex.cortex import sql
 from airflow_provider_cortex.errors import UnsupportedValueError
 
-INTERVAL = 15.0
-"""Seconds between two looks of somebody who watches."""
+DEFAULT_INTERVAL = 15.0
+"""Seconds between two polls."""
 
-LEAST_INTERVAL = 1.0
+MIN_INTERVAL = 1.0
 """Seconds."""
 
 WRONG_USAGE = 2
 """argparse's own exit status."""
 
-Read = TypeVar("Read")
+Value = TypeVar("Value")
 
 
-def _checked(read: Callable[[str], Read]) -> Callable[[str], Read]:
-    """Have argparse tell why a value is of no use; of itself it would only say that it is."""
+def _reporting(parse: Callable[[str], Value]) -> Callable[[str], Value]:
+    """Have argparse report the parser's error; by default it reports the rejected text only."""
 
-    def checked(text: str) -> Read:
+    def parse_argument(text: str) -> Value:
         try:
-            return read(text)
+            return parse(text)
         except (ValueError, UnsupportedValueError) as error:
             raise ArgumentTypeError(str(error)) from error
 
-    return checked
+    return parse_argument
 
 
-def _name(text: str) -> str:
-    """Read what names a job or a connection."""
+def _parse_id(text: str) -> str:
+    """Read the id of a job or a connection."""
     if not text.strip():
-        raise ValueError("it is empty")
+        raise ValueError("must not be empty")
     return sql.text("it", text.strip())
 
 
-def _seconds(text: str, *, least: float) -> float:
+def _parse_seconds(text: str, *, at_least: float) -> float:
     try:
         seconds = float(text)
     except ValueError:
         seconds = float("nan")
-    if not least <= seconds < float("inf"):
-        message = f"{text!r} is not a number of seconds, {least:g} or more"
+    if not at_least <= seconds < float("inf"):
+        message = f"must be at least {at_least:g} s; got {text!r}"
         raise ValueError(message)
     return seconds
 
 
-ARG_JOB_ID = Arg(("job_id",), type=_checked(_name), help="The id of the job, as CREATE returned it")
+ARG_JOB_ID = Arg(
+    ("job_id",),
+    type=_reporting(_parse_id),
+    help="The job's id, as FINETUNE('CREATE', ...) returned it",
+)
 ARG_CONN_ID = Arg(
     ("--conn-id",),
-    type=_checked(_name),
+    type=_reporting(_parse_id),
     default="snowflake_default",
     help="The Airflow connection to Snowflake (default: %(default)s)",
 )
 ARG_STATUS = Arg(
     ("--status",),
     action="append",
-    type=_checked(job_filter.statuses),
-    help="Only jobs with this status, or one of these: may have commas in it, and be given again",
+    type=_reporting(job_filter.parse_statuses),
+    help="List only jobs with this status; separate several with commas, or repeat --status",
 )
 ARG_MODEL = Arg(
     ("--model",),
     default="",
-    help="Only jobs with this in their model's or base model's name, in capitals or not",
+    help="List only jobs whose model's or base model's name contains this, in upper or lower case",
 )
 ARG_SINCE = Arg(
     ("--since",),
-    type=_checked(lambda text: job_filter.beginning(text, now=datetime.now(UTC))),
-    help="Only jobs created since then: a date or time (ISO 8601; UTC, unless it says otherwise), or 30m, 24h, 7d",
+    type=_reporting(lambda text: job_filter.parse_since(text, now=datetime.now(UTC))),
+    help=(
+        "List only jobs created since a date or time (ISO 8601, by default in UTC),"
+        " or in the last 30m, 24h, 7d"
+    ),
 )
 ARG_INTERVAL = Arg(
     ("--interval",),
-    type=_checked(lambda text: _seconds(text, least=LEAST_INTERVAL)),
-    default=INTERVAL,
-    help="Seconds between two looks, each of which is a statement (default: %(default)s)",
+    type=_reporting(lambda text: _parse_seconds(text, at_least=MIN_INTERVAL)),
+    default=DEFAULT_INTERVAL,
+    help="Seconds between two polls, each of which is one statement (default: %(default)s)",
 )
 ARG_TIMEOUT = Arg(
     ("--timeout",),
-    type=_checked(lambda text: _seconds(text, least=0.0)),
+    type=_reporting(lambda text: _parse_seconds(text, at_least=0.0)),
     help="Seconds after which to stop watching (default: never)",
 )
 
 
-def _epilog(told: Mapping[int, str]) -> str:
-    """Return the help on exit statuses: those of every command, and what is *told* of this one's."""
-    always = {Exit.NOT_DONE: "it could not be done: stderr says why", WRONG_USAGE: "wrong usage"}
-    statuses = sorted({**always, **told}.items())
-    return "\n".join(["Exit status:", *(f"  {status:<4d} {what}" for status, what in statuses)])
+def _epilog(statuses: Mapping[int, str]) -> str:
+    """Return the help on exit statuses: the command's own and those of every command."""
+    common = {
+        ExitStatus.NOT_DONE: "the command failed; stderr says why",
+        WRONG_USAGE: "wrong usage",
+    }
+    lines = [f"  {status:<4d} {text}" for status, text in sorted({**common, **statuses}.items())]
+    return "\n".join(["Exit status:", *lines])
 
 
-FOUND = _epilog({Exit.DONE: "done"})
+READ_STATUSES = _epilog({ExitStatus.DONE: "done"})
 
-WATCHED = _epilog(
+WATCH_STATUSES = _epilog(
     {
-        Exit.DONE: "the job ended in SUCCESS",
-        Exit.ERROR: "the job ended in ERROR",
-        Exit.CANCELLED: "the job was cancelled",
-        Exit.MAY_RUN: "the timeout has passed; the job may still be running",
-        Exit.INTERRUPTED: "Ctrl-C; the job runs on",
+        ExitStatus.DONE: "the job ended in SUCCESS",
+        ExitStatus.ERROR: "the job ended in ERROR",
+        ExitStatus.CANCELLED: "the job was cancelled",
+        ExitStatus.MAY_RUN: "--timeout has passed; the job may still be running",
+        ExitStatus.INTERRUPTED: "Ctrl-C; the job is still running",
     }
 )
 
-CANCELLED = _epilog(
+CANCEL_STATUSES = _epilog(
     {
-        Exit.DONE: "the job is cancelled",
-        Exit.NOT_DONE: "it could not be done, or was not confirmed: stderr says why",
-        Exit.ERROR: "the job was over already, in ERROR",
-        Exit.MAY_RUN: "the job may still be running: the cancel has not taken effect yet",
-        Exit.SUCCESS: "the job was over already, in SUCCESS",
+        ExitStatus.DONE: "the job is cancelled",
+        ExitStatus.NOT_DONE: "the command failed, or was not confirmed; stderr says why",
+        ExitStatus.ERROR: "the job had already ended in ERROR",
+        ExitStatus.MAY_RUN: "the cancel has not taken effect yet; the job may still be running",
+        ExitStatus.SUCCESS: "the job had already ended in SUCCESS",
     }
 )
 
@@ -142,7 +153,7 @@ def get_cli_commands() -> list[CLICommand]:
     return [
         GroupCommand(
             name="cortex",
-            help="Look after Snowflake Cortex fine-tuning",
+            help="Manage Snowflake Cortex fine-tuning",
             subcommands=(
                 GroupCommand(
                     name="jobs",
@@ -157,37 +168,38 @@ def get_cli_commands() -> list[CLICommand]:
 JOBS = (
     ActionCommand(
         name="list",
-        help="List the account's fine-tuning jobs, the newest first",
+        help="List the account's fine-tuning jobs, newest first",
         func=lazy_load_command("airflow_provider_cortex.cli.commands.list_jobs"),
         args=(ARG_STATUS, ARG_MODEL, ARG_SINCE, ARG_CONN_ID, ARG_OUTPUT, ARG_VERBOSE),
-        epilog=FOUND,
+        epilog=READ_STATUSES,
     ),
     ActionCommand(
         name="describe",
-        help="Tell all that Cortex tells of a fine-tuning job",
+        help="Show everything that Cortex reports about a fine-tuning job",
         func=lazy_load_command("airflow_provider_cortex.cli.commands.describe_job"),
         args=(ARG_JOB_ID, ARG_CONN_ID, ARG_OUTPUT, ARG_VERBOSE),
-        epilog=FOUND,
+        epilog=READ_STATUSES,
     ),
     ActionCommand(
         name="watch",
-        help="Watch a fine-tuning job until it is over",
+        help="Watch a fine-tuning job until it has finished",
         description=(
-            "Watch a fine-tuning job until it is over: how it goes on stderr, what it has come to on stdout."
-            " ErrorKind that passes is borne for a quarter of an hour, as by the sensor."
+            "Watch a fine-tuning job until it has finished. Progress goes to stderr, the finished"
+            " job to stdout. Like the sensor, it retries through transient errors for 15 minutes."
         ),
         func=lazy_load_command("airflow_provider_cortex.cli.commands.watch_job"),
         args=(ARG_JOB_ID, ARG_INTERVAL, ARG_TIMEOUT, ARG_CONN_ID, ARG_OUTPUT, ARG_VERBOSE),
-        epilog=WATCHED,
+        epilog=WATCH_STATUSES,
     ),
     ActionCommand(
         name="cancel",
         help="Cancel a fine-tuning job",
         description=(
-            "Cancel a fine-tuning job, and look whether that took effect. A job that is over is left as it is."
+            "Cancel a fine-tuning job, and check that it was cancelled."
+            " A finished job is not changed."
         ),
         func=lazy_load_command("airflow_provider_cortex.cli.commands.cancel_job"),
         args=(ARG_JOB_ID, ARG_YES, ARG_CONN_ID, ARG_OUTPUT, ARG_VERBOSE),
-        epilog=CANCELLED,
+        epilog=CANCEL_STATUSES,
     ),
 )

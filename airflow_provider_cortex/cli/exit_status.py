@@ -1,4 +1,4 @@
-"""How a command ends: its exit status, and what it says of an error."""
+"""How a command ends: its exit status, and its error message."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from airflow_provider_cortex.errors import (
 )
 
 
-class Exit(IntEnum):
+class ExitStatus(IntEnum):
     """
-    Exit statuses. 0 is what was asked for; otherwise how the job stands, the same for every command.
+    The exit statuses. 0 means that the command did what was asked.
+    The others have the same meaning for all commands.
 
-    2 is missing: it is argparse's, for wrong usage.
+    2 is missing: argparse uses it for wrong usage.
     """
 
     DONE = 0
@@ -29,24 +30,24 @@ class Exit(IntEnum):
     MAY_RUN = 5
     SUCCESS = 6
     INTERRUPTED = 130
-    """What a shell makes of Ctrl-C."""
+    """What a shell reports for Ctrl-C."""
 
 
-_ERRORS: dict[type[CortexError], Exit] = {
-    FineTuneFailedError: Exit.ERROR,
-    FineTuneCancelledError: Exit.CANCELLED,
-    FineTuneTimeoutError: Exit.MAY_RUN,
+_BY_ERROR: dict[type[CortexError], ExitStatus] = {
+    FineTuneFailedError: ExitStatus.ERROR,
+    FineTuneCancelledError: ExitStatus.CANCELLED,
+    FineTuneTimeoutError: ExitStatus.MAY_RUN,
 }
 
-_CANCELS = {
-    JobStatus.CANCELLED: Exit.DONE,
-    JobStatus.ERROR: Exit.ERROR,
-    JobStatus.SUCCESS: Exit.SUCCESS,
+_BY_STATUS_AFTER_CANCEL = {
+    JobStatus.CANCELLED: ExitStatus.DONE,
+    JobStatus.ERROR: ExitStatus.ERROR,
+    JobStatus.SUCCESS: ExitStatus.SUCCESS,
 }
 
 
-def failure(job: FineTuneJob) -> CortexError | None:
-    """Return why a job that is over is none that whoever waited can use, None if it is one."""
+def error_of(job: FineTuneJob) -> CortexError | None:
+    """Return why a finished job has no usable model, or None if it has one."""
     try:
         job.outcome()
     except CortexError as error:
@@ -54,33 +55,34 @@ def failure(job: FineTuneJob) -> CortexError | None:
     return None
 
 
-def of_error(error: CortexError) -> Exit:
+def after_error(error: CortexError) -> ExitStatus:
     """Return the exit status of a command that ends in *error*."""
-    return _ERRORS.get(type(error), Exit.NOT_DONE)
+    return _BY_ERROR.get(type(error), ExitStatus.NOT_DONE)
 
 
-def of_cancel(job: FineTuneJob) -> Exit:
-    """Return the exit status of a command that was to cancel the job."""
-    return _CANCELS.get(job.status, Exit.MAY_RUN)
+def after_cancel(job: FineTuneJob) -> ExitStatus:
+    """Return the exit status of a command that cancelled *job*."""
+    return _BY_STATUS_AFTER_CANCEL.get(job.status, ExitStatus.MAY_RUN)
 
 
 def message(error: CortexError) -> str:
-    """Return what to say of *error* to somebody in front of a terminal, who has no task to retry."""
+    """Return the message for a terminal, where the advice for Airflow tasks does not apply."""
     match error:
         case FineTuneTimeoutError():
             return (
-                f"Stopped watching fine-tuning job {error.job_id} after {error.waited:.0f} s. Last known state:"
-                f" {error.last_seen}. It may still be running, and costing: watch it again, or cancel it."
+                f"Stopped watching fine-tuning job {error.job_id} after {error.waited:.0f} s. Last known"
+                f" state: {error.last_seen}. It may still be running and incurring costs: watch it"
+                " again, or cancel it."
             )
         case ContactLostError():
             return (
-                f"Lost contact with fine-tuning job {error.job_id}: no usable answer for {error.waited:.0f} s"
-                f" (last: {error.reason}). Last known state: {error.last_seen}. It may still be running: watch it"
-                " again."
+                f"Lost contact with fine-tuning job {error.job_id}: no usable answer for"
+                f" {error.waited:.0f} s (last error: {error.reason}). Last known state:"
+                f" {error.last_seen}. It may still be running: watch it again."
             )
         case ConnectionNotFoundError():
             return (
-                f"Airflow finds no connection {error.conn_id!r}: name one with --conn-id, or add it"
-                " (airflow connections add)."
+                f"Airflow has no connection {error.conn_id!r}: choose another one with --conn-id,"
+                " or create it (airflow connections add)."
             )
     return str(error)

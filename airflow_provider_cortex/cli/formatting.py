@@ -1,115 +1,98 @@
-"""What a terminal tells of a job: as JSON can hold it, and as people read it."""
+"""How the commands write a job: as records for JSON, and as text for a terminal."""
 
 from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.cortex.job_list import row
 from airflow_provider_cortex.waiting.progress import duration
 
 COLUMNS = (
     "id",
     "status",
     "progress",
+    "duration",
+    "model",
+    "error",
+    "created_on",
+    "base_model",
+    "validation_loss",
+    "training_loss",
+    "trained_tokens",
+)
+"""The columns of the table of jobs, the most important first."""
+
+ERROR_CHARACTERS = 50
+"""The length of an error in the table of jobs: ``describe`` and JSON have all of it."""
+
+FIRST_FIELDS = (
+    "id",
+    "status",
+    "progress",
+    "error",
     "model",
     "base_model",
     "created_on",
-    "duration",
-    "trained_tokens",
-    "training_loss",
-    "validation_loss",
-    "error",
+    "finished_on",
 )
-"""What a table of jobs has, if there is room."""
-
-DISPENSABLE = (
-    "trained_tokens",
-    "training_loss",
-    "base_model",
-    "validation_loss",
-    "created_on",
-    "error",
-    "model",
-    "duration",
-)
-"""What a terminal that is too narrow does without, one after the other."""
-
-FOLDED = {"error": 20, "value": 40}
-"""Columns that may take several lines, each with the width it should have at least, in characters."""
-
-MOST_OF_AN_ERROR = 80
-"""Characters of an error in a table of jobs: the whole of it is for whoever has the job described."""
-
-GAP = 3
-"""The width of what stands between two columns."""
-
-FIRST = ("id", "status", "progress", "error", "model", "base_model", "created_on", "finished_on")
-"""What comes first of a job's record, if it is there."""
+"""The fields of a job's record that come first, if it has them."""
 
 
-def listed(job: FineTuneJob, *, now: float) -> dict[str, Any]:
+def summary_record(job: FineTuneJob, *, now: float) -> dict[str, Any]:
     """
-    Return what a list of jobs tells of one, for JSON; moments are ISO 8601, in UTC.
+    Return the record of a job in a list, for JSON. Times are ISO 8601 in UTC, durations seconds.
 
     :param now: epoch seconds.
     """
-    told = row(job, now=now)
-    del told["family"], told["ends_on"]  # which are for the page
-    return told | {
-        "seconds_left": job.seconds_left(now=now),
+    return {
+        "id": job.id,
+        "status": job.status_text,
+        "is_finished": job.is_finished,
+        "progress": job.progress,
+        "model": job.model,
+        "base_model": job.base_model,
         "created_on": _iso(job.created_on),
         "finished_on": _iso(job.finished_on),
+        "trained_tokens": job.trained_tokens,
+        "training_loss": job.training_loss,
+        "validation_loss": job.validation_loss,
+        "error": job.error and job.error.text,
+        "seconds_left": job.seconds_left(now=now),
         "duration": _seconds(job, now=now),
     }
 
 
-def described(job: FineTuneJob) -> dict[str, Any]:
-    """Return the job's whole record, unknown fields and all, for JSON; moments are ISO 8601, in UTC."""
+def full_record(job: FineTuneJob) -> dict[str, Any]:
+    """Return all fields of a job, unknown ones included, for JSON. Times are ISO 8601 in UTC."""
     record = job.to_dict()
-    moments = {"created_on": _iso(job.created_on), "finished_on": _iso(job.finished_on)}
-    record |= {name: moment for name, moment in moments.items() if moment}
-    return {name: record[name] for name in FIRST if name in record} | record
+    times = {"created_on": _iso(job.created_on), "finished_on": _iso(job.finished_on)}
+    record |= {name: time for name, time in times.items() if time}
+    return {name: record[name] for name in FIRST_FIELDS if name in record} | record
 
 
-def columns(told: Mapping[str, Any]) -> dict[str, str]:
-    """Return a line of the table of jobs."""
-    line = {name: readable(name, told[name]) for name in COLUMNS}
-    return line | {"error": textwrap.shorten(line["error"], MOST_OF_AN_ERROR, placeholder=" …")}
+def table_row(summary: Mapping[str, Any]) -> dict[str, str]:
+    """Return the row of the table of jobs for a :func:`summary_record`."""
+    row = {name: cell(name, summary[name]) for name in COLUMNS}
+    return row | {"error": textwrap.shorten(row["error"], ERROR_CHARACTERS, placeholder=" …")}
 
 
-def fitting(lines: Sequence[Mapping[str, str]], *, width: int) -> list[str]:
-    """Return which columns of a table to show in a terminal of *width* characters."""
-    shown = {name: _width(name, [line[name] for line in lines]) for name in lines[0]}
-    for name in DISPENSABLE:
-        if sum(shown.values()) + GAP * (len(shown) - 1) <= width:
-            break
-        shown.pop(name, None)
-    return list(shown)
-
-
-def heading(name: str) -> str:
-    """Return what stands above a column of a table, in as many lines as it has words: figures are short."""
-    return name.replace("_", "\n")
-
-
-def readable(name: str, value: object) -> str:
-    """Return a value in one line, as a person would have it; what nobody expects as it is."""
+def cell(name: str, value: object) -> str:
+    """Return a field's value in one line, with its unit; an unexpected value as it is."""
     if value is None or value == "":
         return ""
     try:
-        written = _WRITTEN[name](value)
+        text = _FORMATS[name](value)
     except (KeyError, ValueError, TypeError):
-        written = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return plain(written)
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return one_line(text)
 
 
-def plain(text: str) -> str:
-    """Return text in one line, without what would steer a terminal."""
+def one_line(text: str) -> str:
+    """Return text in one line, without control characters, which could control the terminal."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
@@ -118,28 +101,21 @@ def _iso(moment: datetime | None) -> str | None:
 
 
 def _seconds(job: FineTuneJob, *, now: float) -> float | None:
-    """Return for how many seconds the job ran, or has run by now."""
+    """Return how many seconds the job took, or has been running."""
     if job.is_finished or job.created_on is None:
         return job.seconds
     return max(0.0, now - job.created_on.timestamp())
 
 
-def _moment(value: Any) -> str:
+def _time(value: Any) -> str:
     moment = datetime.fromisoformat(value).astimezone(UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _width(name: str, cells: Sequence[str]) -> int:
-    """Return the characters that a column takes."""
-    if name in FOLDED:
-        return FOLDED[name] if any(cells) else len(name)
-    return max(len(text) for text in (*heading(name).split(), *cells))
-
-
-_WRITTEN: Mapping[str, Callable[[Any], str]] = {
+_FORMATS: Mapping[str, Callable[[Any], str]] = {
     "progress": lambda value: f"{value * 100:.0f} %",
-    "created_on": _moment,
-    "finished_on": _moment,
+    "created_on": _time,
+    "finished_on": _time,
     "duration": duration,
     "trained_tokens": lambda value: f"{value:,}",
     "training_loss": lambda value: f"{value:.4f}",

@@ -1,4 +1,4 @@
-"""Which of an account's jobs somebody wants to see."""
+"""Which of an account's jobs a user wants to list."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from datetime import UTC, datetime, timedelta
 
 from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
 
-_AGO = re.compile(r"(\d+)([mhd])", re.ASCII)
+_AGE = re.compile(r"(\d+)([mhd])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
     """
-    What a job must be to be wanted: all of it.
+    The conditions for listing a job; all of them must hold.
 
-    :param statuses: one of these, as :func:`statuses` reads them; none is any.
-    :param model: with this in the model's name or the base model's, in capitals or not.
-    :param since: created then or later.
+    :param statuses: the job has one of these (see :func:`parse_statuses`); empty means any.
+    :param model: part of the model's or the base model's name, in upper or lower case.
+    :param since: the job was created then or later.
     """
 
     statuses: frozenset[str] = frozenset()
     model: str = ""
     since: datetime | None = None
 
-    def takes(self, job: FineTuneJob) -> bool:
-        """Return whether *job* is wanted, as far as can be told of it."""
+    def matches(self, job: FineTuneJob) -> bool:
+        """Return whether all conditions hold; one about an unknown field does not."""
         return self._has_status(job) and self._has_model(job) and self._is_new(job)
 
     def _has_status(self, job: FineTuneJob) -> bool:
-        return not self.statuses or _status(job.status_text) in self.statuses
+        return not self.statuses or _normalized(job.status_text) in self.statuses
 
     def _has_model(self, job: FineTuneJob) -> bool:
         part = self.model.casefold()
@@ -43,36 +43,39 @@ class JobFilter:
         return job.created_on is not None and job.created_on >= self.since
 
 
-def statuses(text: str) -> frozenset[str]:
+def parse_statuses(text: str) -> frozenset[str]:
     """
-    Read words with commas in between: any words, since Cortex may have new ones.
+    Read statuses separated by commas. Unknown ones are valid: Cortex may add new statuses.
 
     :raises ValueError: if there is none.
     """
-    words = frozenset(_status(word) for word in text.split(",") if word.strip())
-    if not words:
-        raise ValueError("it names no status")
-    return words
+    statuses = frozenset(_normalized(word) for word in text.split(",") if word.strip())
+    if not statuses:
+        raise ValueError("must name at least one status")
+    return statuses
 
 
-def beginning(text: str, *, now: datetime) -> datetime:
+def parse_since(text: str, *, now: datetime) -> datetime:
     """
-    Read a moment: one that ISO 8601 has, in UTC unless it says otherwise, or so long ago as 30m, 24h or 7d.
+    Read a date or time in ISO 8601 (in UTC if it has no time zone), or an age: 30m, 24h or 7d.
 
     :raises ValueError: if it is neither.
     """
-    ago = _AGO.fullmatch(text.strip())
+    age = _AGE.fullmatch(text.strip())
     try:
-        if ago:
-            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        if age:
+            return now - timedelta(**{_UNITS[age[2]]: int(age[1])})
         moment = datetime.fromisoformat(text.strip())
     except (ValueError, OverflowError) as error:
-        said = f"{text!r} is neither a date or time (2026-08-01, 2026-08-01T12:00) nor an age (30m, 24h, 7d)"
-        raise ValueError(said) from error
+        message = (
+            "must be a date or time (2026-08-01, 2026-08-01T12:00) or an age (30m, 24h, 7d);"
+            f" got {text!r}"
+        )
+        raise ValueError(message) from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _status(text: str) -> str:
-    """Return a status as it is compared: Cortex has two spellings of one that we know."""
-    known = JobStatus(text)
-    return text.strip().upper() if known is JobStatus.UNKNOWN else known.value
+def _normalized(status: str) -> str:
+    """Return a status as it is compared: Cortex spells CANCELLED in two ways."""
+    known = JobStatus(status)
+    return status.strip().upper() if known is JobStatus.UNKNOWN else known.value

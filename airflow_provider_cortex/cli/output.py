@@ -1,4 +1,4 @@
-"""Where a command says what: its output on stdout, and all else on stderr."""
+"""What a command writes: its output to stdout, and everything else to stderr."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from airflow.cli.simple_table import AirflowConsole, SimpleTable
 from airflow.utils.cli import suppress_logs_and_warning
 from rich.console import Console
 
-from airflow_provider_cortex.cli import exit_status, formatting
-from airflow_provider_cortex.cli.exit_status import Exit
+from airflow_provider_cortex.cli import exit_status
+from airflow_provider_cortex.cli.exit_status import ExitStatus
+from airflow_provider_cortex.cli.formatting import one_line
 from airflow_provider_cortex.errors import CortexError
 
 if TYPE_CHECKING:
@@ -24,49 +25,58 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MIN_COLUMNS = 3
+"""The number of columns that are shown even if the terminal is too narrow for them."""
+
+WRAPPED_COLUMNS = {"error": 20, "value": 20}
+"""The columns that may take several lines, with their minimum widths in characters."""
+
+UNLIMITED = 1_000_000
+"""Characters: a terminal in which every table fits."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
     """
-    What a command has found out.
+    What a command returns.
 
-    :param records: as JSON and YAML have it.
-    :param lines: as tables have it.
-    :param error: what went wrong all the same.
+    :param records: the output in JSON and YAML.
+    :param rows: the output as a table, each row by the names of its columns.
+    :param error: an error to report after the output.
     """
 
     records: Sequence[dict[str, Any]]
-    lines: Sequence[dict[str, str]]
-    exit: Exit = Exit.DONE
+    rows: Sequence[dict[str, str]]
+    exit_status: ExitStatus = ExitStatus.DONE
     error: CortexError | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Messages:
-    """A log for whoever sits in front of the terminal, whatever Airflow does with its own."""
+class TerminalLog:
+    """A log on stderr, independent of Airflow's logging configuration."""
 
     console: Console = field(default_factory=lambda: Console(stderr=True))
 
     def info(self, message: str, /, *arguments: object) -> None:
-        """Say how it goes."""
-        self._say(message, *arguments)
+        """Write a line about progress."""
+        self._write(message, *arguments)
 
     def warning(self, message: str, /, *arguments: object) -> None:
-        """Say what is not as it should be."""
-        self._say(message, *arguments)
+        """Write a line about a problem."""
+        self._write(message, *arguments)
 
     def error(self, message: str, /, *arguments: object) -> None:
-        """Say what went wrong."""
-        self._say(message, *arguments)
+        """Write a line about a failure."""
+        self._write(message, *arguments)
 
-    def _say(self, message: str, *arguments: object) -> None:
-        said = formatting.plain(message % arguments if arguments else message)
-        # As it is: it may quote what Cortex wrote. And in one line, for who reads it from a file.
-        self.console.print(said, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    def _write(self, message: str, *arguments: object) -> None:
+        line = one_line(message % arguments if arguments else message)
+        # No markup: the line may quote Cortex. One line per message, also in a narrow terminal.
+        self.console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def command(work: Callable[..., Output]) -> Callable[..., None]:
-    """Make a command of a function: have its output printed, its errors told, and its exit status set."""
+    """Turn a function into a command: print its output, report its errors, set its exit status."""
 
     @suppress_logs_and_warning  # unless --verbose
     @wraps(work)
@@ -75,70 +85,79 @@ def command(work: Callable[..., Output]) -> Callable[..., None]:
             with _stdout_for_output_only(), _quiet_threads():
                 output = work(arguments, **options)
         except CortexError as error:
-            Messages().error(exit_status.message(error))
-            raise SystemExit(exit_status.of_error(error)) from None
+            TerminalLog().error(exit_status.message(error))
+            raise SystemExit(exit_status.after_error(error)) from None
         except KeyboardInterrupt:
-            raise SystemExit(Exit.INTERRUPTED) from None
+            raise SystemExit(ExitStatus.INTERRUPTED) from None
         _print(output, arguments.output)
         if output.error:
-            Messages().error(exit_status.message(output.error))
-        if output.exit:
-            raise SystemExit(output.exit)
+            TerminalLog().error(exit_status.message(output.error))
+        if output.exit_status:
+            raise SystemExit(output.exit_status)
 
     return run
 
 
 def _print(output: Output, form: str) -> None:
-    # No markup: what Cortex wrote may look like some.
+    # No markup: text from Cortex may look like it.
     console = AirflowConsole(markup=False, emoji=False)
-    records: Any = list(
-        output.records
-    )  # by its annotations Airflow expects no list: print_as gives it one
+    records: Any = list(output.records)  # which Airflow's own code passes, too
     match form:
-        # Not by print_as, which makes text of every number.
+        # Airflow's print_as would turn numbers into text.
         case "json":
             console.print_as_json(records)
         case "yaml":
             console.print_as_yaml(records)
-        case "table" if output.lines:
-            _print_table(console, output.lines)
+        case "table" if output.rows:
+            _print_table(console, output.rows)
         case _:
-            console.print_as(list(output.lines), output=form)
+            console.print_as(list(output.rows), output=form)
 
 
-def _print_table(console: AirflowConsole, lines: Sequence[Mapping[str, str]]) -> None:
-    """
-    Print what there is room for.
-
-    Not by print_as, which breaks a job's id in two before it leaves anything out.
-    """
-    names = formatting.fitting(lines, width=console.width)
-    table = SimpleTable(show_header=True)  # type: ignore[no-untyped-call] # Airflow's, as is its look
-    for name in names:
-        table.add_column(formatting.heading(name), no_wrap=name not in formatting.FOLDED)
-    for line in lines:
-        table.add_row(*(line[name] for name in names))
-    console.print(table)
-    left_out = [name for name in lines[0] if name not in names]
-    if left_out:
-        Messages().info(
-            "For want of room there is no %s: --output json has all.", ", ".join(left_out)
+def _print_table(console: AirflowConsole, rows: Sequence[Mapping[str, str]]) -> None:
+    """Print the columns that fit the terminal. Airflow's print_as would break job ids in two."""
+    names = list(rows[0])
+    hidden: list[str] = []
+    while len(names) > MIN_COLUMNS and _min_width(console, _table(names, rows)) > console.width:
+        hidden.insert(0, names.pop())
+    console.print(_table(names, rows), crop=False)
+    if hidden:
+        TerminalLog().info(
+            "Columns hidden to fit the terminal: %s. Use --output json.", ", ".join(hidden)
         )
+
+
+def _table(names: Sequence[str], rows: Sequence[Mapping[str, str]]) -> SimpleTable:
+    table = SimpleTable(show_header=True)  # type: ignore[no-untyped-call] # Airflow's own style
+    for name in names:
+        width = max(len(row[name]) for row in rows)
+        table.add_column(
+            name.replace("_", "\n"),
+            no_wrap=name not in WRAPPED_COLUMNS,
+            min_width=min(width, WRAPPED_COLUMNS.get(name, width)),
+        )
+    for row in rows:
+        table.add_row(*(row[name] for name in names))
+    return table
+
+
+def _min_width(console: Console, table: SimpleTable) -> int:
+    return console.measure(table, options=console.options.update(width=UNLIMITED)).minimum
 
 
 @contextmanager
 def _quiet_threads() -> Iterator[None]:
     """
-    Log it when a thread ends in an error, instead of printing its traceback.
+    Log the error of a failed thread instead of printing its traceback.
 
-    When Snowflake does not answer, the driver has a thread cancel the statement, which then fails likewise.
+    When Snowflake does not answer, the driver cancels the statement in a thread, which fails, too.
     """
     hook = threading.excepthook
 
-    def tell(ended: threading.ExceptHookArgs) -> None:
-        log.warning("A thread ended in an error: %r", ended.exc_value)
+    def log_error(failed: threading.ExceptHookArgs) -> None:
+        log.warning("A thread failed: %r", failed.exc_value)
 
-    threading.excepthook = tell
+    threading.excepthook = log_error
     try:
         yield
     finally:
@@ -148,9 +167,9 @@ def _quiet_threads() -> Iterator[None]:
 @contextmanager
 def _stdout_for_output_only() -> Iterator[None]:
     """
-    Send to stderr what others write to stdout.
+    Send to stderr what other code writes to stdout.
 
-    Airflow 2 and 3.3 log there, and only the airflow command of 3.3 changes that by itself.
+    Airflow 2 and 3.3 log to stdout; only the ``airflow`` command of 3.3 changes that by itself.
     """
     stdout = sys.stdout
     with ExitStack() as stack:

@@ -1,1 +1,1 @@
-"""Snowflake Cortex as this package knows it: no Airflow, no connection, nothing but decisions."""
+"""Requests to Snowflake Cortex and its answers, without Airflow and without a connection."""

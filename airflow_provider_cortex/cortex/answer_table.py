@@ -1,8 +1,8 @@
 """
-The SQL that has a model answer a whole table inside Snowflake.
+The SQL that has a model answer all rows of a table inside Snowflake.
 
-What costs is done once, in one statement, into a table in between; only when that is good is the destination
-touched, by one statement, too.
+One statement asks the model, which costs, and writes the answers into a staging table. Only if
+they are good enough, another statement writes them into the destination.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from airflow_provider_cortex.cortex.sql import Call
 from airflow_provider_cortex.errors import ArgumentError, excerpt
 
 RAW = Identifier("_CORTEX_RAW")
-"""The column in between that holds what AI_COMPLETE returned: ``{value, error}``."""
+"""The column of the staging table that holds what AI_COMPLETE returned: ``{value, error}``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,15 +27,15 @@ class TableRequest:
     """
     What to answer, and where to put the answers.
 
-    :param model: who answers.
+    :param model: the model that answers.
     :param source: a table's name, or a query.
     :param destination: a table's name.
     :param prompt_column: the column of *source* that holds the prompts.
     :param prompt_expression: instead, an SQL expression over its columns, as the user wrote it.
     :param answer_column: the column of *destination* for the answers.
-    :param error_column: the one for what went wrong, NULL for what did not.
-    :param staging: the last part of the name of the table in between: see :meth:`of_task`.
-    :raises ArgumentError: if one is of no use.
+    :param error_column: its column for the errors; NULL in a row that has an answer.
+    :param staging: the staging table's name, without database and schema; see :meth:`of_task`.
+    :raises ArgumentError: if an argument is invalid.
     """
 
     model: str
@@ -54,190 +54,198 @@ class TableRequest:
             raise ArgumentError(
                 "error_column", self.error_column, "must be another column than answer_column."
             )
-        # Refused now, rather than half-way.
-        identifiers.qualified("destination", self.destination)
-        self.ask()
+        # These validate the other arguments.
+        self._destination_parts()
+        self.create_staging()
 
-    def of_task(self, *who: object) -> Self:
+    def of_task(self, *task_instance: object) -> Self:
         """
-        Return the same request of a task instance.
+        Return the same request with a staging table of its own for a task instance.
 
-        The table in between is its own, and that of this request only: what is in it, an earlier try
-        has paid for.
+        A later try of the task with the same request finds the answers there, already paid for.
         """
-        parts = identifiers.qualified("destination", self.destination)
-        digest = hashlib.sha256(repr((who, self)).encode()).hexdigest()[:16].upper()
-        return replace(self, staging=f"{parts[-1].folded[:200]}_CORTEX_{digest}")
+        digest = hashlib.sha256(repr((task_instance, self)).encode()).hexdigest()[:16].upper()
+        name = self._destination_parts()[-1].folded[:200]
+        return replace(self, staging=f"{name}_CORTEX_{digest}")
 
     def note(self, query_id: str) -> dict[str, str]:
-        """Return what a later try should know of the query that asks for this."""
+        """Return what a later try needs to know of the query that asks the model."""
         return {"query_id": query_id, "staging": self.staging}
 
-    def own_query(self, noted: object) -> str | None:
-        """Return the query of :meth:`note`, None if it is about something else."""
-        match noted:
+    def own_query(self, note: object) -> str | None:
+        """Return the query id in a :meth:`note`, or None if it is about another request."""
+        match note:
             case {"query_id": str(query_id), "staging": self.staging}:
                 return query_id
         return None
 
     @property
     def answer(self) -> Identifier:
-        return identifiers.column(self.answer_column)
+        return identifiers.parse_or_quote(self.answer_column)
 
     @property
     def error(self) -> Identifier:
-        return identifiers.column(self.error_column)
+        return identifiers.parse_or_quote(self.error_column)
 
     @property
     def prompt_argument(self) -> str:
-        """Which argument says what to ask."""
+        """The argument that defines the prompts."""
         return "prompt_expression" if self.prompt_column is None else "prompt_column"
 
     @property
     def source_query(self) -> str:
-        """The query for all that is to be answered."""
-        return source_query.source("source", sql.text("source", self.source))
+        """The query for all rows of the source."""
+        return source_query.as_query("source", sql.text("source", self.source))
 
     @property
     def destination_query(self) -> str:
-        """The query for all of the destination."""
-        return f"SELECT * FROM {self._to}"  # noqa: S608 - a name
+        """The query for all rows of the destination."""
+        return f"SELECT * FROM {self._destination}"  # noqa: S608 - a name
 
     @property
-    def answered(self) -> str:
-        """The query for all of the table in between."""
-        return f"SELECT * FROM {self.between}"  # noqa: S608 - a name
+    def staging_query(self) -> str:
+        """The query for all rows of the staging table."""
+        return f"SELECT * FROM {self.staging_table}"  # noqa: S608 - a name
 
     @property
-    def between(self) -> str:
-        """The table in between, which is where the destination is."""
-        *place, _ = identifiers.qualified("destination", self.destination)
-        return identifiers.sql((*place, Identifier(self.staging, is_quoted=True)))
+    def staging_table(self) -> str:
+        """The full name of the staging table: it is in the schema of the destination."""
+        *schema, _ = self._destination_parts()
+        return identifiers.sql((*schema, Identifier(self.staging, is_quoted=True)))
 
-    @property
-    def _to(self) -> str:
-        return identifiers.sql(identifiers.qualified("destination", self.destination))
-
-    def prompts(self) -> Call:
-        """Have Snowflake compile the prompts over the source, and run nothing."""
+    def compile_prompts(self) -> Call:
+        """Return the statement that compiles the prompts without asking the model."""
         sql = f"SELECT {self._prompt} FROM ({self.source_query}) LIMIT 0"  # noqa: S608 - the user's own SQL
         return Call(sql, (), only_reads=True)
 
-    def ask(self) -> Call:
+    def create_staging(self) -> Call:
         """
-        Have the model answer every row, once, into the table in between.
+        Return the statement that asks the model once for each row, and stages the answers.
 
-        https://docs.snowflake.com/sql-reference/functions/ai_complete: with ``return_error_details`` a row that
-        fails does not fail the statement.
+        With ``return_error_details`` a row that fails does not fail the statement. Source:
+        https://docs.snowflake.com/sql-reference/functions/ai_complete
         """
-        arguments, values = completion.ai_complete(
+        arguments, values = completion.ai_complete_arguments(
             model_parameters=self.model_parameters, response_format=self.response_format
         )
-        # What follows a statement with values has its per cent signs doubled, for the driver.
-        between, prompt, source = (
-            sql.replace("%", "%%") for sql in (self.between, self._prompt, self.source_query)
+        # In a statement with values, the driver needs other per cent signs doubled.
+        table, prompt, source = (
+            part.replace("%", "%%")
+            for part in (self.staging_table, self._prompt, self.source_query)
         )
         return Call(
-            f"CREATE OR REPLACE TRANSIENT TABLE {between} AS"  # noqa: S608 - as above
+            f"CREATE OR REPLACE TRANSIENT TABLE {table} AS"  # noqa: S608 - as above
             f" SELECT *, AI_COMPLETE(model => %s, prompt => {prompt}, {arguments}) AS {RAW.sql}"
             f" FROM ({source})",
             (sql.text("model", self.model), *values),
         )
 
-    def count(self) -> Call:
-        """Count rows and errors in between, and return the commonest error."""
+    def count_errors(self) -> Call:
+        """Return the statement for the counts of rows and errors, and the most frequent error."""
         return Call(
-            f"SELECT COUNT(*), COUNT(error), MODE(error) FROM (SELECT {self._error} AS error"  # noqa: S608 - names
-            f" FROM {self.between})",
+            "SELECT COUNT(*), COUNT(error), MODE(error)"  # noqa: S608 - names
+            f" FROM (SELECT {self._error_sql} AS error FROM {self.staging_table})",
             (),
             only_reads=True,
         )
 
-    def create(self, columns: Iterable[str]) -> Call:
-        """Make the destination, which must not be there."""
-        return Call(f"CREATE TABLE {self._to} AS {self._answers(columns)}", ())
+    def create_destination(self, columns: Iterable[str]) -> Call:
+        """Return the statement that creates the destination; it fails if that exists."""
+        return Call(f"CREATE TABLE {self._destination} AS {self._answers(columns)}", ())
 
-    def replace(self, columns: Iterable[str]) -> Call:
-        """Make the destination, instead of what there is, for the same roles."""
+    def replace_destination(self, columns: Iterable[str]) -> Call:
+        """Return the statement that replaces the destination, and keeps its grants."""
         return Call(
-            f"CREATE OR REPLACE TABLE {self._to} COPY GRANTS AS {self._answers(columns)}", ()
+            f"CREATE OR REPLACE TABLE {self._destination} COPY GRANTS AS {self._answers(columns)}",
+            (),
         )
 
-    def append(self, columns: Iterable[str]) -> Call:
-        """Add to the destination, by the columns' names."""
+    def append_to_destination(self, columns: Iterable[str]) -> Call:
+        """Return the statement that appends to the destination, column by column name."""
         columns = list(columns)
         names = ", ".join([*map(_quoted, columns), self.answer.sql, self.error.sql])
-        return Call(f"INSERT INTO {self._to} ({names}) {self._answers(columns)}", ())
+        return Call(f"INSERT INTO {self._destination} ({names}) {self._answers(columns)}", ())
 
-    def without_raw(self, columns: Iterable[str]) -> list[str]:
-        """Return the source's columns, of those of the table in between."""
-        return [name for name in columns if name != RAW.folded]
+    def drop_staging(self) -> Call:
+        """Return the statement that drops the staging table."""
+        return Call(f"DROP TABLE IF EXISTS {self.staging_table}", ())
 
-    def drop(self) -> Call:
-        """Remove the table in between."""
-        return Call(f"DROP TABLE IF EXISTS {self.between}", ())
+    def source_columns(self, staging_columns: Iterable[str]) -> list[str]:
+        """Return those columns of the staging table that come from the source."""
+        return [name for name in staging_columns if name != RAW.folded]
 
     def check_source(self, columns: Sequence[str]) -> None:
         """
-        Check that what the source has does not get in the way of what is added.
+        Check that the source has the prompts, and no column with the name of an added one.
 
-        :raises ArgumentError: by the name of the column that does.
+        :raises ArgumentError: if not.
         """
         for argument, name in ("answer_column", self.answer), ("error_column", self.error):
             if name.folded in columns:
                 raise ArgumentError(
                     argument,
                     name.text,
-                    f"is {name.folded}, which the source has already: name another one.",
+                    f"is {name.folded}, but the source already has this column: choose another"
+                    " name.",
                 )
-        if self.prompt_column and identifiers.column(self.prompt_column).folded not in columns:
+        if (
+            self.prompt_column
+            and identifiers.parse_or_quote(self.prompt_column).folded not in columns
+        ):
             raise ArgumentError(
                 "prompt_column",
                 self.prompt_column,
-                f"{self.prompt_column} is no column of the source, which has"
+                f"{self.prompt_column} is not a column of the source, which has"
                 f" {excerpt(', '.join(map(_quoted, columns)))}.",
             )
         if RAW.folded in columns:
-            raise ArgumentError("source", self.source, f"must have no column {RAW.folded}.")
+            raise ArgumentError("source", self.source, f"must not have a column {RAW.folded}.")
 
-    def check_destination(self, columns: Sequence[str], source: Sequence[str]) -> None:
+    def check_destination(self, columns: Sequence[str], source_columns: Sequence[str]) -> None:
         """
-        Check that all that is to be appended has its column.
+        Check that the destination has all columns to append to.
 
-        :raises ArgumentError: by the names of those that have none.
+        :raises ArgumentError: if not; it names the missing columns.
         """
-        missing = [
-            name for name in (*source, self.answer.folded, self.error.folded) if name not in columns
-        ]
+        needed = (*source_columns, self.answer.folded, self.error.folded)
+        missing = [name for name in needed if name not in columns]
         if missing:
             raise ArgumentError(
                 "destination",
                 self.destination,
-                f"{self.destination} has no column {', '.join(map(_quoted, missing))}, which is to be appended:"
-                " let the source have fewer columns, or add it to the table.",
+                f"{self.destination} has no column {', '.join(map(_quoted, missing))} to append to:"
+                " add it to the table, or select fewer columns in the source.",
             )
+
+    @property
+    def _destination(self) -> str:
+        return identifiers.sql(self._destination_parts())
+
+    def _destination_parts(self) -> tuple[Identifier, ...]:
+        return identifiers.parse_argument("destination", self.destination)
 
     @property
     def _prompt(self) -> str:
         if self.prompt_column is not None:
-            return identifiers.column(sql.text("prompt_column", self.prompt_column)).sql
+            return identifiers.parse_or_quote(sql.text("prompt_column", self.prompt_column)).sql
         argument = "prompt_expression"
-        return f"({source_query.without_terminator(argument, sql.text(argument, self.prompt_expression))})"
+        expression = sql.text(argument, self.prompt_expression)
+        return f"({source_query.without_terminator(argument, expression)})"
 
     @property
-    def _error(self) -> str:
-        """What went wrong with a row; NULL if nothing did."""
-        nothing = f"IFF({RAW.sql}:value::VARCHAR IS NULL, '{NULL_ANSWER}', NULL)"
-        return f"COALESCE(NULLIF({RAW.sql}:error::VARCHAR, ''), {nothing})"
+    def _error_sql(self) -> str:
+        """The expression for a row's error; NULL if the row has an answer."""
+        no_answer = f"IFF({RAW.sql}:value::VARCHAR IS NULL, '{NULL_ANSWER}', NULL)"
+        return f"COALESCE(NULLIF({RAW.sql}:error::VARCHAR, ''), {no_answer})"
 
     def _answers(self, columns: Iterable[str]) -> str:
         value = f"{RAW.sql}:value" if self.response_format else f"{RAW.sql}:value::VARCHAR"
-        what = [
+        expressions = [
             *map(_quoted, columns),
             f"{value} AS {self.answer.sql}",
-            f"{self._error} AS {self.error.sql}",
+            f"{self._error_sql} AS {self.error.sql}",
         ]
-        return f"SELECT {', '.join(what)} FROM {self.between}"  # noqa: S608 - names
+        return f"SELECT {', '.join(expressions)} FROM {self.staging_table}"  # noqa: S608 - names
 
 
 def _quoted(name: str) -> str:

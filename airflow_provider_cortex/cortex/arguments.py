@@ -1,4 +1,4 @@
-"""Arguments as Airflow really delivers them: from templates, XComs and databases."""
+"""Read arguments in the forms in which templates, XComs and databases deliver them."""
 
 from __future__ import annotations
 
@@ -14,72 +14,68 @@ from typing import Any
 from airflow_provider_cortex.errors import ArgumentError, UnsupportedValueError, excerpt
 
 _CALL = re.compile(r"\b(?:Decimal|datetime\.\w+|UUID)\(([^()]*)\)")
-"""How Python writes a value of a database that is no literal."""
+"""How ``repr()`` shows a database's value that is not a literal."""
 
-RESULTS = ("[(", "[[", "[{", "((", "([", "({")
-"""How text begins that a template has made of a query's result."""
+RESULT_PREFIXES = ("[(", "[[", "[{", "((", "([", "({")
+"""The start of text that a template rendered from a query's result."""
 
 
 def is_number(value: object) -> bool:
-    """Return whether a value is a number of any real type: int, float, Decimal, NumPy's; not a bool."""
+    """Return whether a value is a real number (int, float, Decimal, NumPy's), and not a bool."""
     return isinstance(value, Real | Decimal) and not isinstance(value, bool)
 
 
 def as_float(value: object) -> float:
-    """Return a number, or the one that a text has; NaN for anything else, and for what no float can hold."""
+    """Return a number, or text that holds one, as a float; NaN for anything else."""
     if not is_number(value) and not isinstance(value, str):
         return math.nan
-    exact: Any = value
+    number_or_text: Any = value
     try:
-        return float(exact)
+        return float(number_or_text)
     except (ValueError, OverflowError):
         return math.nan
 
 
 def number(argument: str, value: object) -> float:
     """
-    Return a finite number that is not negative, given as any real number, as text, or in one row of one cell.
+    Return a finite number that is not negative.
 
-    :raises ArgumentError: if it is none; a bool and NaN are none.
+    It may be given as any real number, as text, or as a query's result of one row and one column.
+
+    :raises ArgumentError: if it is anything else, such as a bool or NaN.
     """
-    cell = one_cell(argument, value)
-    found = as_float(cell)
+    found = as_float(one_cell(argument, value))
     if 0 <= found < math.inf:
         return found
     raise ArgumentError(
-        argument, value, f"must be a number, at least 0 and finite, and is {excerpt(value)!r}."
+        argument, value, f"must be a number, at least 0 and finite; got {excerpt(value)!r}."
     )
 
 
 def one_cell(argument: str, value: object, source: str | None = None) -> object:
     """
-    Return the cell of a query's result that is one row of one cell, and any other value as it is.
+    Return the cell of a query's result of one row and one column; other values as they are.
 
-    ``SQLExecuteQueryOperator`` returns ``[("ft_…",)]``; a template makes text of that.
+    ``SQLExecuteQueryOperator`` returns ``[("ft_…",)]``, which a template renders to text.
 
-    :param source: how the argument stands in the DAG file, if that is known.
-    :raises ArgumentError: if there are more rows or cells than one, or none.
+    :param source: the argument as written in the DAG file, if known.
+    :raises ArgumentError: if the result has no cell, or more than one.
     """
-
-    def refused(found: str) -> ArgumentError:
-        gave = f"{excerpt(source)!r} gave" if source else "it is"
-        select = "Select one row and one column: SELECT … LIMIT 1."
-        return ArgumentError(argument, value, f"must be one value, and {gave} {found}. {select}")
-
-    cell = _literal(value) if isinstance(value, str) else value
-    if isinstance(cell, str) and cell.lstrip().startswith(RESULTS):
-        raise refused("a query's result that cannot be read")
+    cell = _parse_result(value) if isinstance(value, str) else value
+    if isinstance(cell, str) and cell.lstrip().startswith(RESULT_PREFIXES):
+        raise _not_one_cell(argument, value, source, "a query's result that cannot be parsed")
     while isinstance(cell, list | tuple | Mapping):
         cells = list(cell.values()) if isinstance(cell, Mapping) else cell
         if len(cells) != 1:
-            raise refused(f"a result of {len(cells)} rows or columns")
+            result = f"a result of {len(cells)} rows or columns"
+            raise _not_one_cell(argument, value, source, result)
         cell = cells[0]
     return cell
 
 
 def mapping(argument: str, value: object) -> Mapping[str, Any] | None:
     """
-    Return an object that is given as such, as JSON text, or not at all (None, or JSON's null).
+    Return a mapping that is given as such, as JSON text, or not at all (None or JSON's null).
 
     :raises UnsupportedValueError: if it is anything else.
     """
@@ -94,35 +90,47 @@ def mapping(argument: str, value: object) -> Mapping[str, Any] | None:
         if decoded is None or isinstance(decoded, dict):
             return decoded
     kind = type(decoded).__name__
-    problem = f"it is neither a mapping nor a JSON object as text (| tojson), but of type {kind}"
+    problem = (
+        f"it must be a mapping or the text of a JSON object (| tojson); got one of type {kind}."
+    )
     raise UnsupportedValueError(argument, value, problem)
 
 
 def json_number(value: object) -> int | float:
     """
-    Return a number that JSON has in the place of one that it has not: for ``json.dumps(default=…)``.
+    Return a real number as one that JSON supports: for ``json.dumps(default=…)``.
 
-    :raises TypeError: if the value is no real number.
+    :raises TypeError: if the value is not a real number.
     """
     if is_number(value):
-        exact: Any = value
-        return int(exact) if math.isfinite(exact) and exact == int(exact) else float(exact)
+        real: Any = value
+        return int(real) if math.isfinite(real) and real == int(real) else float(real)
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
-def _literal(text: str) -> object:
-    """Return the result that a template has made text of, as Python or JSON has it, and any other text as it is."""
+def _not_one_cell(argument: str, value: object, source: str | None, result: str) -> ArgumentError:
+    origin = f" from {excerpt(source)!r}" if source else ""
+    return ArgumentError(
+        argument,
+        value,
+        f"must be one value; got {result}{origin}.",
+        "Select one row and one column: SELECT … LIMIT 1.",
+    )
+
+
+def _parse_result(text: str) -> object:
+    """Return a query's result from its text, in Python or JSON; any other text as it is."""
     if not text.strip().startswith(("[", "(", "{")):
         return text
-    for read in json.loads, _python:
+    for parse in json.loads, _parse_python:
         try:
-            found: object = read(text.strip())
+            found: object = parse(text.strip())
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             continue
         return found if isinstance(found, list | tuple | dict) else text
     return text
 
 
-def _python(text: str) -> object:
-    """Return what Python's literals say; a Decimal or a date among them is the text in it."""
+def _parse_python(text: str) -> object:
+    """Return the value of Python's literals; a Decimal or date in them becomes its text."""
     return ast.literal_eval(_CALL.sub(lambda call: repr(call[1].strip("'\"")), text))

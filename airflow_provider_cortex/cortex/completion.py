@@ -1,4 +1,4 @@
-"""Ask a model, in the SQL of each of Cortex's functions, and read what it answered."""
+"""Ask a model with Cortex's functions AI_COMPLETE and COMPLETE, and read its answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from airflow_provider_cortex.cortex.arguments import is_number
 from airflow_provider_cortex.cortex.json_decoding import decode, decode_object
-from airflow_provider_cortex.cortex.sql import Call, json_text, text, written
+from airflow_provider_cortex.cortex.sql import Call, json_text, text, to_json
 from airflow_provider_cortex.errors import (
     AnswerTooLargeError,
     ArgumentError,
@@ -23,26 +23,32 @@ CompletionFunction = Literal["AI_COMPLETE", "COMPLETE"]
 COMPLETION_FUNCTIONS: tuple[str, ...] = get_args(CompletionFunction)
 
 Prompt = str | Sequence[str] | Sequence[Mapping[str, Any]]
-"""A text; a list of texts, each to be answered by itself; or a conversation of messages."""
+"""A text; a list of texts, each with its own answer; or the messages of one conversation."""
 
 NULL_ANSWER = "nothing (NULL)"
 
-EACH = "item.value::VARCHAR"
-"""One of a list of prompts, in the statement that asks them all."""
+PROMPT_OF_LIST = "item.value::VARCHAR"
+"""One prompt of a list, in the statement for all of them."""
 
 MAX_XCOM_BYTES = 49_344
-"""Bytes: what Airflow allowed an XCom at most, as long as it did (``MAX_XCOM_SIZE``); a database bears more, badly."""
+"""
+The limit that Airflow had for an XCom (``MAX_XCOM_SIZE``). Larger ones work, but slow down its
+database.
+"""
 
 TOKENS = ("prompt_tokens", "completion_tokens", "total_tokens")
+
+FunctionCall = tuple[str, tuple[str | None, ...]]
+"""A function call in SQL, and the values it binds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
     """
-    What a model answered.
+    The answer of a model to one prompt.
 
-    :param answer: text, or by a response format what its JSON says.
-    :param usage: the tokens that it took, as Cortex counts them; None if Cortex does not tell.
+    :param answer: text; with a response format, its decoded JSON.
+    :param usage: the number of tokens as Cortex counts them; None if Cortex does not report it.
     """
 
     answer: Any
@@ -52,15 +58,16 @@ class Completion:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """
-    What to ask of a model, and how.
+    A model, its prompts, and how to ask them.
 
-    :param model: a tuned model by the name that Cortex gave it, or a base model.
-    :param prompt: see :data:`Prompt`. That AI_COMPLETE takes a conversation is a guess: only COMPLETE's page has it.
+    :param model: a tuned model by the name that Cortex returned, or a base model.
+    :param prompt: see :data:`Prompt`. That AI_COMPLETE accepts a conversation is a guess: only the
+        page of COMPLETE documents it.
     :param model_parameters: such as ``{"temperature": 0, "max_tokens": 100}``.
     :param response_format: a JSON schema, as ``{"type": "json", "schema": {…}}``.
     :param function: ``COMPLETE`` for the function that Snowflake is retiring.
-    :param with_usage: have the tokens told; COMPLETE tells them with options only.
-    :raises ArgumentError: if one is of no use.
+    :param with_usage: have tokens reported; COMPLETE reports them only with options.
+    :raises ArgumentError: if one is invalid.
     """
 
     model: str
@@ -71,39 +78,39 @@ class Question:
     with_usage: bool = False
 
     def __post_init__(self) -> None:
-        _ = self.call  # what cannot be sent is refused now
+        _ = self.call  # validates the arguments
 
     @property
     def is_list(self) -> bool:
-        """Whether there are several prompts, each to be answered by itself."""
+        """Whether there are several prompts, each with its own answer."""
         return not isinstance(self.prompt, str) and isinstance(self.prompt[0], str)
 
     @property
     def call(self) -> Call:
         """
-        Return the statement: one row, or one for each of several prompts, in their order.
+        The statement: it returns one row for each prompt, in their order.
 
-        https://docs.snowflake.com/sql-reference/functions/ai_complete
-        https://docs.snowflake.com/sql-reference/functions/complete-snowflake-cortex
+        Sources: https://docs.snowflake.com/sql-reference/functions/ai_complete
+        and https://docs.snowflake.com/sql-reference/functions/complete-snowflake-cortex
         """
         if isinstance(self.prompt, str):
             function, values = self._function("%s", text("prompt", self.prompt))
             return Call(f"SELECT {function}", values)
-        asked = written("prompt", list(self.prompt))
+        prompts = to_json("prompt", list(self.prompt))
         if not self.is_list:
-            function, values = self._function("PARSE_JSON(%s)", asked)
+            function, values = self._function("PARSE_JSON(%s)", prompts)
             return Call(f"SELECT {function}", values)
-        function, values = self._function(EACH)
+        function, values = self._function(PROMPT_OF_LIST)
         sql = f"SELECT {function} FROM TABLE(FLATTEN(PARSE_JSON(%s))) AS item ORDER BY item.index"  # noqa: S608 - no input
-        return Call(sql, (*values, asked))
+        return Call(sql, (*values, prompts))
 
     def read(self, cells: Sequence[object]) -> tuple[Completion, ...]:
         """
-        Return what was answered to each prompt.
+        Return the answer to each prompt.
 
-        :param cells: what the function returned, a cell for each prompt.
-        :raises CompletionError: if Cortex reports an error for one, or gives NULL.
-        :raises UnreadableAnswerError: if an answer has none of the shapes of Snowflake's pages.
+        :param cells: what the function returned, one cell for each prompt.
+        :raises CompletionError: if Cortex reports an error for a prompt, or returns NULL.
+        :raises UnreadableAnswerError: if an answer has none of the documented forms.
         """
         if not self.is_list:
             (cell,) = cells
@@ -116,42 +123,42 @@ class Question:
             except CompletionError as error:
                 errors[number] = error
         if errors:
-            raise CompletionError(self.model, _several(errors, of=len(cells)))
+            raise CompletionError(self.model, _first_of(errors, len(cells)))
         return tuple(found)
 
-    def _function(self, prompt: str, *asked: str) -> tuple[str, tuple[str | None, ...]]:
+    def _function(self, prompt: str, *prompt_values: str) -> FunctionCall:
+        """Return the call for a prompt: an expression in SQL, and the values that it binds."""
         if self.function == "COMPLETE":
-            return self._legacy(prompt, *asked)
-        arguments, values = ai_complete(
+            return self._complete(prompt, *prompt_values)
+        arguments, values = ai_complete_arguments(
             model_parameters=self.model_parameters,
             response_format=self.response_format,
             with_usage=self.with_usage,
         )
         sql = f"AI_COMPLETE(model => %s, prompt => {prompt}, {arguments})"
-        return sql, (text("model", self.model), *asked, *values)
+        return sql, (text("model", self.model), *prompt_values, *values)
 
-    def _legacy(self, prompt: str, *asked: str) -> tuple[str, tuple[str | None, ...]]:
+    def _complete(self, prompt: str, *prompt_values: str) -> FunctionCall:
         model = text("model", self.model)
-        if not self._is_long:
-            return f"SNOWFLAKE.CORTEX.COMPLETE(%s, {prompt})", (model, *asked)
-        # With options, COMPLETE takes the prompt as an array of messages, and answers an object.
+        if not self._has_options:
+            return f"SNOWFLAKE.CORTEX.COMPLETE(%s, {prompt})", (model, *prompt_values)
+        # With options, COMPLETE takes the prompt as an array of messages.
         if isinstance(self.prompt, str):
             prompt = "PARSE_JSON(%s)"
-            asked = (json.dumps([{"role": "user", "content": self.prompt}]),)
+            prompt_values = (json.dumps([{"role": "user", "content": self.prompt}]),)
         elif self.is_list:
             prompt = f"ARRAY_CONSTRUCT(OBJECT_CONSTRUCT('role', 'user', 'content', {prompt}))"
-        if self.model_parameters:
-            json_text("model_parameters", self.model_parameters)
         options = dict(self.model_parameters or {})
+        json_text("model_parameters", options)  # raises an error that names this argument
         if self.response_format:
             json_text("response_format", self.response_format)
             options["response_format"] = self.response_format
         sql = f"SNOWFLAKE.CORTEX.COMPLETE(%s, {prompt}, PARSE_JSON(%s))"
-        return sql, (model, *asked, written("model_parameters", options))
+        return sql, (model, *prompt_values, to_json("model_parameters", options))
 
     @property
-    def _is_long(self) -> bool:
-        """Whether COMPLETE's answer is an object."""
+    def _has_options(self) -> bool:
+        """Whether COMPLETE is called with options: it then returns an object instead of text."""
         is_conversation = not (isinstance(self.prompt, str) or self.is_list)
         return bool(self.model_parameters or self.response_format or is_conversation)
 
@@ -159,17 +166,17 @@ class Question:
         if cell is None:
             raise CompletionError(self.model, NULL_ANSWER)
         if self.function == "AI_COMPLETE":
-            answer = _with_error_details(cell, self.model)
-            is_long = self.with_usage
+            answer = _read_value(cell, self.model)
+            has_choices = self.with_usage
         else:
-            answer, is_long = cell, self._is_long
+            answer, has_choices = cell, self._has_options
         usage = None
-        if is_long:
-            answer, usage = _with_choices(answer, self.model)
+        if has_choices:
+            answer, usage = _read_choices(answer, self.model)
         return Completion(answer=decode(answer) if self.response_format else answer, usage=usage)
 
 
-def ai_complete(
+def ai_complete_arguments(
     *,
     model_parameters: Mapping[str, Any] | None,
     response_format: Mapping[str, Any] | None,
@@ -178,65 +185,65 @@ def ai_complete(
     """
     Return AI_COMPLETE's arguments after model and prompt, and the values that they bind.
 
-    That an object may come from PARSE_JSON is seen in use for response_format; for model_parameters it is a
-    guess.
+    For response_format, others pass the result of PARSE_JSON; that it works for model_parameters,
+    too, is a guess.
     """
     mappings = {"model_parameters": model_parameters, "response_format": response_format}
     objects = {name: json_text(name, value) for name, value in mappings.items() if value}
     arguments = [f"{name} => PARSE_JSON(%s)" for name in objects]
     if with_usage:
         arguments.append("show_details => TRUE")
-    # Without this an error is a bare NULL, and its message is lost.
+    # Without it an error is just NULL, and its message is lost.
     arguments.append("return_error_details => TRUE")
     return ", ".join(arguments), tuple(objects.values())
 
 
 def prompt(argument: str, value: object) -> Prompt:
     """
-    Return what to ask, checked: a text, several, or a conversation.
+    Return a valid prompt: a text, a list of texts, or a conversation.
 
-    Its words are not told when it is refused: they may be long, and not meant for a log. A number or a bool is
-    text that ``render_template_as_native_obj`` has changed, and counts as that.
+    ``render_template_as_native_obj`` turns some text into a number or a bool: these become text
+    again. Errors do not quote the prompt: it may be long or confidential.
 
-    :raises ArgumentError: if it is none of these, or says nothing.
+    :raises ArgumentError: if it is none of these, or empty.
     """
     value = _as_text(value)
     if isinstance(value, str):
-        return text(argument, _said(argument, value))
+        return text(argument, _non_empty(argument, value))
     if not isinstance(value, Iterable) or isinstance(value, Mapping | bytes | bytearray):
         raise EmptyArgumentError(argument, value)
     items = [_as_text(item) for item in value]
     if not items:
-        raise ArgumentError(argument, value, "is an empty list: there is nothing to ask.")
+        raise ArgumentError(argument, value, "is an empty list, so there is nothing to ask.")
     if all(isinstance(item, str) for item in items):
-        return [text(argument, _said(argument, item)) for item in items]
+        return [text(argument, _non_empty(argument, item)) for item in items]
     if all(isinstance(item, Mapping) and {"role", "content"} <= item.keys() for item in items):
         return [{**item, "content": _as_text(item["content"])} for item in items]
     kinds = ", ".join(sorted({type(item).__name__ for item in items}))
     raise ArgumentError(
         argument,
         None,
-        "must be a text, a list of texts, or a list of messages that each have a role and a content, and is"
-        f" a list of: {kinds}.",
+        "must be a text, a list of texts, or a list of messages that each have a role and a"
+        f" content; got a list of {kinds}.",
     )
 
 
 def usage(completions: Iterable[Completion]) -> dict[str, int] | None:
-    """Return the tokens that all of it took; None if Cortex has not told."""
-    told = [completion.usage for completion in completions if completion.usage]
-    if not told:
+    """Return the total numbers of tokens; None if Cortex did not report any."""
+    reported = [completion.usage for completion in completions if completion.usage]
+    if not reported:
         return None
     counts = {
-        name: [one[name] for one in told if isinstance(one.get(name), int)] for name in TOKENS
+        name: [one[name] for one in reported if isinstance(one.get(name), int)] for name in TOKENS
     }
     return {name: sum(numbers) for name, numbers in counts.items() if numbers}
 
 
 def check_size(answer: object) -> None:
     """
-    Let an answer pass that an XCom should carry.
+    Check that an answer is small enough for an XCom.
 
-    :raises AnswerTooLargeError: if it is larger.
+    :raises AnswerTooLargeError: if it is not.
     """
     size = len(json.dumps(answer, default=str).encode())
     if size > MAX_XCOM_BYTES:
@@ -244,24 +251,30 @@ def check_size(answer: object) -> None:
 
 
 def _as_text(value: Any) -> Any:
-    """Return a number or a bool as its text, and anything else as it is."""
+    """Return a number or a bool as text, and anything else as it is."""
     return str(value) if isinstance(value, bool) or is_number(value) else value
 
 
-def _said(argument: str, value: str) -> str:
+def _non_empty(argument: str, value: str) -> str:
     if value.strip() in {"", "None"}:
         raise EmptyArgumentError(argument, value)
     return value
 
 
-def _several(errors: Mapping[int, CompletionError], *, of: int) -> str:
+def _first_of(errors: Mapping[int, CompletionError], prompts: int) -> str:
+    """Return the first error's message, and the numbers of all prompts without an answer."""
     numbers = excerpt(", ".join(map(str, errors)))
     first = next(iter(errors.values()))
-    return f"{first.message} ({len(errors)} of {of} prompts have no answer: number {numbers})"
+    count = f"{len(errors)} of {prompts} prompts have no answer"
+    return f"{first.message} ({count}: number {numbers})"
 
 
-def _with_error_details(cell: object, model: str) -> object:
-    """https://docs.snowflake.com/sql-reference/functions/ai_complete: ``{value, error}``."""
+def _read_value(cell: object, model: str) -> object:
+    """
+    Return the value in ``{value, error}``.
+
+    Source: https://docs.snowflake.com/sql-reference/functions/ai_complete
+    """
     record = decode_object(cell)
     if "value" not in record and "error" not in record:
         raise UnreadableAnswerError("which should have a value or an error", cell)
@@ -271,17 +284,21 @@ def _with_error_details(cell: object, model: str) -> object:
     return record["value"]
 
 
-def _with_choices(cell: object, model: str) -> tuple[object, Mapping[str, Any] | None]:
-    """https://docs.snowflake.com/sql-reference/functions/complete-snowflake-cortex."""
+def _read_choices(cell: object, model: str) -> tuple[object, Mapping[str, Any] | None]:
+    """
+    Return the first choice, and the usage if it is reported.
+
+    Source: https://docs.snowflake.com/sql-reference/functions/complete-snowflake-cortex
+    """
     record = decode_object(cell)
     _raise_error(record, model)
     tokens = record.get("usage")
-    told = tokens if isinstance(tokens, Mapping) else None
+    usage = tokens if isinstance(tokens, Mapping) else None
     match record:
         case {"structured_output": [{"raw_message": answer}, *_]}:
-            return answer, told
+            return answer, usage
         case {"choices": [{"messages": answer}, *_]}:
-            return answer, told
+            return answer, usage
     raise UnreadableAnswerError("which should have choices", cell)
 
 

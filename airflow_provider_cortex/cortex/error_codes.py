@@ -1,12 +1,12 @@
 """
-Tell Snowflake's refusals, which stay, from trouble that passes: by number and SQL state.
+Tell permanent errors of Snowflake and its driver from transient ones, by number and SQL state.
 
-Never by text, which is nobody's contract. What is in neither table passes: a wait bears it for its contact
-budget, and then ends in a failure that may be retried. To take a refusal for trouble costs some minutes;
-the other way round a job would run on with nobody waiting for it.
+Never by text, which may change at any time. Unlisted errors count as transient: retrying a
+permanent one costs minutes, giving up on a transient one abandons a paid job.
 
-Sources: the Python driver (``errorcode.py``, ``network.py``, ``sqlstate.py``, ``auth/_auth.py``), and the
-classes of SQLSTATE. Snowflake publishes no list of its server's numbers: those without a source are a guess.
+Sources: the Python driver (``errorcode.py``, ``network.py``, ``sqlstate.py``, ``auth/_auth.py``)
+and the classes of SQLSTATE. Snowflake publishes no list of its server's error numbers: the meaning
+of those without a source is a guess.
 """
 
 from __future__ import annotations
@@ -17,78 +17,79 @@ from types import TracebackType
 
 
 class ErrorKind(Enum):
-    """What an error means to who asks again."""
+    """Whether an error is worth retrying."""
 
-    PASSES = auto()
-    """The same call may well succeed in a minute."""
-    SESSION_OVER = auto()
-    """The session is no more; a new one may do."""
+    TRANSIENT = auto()
+    """The same call may succeed a minute later."""
+    SESSION_ENDED = auto()
+    """The session has ended; the call may succeed in a new one."""
     LOGIN = auto()
-    """The credentials were turned down; others may do."""
-    LASTS = auto()
-    """The same call would be refused again."""
+    """Snowflake rejected the credentials; the call may succeed with others."""
+    PERMANENT = auto()
+    """The same call would be rejected again."""
 
 
 ERRNOS = {
     # Snowflake's server.
-    603: ErrorKind.PASSES,  # internal error while processing the statement (guess: worth another try)
-    604: ErrorKind.PASSES,  # the statement was cancelled
-    606: ErrorKind.LASTS,  # no active warehouse selected
-    630: ErrorKind.PASSES,  # the statement ran into STATEMENT_TIMEOUT_IN_SECONDS
-    # "Request failed for external function … with remote service error: …": what is behind a Cortex function
-    # refused, or was busy. Seen with COMPLETE; only its text would tell which, so it is borne.
-    100350: ErrorKind.PASSES,
-    100351: ErrorKind.PASSES,
-    # The session. network.py, but for the first.
-    390111: ErrorKind.SESSION_OVER,  # the session no longer exists (guess)
-    390112: ErrorKind.SESSION_OVER,  # SESSION_EXPIRED
-    390113: ErrorKind.SESSION_OVER,  # MASTER_TOKEN_NOTFOUND
-    390114: ErrorKind.SESSION_OVER,  # MASTER_TOKEN_EXPIRED
-    390115: ErrorKind.SESSION_OVER,  # MASTER_TOKEN_INVALD
-    # The credentials. network.py (CREDENTIAL_REJECTION_GS_CODES, and tokens that are too old).
+    603: ErrorKind.TRANSIENT,  # internal error while processing the statement (guess: transient)
+    604: ErrorKind.TRANSIENT,  # the statement was cancelled
+    606: ErrorKind.PERMANENT,  # no active warehouse selected
+    630: ErrorKind.TRANSIENT,  # the statement took longer than STATEMENT_TIMEOUT_IN_SECONDS
+    # "Request failed for external function … with remote service error: …": the service behind a
+    # Cortex function rejected the request, or was busy. Seen with COMPLETE. Only the text of the
+    # message shows which, so it counts as transient.
+    100350: ErrorKind.TRANSIENT,
+    100351: ErrorKind.TRANSIENT,
+    # The session. From network.py, except for the first.
+    390111: ErrorKind.SESSION_ENDED,  # the session no longer exists (guess)
+    390112: ErrorKind.SESSION_ENDED,  # SESSION_EXPIRED
+    390113: ErrorKind.SESSION_ENDED,  # MASTER_TOKEN_NOTFOUND
+    390114: ErrorKind.SESSION_ENDED,  # MASTER_TOKEN_EXPIRED
+    390115: ErrorKind.SESSION_ENDED,  # MASTER_TOKEN_INVALD
+    # The credentials. From network.py: CREDENTIAL_REJECTION_GS_CODES and expired tokens.
     390100: ErrorKind.LOGIN,  # AUTHORIZATION_FAILURE
     390110: ErrorKind.LOGIN,  # ID_TOKEN_EXPIRED
     390144: ErrorKind.LOGIN,  # JWT_TOKEN_INVALID
     390195: ErrorKind.LOGIN,  # ID_TOKEN_INVALID_LOGIN_REQUEST
     390303: ErrorKind.LOGIN,  # OAUTH_ACCESS_TOKEN_INVALID
     390318: ErrorKind.LOGIN,  # OAUTH_ACCESS_TOKEN_EXPIRED
-    **dict.fromkeys(range(394300, 394307), ErrorKind.LOGIN),  # JWT_TOKEN_INVALID, and its relatives
-    # The driver. errorcode.py: the connection's own fields are of no use.
-    251001: ErrorKind.LASTS,  # ER_NO_ACCOUNT_NAME
-    251005: ErrorKind.LASTS,  # ER_NO_USER
-    251006: ErrorKind.LASTS,  # ER_NO_PASSWORD
-    251007: ErrorKind.LASTS,  # ER_INVALID_VALUE
-    251008: ErrorKind.LASTS,  # ER_INVALID_PRIVATE_KEY
-    # … a value cannot be bound.
-    252004: ErrorKind.LASTS,  # ER_FAILED_PROCESSING_PYFORMAT
-    252012: ErrorKind.LASTS,  # ER_FAILED_PROCESSING_QMARK
-    255001: ErrorKind.LASTS,  # ER_NOT_SUPPORT_DATA_TYPE
-    # … a ForbiddenError at login (290000 + 250001): no such account, or blocked.
-    540001: ErrorKind.LASTS,
+    **dict.fromkeys(range(394300, 394307), ErrorKind.LOGIN),  # JWT_TOKEN_INVALID etc.
+    # The driver. From errorcode.py: invalid fields of the connection,
+    251001: ErrorKind.PERMANENT,  # ER_NO_ACCOUNT_NAME
+    251005: ErrorKind.PERMANENT,  # ER_NO_USER
+    251006: ErrorKind.PERMANENT,  # ER_NO_PASSWORD
+    251007: ErrorKind.PERMANENT,  # ER_INVALID_VALUE
+    251008: ErrorKind.PERMANENT,  # ER_INVALID_PRIVATE_KEY
+    # … values that cannot be bound,
+    252004: ErrorKind.PERMANENT,  # ER_FAILED_PROCESSING_PYFORMAT
+    252012: ErrorKind.PERMANENT,  # ER_FAILED_PROCESSING_QMARK
+    255001: ErrorKind.PERMANENT,  # ER_NOT_SUPPORT_DATA_TYPE
+    # … and a ForbiddenError at login (290000 + 250001): the account is unknown or blocked.
+    540001: ErrorKind.PERMANENT,
 }
 
 SQLSTATES = {
-    "02": ErrorKind.LASTS,  # no data: Snowflake's "does not exist or not authorized" is 02000
-    "0A": ErrorKind.LASTS,  # feature not supported
-    "22": ErrorKind.LASTS,  # data exception: an invalid value
-    "23": ErrorKind.LASTS,  # integrity constraint violation
+    "02": ErrorKind.PERMANENT,  # no data: Snowflake's "does not exist or not authorized" is 02000
+    "0A": ErrorKind.PERMANENT,  # feature not supported
+    "22": ErrorKind.PERMANENT,  # data exception: an invalid value
+    "23": ErrorKind.PERMANENT,  # integrity constraint violation
     "28": ErrorKind.LOGIN,  # invalid authorization: sqlstate.py's AUTHORIZATION_FAILURE is 28000
-    "3D": ErrorKind.LASTS,  # invalid database
-    "3F": ErrorKind.LASTS,  # invalid schema
-    "42": ErrorKind.LASTS,  # syntax error or access rule violation: no privilege, no such function
-    "44": ErrorKind.LASTS,  # WITH CHECK OPTION violation
+    "3D": ErrorKind.PERMANENT,  # invalid database
+    "3F": ErrorKind.PERMANENT,  # invalid schema
+    "42": ErrorKind.PERMANENT,  # syntax error or access violation: no privilege, unknown function
+    "44": ErrorKind.PERMANENT,  # WITH CHECK OPTION violation
 }
-"""By class, which is the first two characters."""
+"""By class: the first two characters of the state."""
 
 LOGIN_ERRNOS = {
-    base + status: ErrorKind.LASTS
-    # The driver adds the first to an HTTP status; some of its errors add it twice.
+    base + status: ErrorKind.PERMANENT
+    # The driver adds 290000 to an HTTP status; some of its errors add it twice.
     for base in (290000, 580000)
     for status in (400, 401, 403, 404, 405)
 }
-"""At login: no such account, or not for us. Later on these statuses are a proxy's, and pass."""
+"""At login: the account is unknown, or closed to this user. After login they are a proxy's."""
 
-FAULTS = (
+CODE_ERRORS = (
     TypeError,
     ValueError,
     AttributeError,
@@ -98,25 +99,26 @@ FAULTS = (
     NameError,
     NotImplementedError,
 )
-"""What Python raises for a mistake: a connection's field of the wrong type, a missing library, a bug."""
+"""Python's errors for a connection's field of the wrong type, a missing library, or a bug."""
 
-READERS = (
+ANSWER_READERS = (
     "snowflake.connector.auth",
     "snowflake.connector.cursor",
     "snowflake.connector.network",
     "snowflake.connector.result_batch",
 )
-"""Where the driver reads an answer. It checks few of them, so a proxy's makes it fail there."""
+"""The driver's modules that read an answer. A proxy's answer may make them crash."""
 
 
 def may_pass(error: BaseException) -> bool:
     """
-    Return whether an error that the driver has not foreseen may be gone in a minute.
+    Return whether an error that is not one of the driver's own may be transient.
 
-    A mistake stays, unless it is made in reading an answer: that came from a proxy, say. Which
-    it is, the place tells where it happened. Anything else (a secrets backend, the operating system) may pass.
+    A programming error is permanent, unless the traceback shows that the driver raised it while it
+    read an answer: that may have come from a proxy. Anything else, such as an error of a secrets
+    backend or the operating system, may be transient.
     """
-    if not isinstance(error, FAULTS) or isinstance(error, OSError | json.JSONDecodeError):
+    if not isinstance(error, CODE_ERRORS) or isinstance(error, OSError | json.JSONDecodeError):
         return True
     last: TracebackType | None = error.__traceback__
     while last is not None and last.tb_next is not None:
@@ -124,25 +126,29 @@ def may_pass(error: BaseException) -> bool:
     if last is None:
         return False
     code, module = last.tb_frame.f_code, str(last.tb_frame.f_globals.get("__name__"))
-    return module.startswith(READERS) or code.co_name == "cmd_query"
+    return module.startswith(ANSWER_READERS) or code.co_name == "cmd_query"
 
 
 def classify(
-    *, errno: int | None, sqlstate: str | None, logging_in: bool = False, turned_down: bool = False
+    *,
+    errno: int | None,
+    sqlstate: str | None,
+    logging_in: bool = False,
+    login_rejected: bool = False,
 ) -> ErrorKind:
     """
-    Return what an error of the driver means.
+    Return whether an error of the driver is worth retrying.
 
-    :param errno: the driver's error number, which is the server's if that sent one.
+    :param errno: the driver's error number, or the server's if it sent one.
     :param sqlstate: five characters.
     :param logging_in: whether it happened at login.
-    :param turned_down: whether Snowflake itself turned the login down. Older drivers have one number
-        for that and for a network that fails (250001).
+    :param login_rejected: whether Snowflake itself rejected the login. Older drivers use one
+        number (250001) for that and for network errors.
     """
     if logging_in and errno in LOGIN_ERRNOS:
         return LOGIN_ERRNOS[errno]
     if errno in ERRNOS:
         return ERRNOS[errno]
-    if turned_down:
+    if login_rejected:
         return ErrorKind.LOGIN
-    return SQLSTATES.get((sqlstate or "")[:2], ErrorKind.PASSES)
+    return SQLSTATES.get((sqlstate or "")[:2], ErrorKind.TRANSIENT)

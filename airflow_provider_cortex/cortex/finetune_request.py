@@ -1,4 +1,4 @@
-"""The arguments of a new fine-tuning job, checked before it costs anything."""
+"""The arguments of a new fine-tuning job, validated before it costs anything."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.errors import ArgumentError, QueryError, excerpt
 
 COLUMNS = ("PROMPT", "COMPLETION")
-"""What Cortex reads of the data: ``SELECT "PROMPT", "COMPLETION" FROM (<query>)``."""
+"""The columns that Cortex reads: ``SELECT "PROMPT", "COMPLETION" FROM (<query>)``."""
 
 EPOCHS = range(1, 11)
-"""https://docs.snowflake.com/sql-reference/functions/finetune-create: 1 to 10, inclusive."""
+"""Source: https://docs.snowflake.com/sql-reference/functions/finetune-create: from 1 to 10."""
 
 _BASE_MODEL = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
@@ -24,16 +24,16 @@ _BASE_MODEL = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FineTuneRequest:
     """
-    The arguments of ``FINETUNE('CREATE', …)``, made fit to be sent.
+    The arguments of ``FINETUNE('CREATE', …)``, validated and normalized.
 
-    :param model: the name wished for: an identifier or a qualified one, quoted or not.
-    :param base_model: the same, or a name such as ``llama3.1-8b``. There is no list of base models here: it
-        would be out of date.
-    :param training_data: a query, or a table's name.
+    :param model: the name for the tuned model: an identifier, qualified or not, quoted or not.
+    :param base_model: the same, or a name such as ``llama3.1-8b``. It is not checked against a
+        list, which would soon be out of date.
+    :param training_data: a query, a table's name, or the path of a dataset or stage.
     :param validation_data: the same, or None.
-    :param options: a mapping, or a JSON object as text; ``max_epochs`` is a whole number from 1 to 10, others
-        are Cortex's business.
-    :raises ArgumentError: if one is of no use.
+    :param options: a mapping, or the text of a JSON object. ``max_epochs`` must be a whole number
+        from 1 to 10; Cortex checks the others.
+    :raises ArgumentError: if an argument is invalid.
     """
 
     model: str
@@ -55,7 +55,7 @@ class FineTuneRequest:
 
     @property
     def queries(self) -> Mapping[str, str]:
-        """What of the data is a query, by argument."""
+        """The data arguments that are queries."""
         data = {"training_data": self.training_data, "validation_data": self.validation_data}
         return {
             name: text for name, text in data.items() if text and not source_query.is_not_sql(text)
@@ -63,32 +63,32 @@ class FineTuneRequest:
 
     @property
     def unknown_options(self) -> list[str]:
-        """Options that this package cannot check."""
+        """The options that only Cortex can check."""
         return sorted(self.options.keys() - {"max_epochs"})
 
     def differences(self, job: FineTuneJob) -> list[str]:
         """
-        Return the arguments of which a job that is there has others than this request.
+        Return the names of the arguments in which an existing job differs from this request.
 
-        :param job: as DESCRIBE returned it. What it does not tell is no difference.
+        :param job: as DESCRIBE returned it. A field that it lacks does not count as different.
         """
-        reported = job.options or {}
+        options = job.options or {}
         pairs = {
             "base_model": (job.base_model and job.base_model.upper(), self.base_model.upper()),
             "training_data": (job.training_data, self.training_data),
             "validation_data": (job.validation_data, self.validation_data),
             # Cortex may add its own defaults.
-            "options": (reported, {**reported, **self.options}),
+            "options": (options, {**options, **self.options}),
         }
-        return [name for name, (there, here) in pairs.items() if there and there != here]
+        return [name for name, (reported, own) in pairs.items() if reported and reported != own]
 
 
 def check_columns(argument: str, columns: Iterable[str]) -> None:
     """
-    Check what columns a query has.
+    Check that a query has the columns that Cortex reads.
 
-    :param columns: their names as Snowflake has them.
-    :raises QueryError: if one that Cortex reads is not among them.
+    :param columns: the names of its columns, as Snowflake stores them.
+    :raises QueryError: if one is missing.
     """
     found = list(columns)
     missing = [name for name in COLUMNS if name not in found]
@@ -98,34 +98,33 @@ def check_columns(argument: str, columns: Iterable[str]) -> None:
     aliases = ", ".join(
         f'"{similar[name]}" AS {name}' if name in similar else f"… AS {name}" for name in missing
     )
-    because = ', and to Snowflake a quoted "name" in small letters is another one' * bool(similar)
-    has = ", ".join(f'"{name}"' for name in found)
+    case = " (quoted names are case-sensitive)" * bool(similar)
+    columns_found = ", ".join(f'"{name}"' for name in found)
     raise QueryError(
         argument,
-        f"has no column {' and no column '.join(missing)}: its columns are {excerpt(has)}. Cortex reads"
-        f" PROMPT and COMPLETION, in capitals{because}. Name what is missing: SELECT {aliases}, and so on.",
+        f"has no column {' and no column '.join(missing)}: its columns are"
+        f" {excerpt(columns_found)}. Cortex reads PROMPT and COMPLETION, in capitals{case}. Add an"
+        f" alias: SELECT {aliases}.",
     )
 
 
 def _model(name: str) -> str:
-    # Snowflake's page on arctic-extract writes names with an @ before them.
-    identifiers.qualified("model", name.strip().removeprefix("@"))
+    # Snowflake's page on arctic-extract has names with a leading @.
+    identifiers.parse_argument("model", name.strip().removeprefix("@"))
     return name.strip()
 
 
 def _base_model(name: str) -> str:
     text = name.strip()
     if not _BASE_MODEL.fullmatch(text):
-        identifiers.qualified("base_model", text)
+        identifiers.parse_argument("base_model", text)
     return text
 
 
 def _data(argument: str, text: str) -> str:
-    return (
-        source_query.plain(text)
-        if source_query.is_not_sql(text)
-        else source_query.source(argument, text)
-    )
+    if source_query.is_not_sql(text):
+        return source_query.strip(text)
+    return source_query.as_query(argument, text)
 
 
 def _options(options: object) -> dict[str, Any]:
@@ -138,8 +137,8 @@ def _options(options: object) -> dict[str, Any]:
             raise ArgumentError(
                 "options",
                 options,
-                f"has a max_epochs of {excerpt(repr(epochs))}, and must have a whole number from"
-                f" {EPOCHS[0]} to {EPOCHS[-1]}, or none.",
+                f"must have a whole number from {EPOCHS[0]} to {EPOCHS[-1]} as max_epochs, or no"
+                f" max_epochs; got {excerpt(repr(epochs))}.",
             )
         checked["max_epochs"] = epochs
     return checked

@@ -1,5 +1,5 @@
 """
-Names as Snowflake reads them: one identifier, or a qualified one, quoted or not.
+Names as Snowflake reads them: identifiers, qualified or not, quoted or not.
 
 Source: https://docs.snowflake.com/sql-reference/identifiers-syntax
 """
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from airflow_provider_cortex.errors import ArgumentError, excerpt
 
-DEEPEST = 3
-"""The most parts of a name: database, schema, object."""
+MAX_PARTS = 3
+"""A full name has three parts: database, schema, object."""
 
 _PART = re.compile(r'(?P<plain>[A-Za-z_][A-Za-z0-9_$]*)|"(?P<quoted>(?:[^"]|"")+)"')
 
@@ -24,55 +24,57 @@ class Identifier:
     """One part of a name."""
 
     text: str
-    """Its letters, without the quotes."""
+    """The name without its quotes."""
     is_quoted: bool = False
 
     @property
     def folded(self) -> str:
-        """The name under which Snowflake keeps it: in capitals, unless it was quoted."""
+        """The name as Snowflake stores it: in capitals, unless it was quoted."""
         return self.text if self.is_quoted else self.text.upper()
 
     @property
     def sql(self) -> str:
-        """The same name for a statement, always quoted: nothing in it can be taken for SQL."""
+        """The name for a statement. It is always quoted, so that no part of it can act as SQL."""
         escaped = self.folded.replace('"', '""')
         return f'"{escaped}"'
 
 
-def parse(name: str, *, most: int = DEEPEST) -> tuple[Identifier, ...] | None:
-    """Return the parts of *name*, and None if it is not a name of at most so many."""
+def parse(name: str, *, max_parts: int = MAX_PARTS) -> tuple[Identifier, ...] | None:
+    """Return the parts of a name, or None if it is not a name of at most *max_parts* parts."""
     parts: list[Identifier] = []
     start = 0
     while match := _PART.match(name, start):
         parts.append(_identifier(match))
         start = match.end() + 1
         if match.end() == len(name):
-            return tuple(parts) if len(parts) <= most else None
+            return tuple(parts) if len(parts) <= max_parts else None
         if name[match.end()] != ".":
             break
     return None
 
 
-def qualified(argument: str, name: str, *, most: int = DEEPEST) -> tuple[Identifier, ...]:
+def parse_argument(
+    argument: str, name: str, *, max_parts: int = MAX_PARTS
+) -> tuple[Identifier, ...]:
     """
     Return the parts of an argument that names something in Snowflake.
 
-    :raises ArgumentError: if it is not one identifier or a qualified one.
+    :raises ArgumentError: if it is not an identifier, qualified or not.
     """
-    parts = parse(name.strip(), most=most)
+    parts = parse(name.strip(), max_parts=max_parts)
     if parts is None:
         raise ArgumentError(
             argument,
             name,
-            f"must be an identifier or a qualified one, such as my_name or my_db.my_schema.my_name,"
-            f" and is {excerpt(name)!r}. In Snowflake a name with other characters than letters,"
-            ' digits, _ and $, or that starts with a digit, needs double quotes: "my name".',
+            "must be an identifier or a qualified one, such as my_name or my_db.my_schema.my_name;"
+            f" got {excerpt(name)!r}. A name that starts with a digit, or has characters other than"
+            ' letters, digits, _ and $, needs double quotes: "my name".',
         )
     return parts
 
 
-def column(name: str) -> Identifier:
-    """Return a column by the name that a user gave it: what is no identifier is taken letter by letter."""
+def parse_or_quote(name: str) -> Identifier:
+    """Return *name* as one identifier; text that is not one is taken as a quoted identifier."""
     match = _PART.fullmatch(name)
     return Identifier(name, is_quoted=True) if match is None else _identifier(match)
 
@@ -84,9 +86,10 @@ def sql(parts: tuple[Identifier, ...]) -> str:
 
 def family(name: str) -> str:
     """
-    Return what the versions of one model have in common, for people to read.
+    Return what the names of all versions of a model have in common, for display.
 
-    Snowflake appends a suffix to a name that is taken. That it is a number behind an underscore is a guess.
+    Snowflake appends a suffix to a name that is taken. That the suffix is an underscore and a
+    number is a guess.
     """
     parts = [part.folded for part in parse(name) or (Identifier(name, is_quoted=True),)]
     return ".".join([*parts[:-1], _SUFFIX.sub("", parts[-1])])

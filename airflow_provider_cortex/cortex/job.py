@@ -1,4 +1,4 @@
-"""A fine-tuning job as Cortex describes it, parsed once into a frozen record."""
+"""A fine-tuning job as Cortex describes it, parsed into a frozen record."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from airflow_provider_cortex.errors import (
     UnreadableAnswerError,
 )
 
-EARLIEST, LATEST = 2020, 2100
+POSSIBLE_YEARS = range(2020, 2100)
 """
-Years. No job is older than Cortex; a number outside of them is no moment in milliseconds, but one in
-seconds, or a 0 for what is not known.
+Cortex's times are epoch milliseconds. One outside of these years is in another unit, or a 0 for an
+unknown time.
 """
 
 
 class JobStatus(StrEnum):
-    """Where a job is in its life."""
+    """The status of a job."""
 
     PENDING = "PENDING"
     IN_PROGRESS = "IN_PROGRESS"
@@ -35,27 +35,32 @@ class JobStatus(StrEnum):
     ERROR = "ERROR"
     CANCELLED = "CANCELLED"
     UNKNOWN = "UNKNOWN"
-    """Not a Cortex word: what we call a status that is newer than this package."""
+    """Any other status: Cortex may have added one since this release. Cortex has no UNKNOWN."""
 
     @classmethod
     def _missing_(cls, value: object) -> JobStatus:
         word = str(value).strip().upper()
-        # Snowflake writes CANCELLED in the status and "Canceled" in the answer to CANCEL.
+        # Snowflake spells the status CANCELLED, but the answer to CANCEL has "Canceled".
         word = "CANCELLED" if word == "CANCELED" else word
         return cls.__members__.get(word, cls.UNKNOWN)
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the job is over."""
+        """Whether the job has finished."""
         return self in {JobStatus.SUCCESS, JobStatus.ERROR, JobStatus.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobError:
-    """Why a job ended in ERROR."""
+    """Why a job ended in ERROR, in Cortex's own words."""
 
     message: str
     code: str | None = None
+
+    @property
+    def text(self) -> str:
+        """Code and message."""
+        return f"{self.code}: {self.message}" if self.code else self.message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +68,9 @@ class FineTuneJob:
     """
     One answer to ``FINETUNE('DESCRIBE', id)``, or one entry of ``FINETUNE('SHOW')``.
 
-    Cortex fills most fields only as the job gets on, so all but *id* and the statuses may be
-    None. A field that Cortex wrote in a form nobody expects is None too, rather than the loss of a
-    paid job; so is a value that cannot be true, such as an end before the beginning. *text* still has it.
+    Cortex fills most fields while the job runs, so all but *id* and the statuses may be None. A
+    field in an unknown form, or with an impossible value such as an end before the start, is None
+    too: it must not cost a paid job. *text* keeps all of them.
 
     Source: https://docs.snowflake.com/sql-reference/functions/finetune-describe
     """
@@ -73,7 +78,7 @@ class FineTuneJob:
     id: str
     status: JobStatus
     reported_status: str
-    """The status in Cortex's own letters: it names what an UNKNOWN one was."""
+    """The status exactly as Cortex wrote it."""
     progress: float | None = None
     """From 0 to 1."""
     error: JobError | None = None
@@ -81,32 +86,32 @@ class FineTuneJob:
     created_on: datetime | None = None
     finished_on: datetime | None = None
     model: str | None = None
-    """The tuned model's name as Cortex made it: it may differ from the name that was asked for."""
+    """The tuned model's name as Cortex returned it: it may differ from the requested one."""
     training_data: str | None = None
     validation_data: str | None = None
     trained_tokens: int | None = None
     training_result: tuple[Mapping[str, Any], ...] = ()
-    """Cortex's figures: one entry where Cortex sent an object, as many as there were in a list."""
+    """Cortex's figures: the entries of a list, or the one object."""
     options: Mapping[str, Any] | None = None
     others: Mapping[str, Any] = field(default_factory=dict)
-    """Whatever else came."""
+    """All fields that this release does not know."""
     text: str = field(repr=False, compare=False, default="")
-    """The whole answer as JSON text, unknown fields and all: what travels in events and XComs."""
+    """The whole answer as JSON text, with unknown fields: for events and XComs."""
     query_id: str | None = field(compare=False, default=None)
-    """The statement that brought the answer, by the id in Snowflake's query history."""
+    """The statement that returned the answer, by its id in Snowflake's query history."""
 
     @classmethod
     def parse(
         cls, answer: object, *, job_id: str | None = None, query_id: str | None = None
     ) -> FineTuneJob:
         """
-        Read *answer*, in any of the forms in which the driver may deliver it.
+        Parse an answer, in any form in which the driver may deliver it.
 
-        :param answer: JSON text, JSON text that was encoded twice, or an object already decoded.
-        :param job_id: the job that was asked for, if one was.
-        :param query_id: the statement that asked, if that is known.
-        :raises UnreadableAnswerError: if it is not JSON, not an object, has no id or status, or
-            is about another job.
+        :param answer: JSON text, JSON text that was encoded twice, or a decoded object.
+        :param job_id: the id that the answer must have, if known.
+        :param query_id: the statement that returned the answer, if known.
+        :raises UnreadableAnswerError: if it is not a JSON object, has no id or status, or is about
+            another job.
         """
         record = decode_object(answer)
         found_id = _text(record.get("id"))
@@ -133,7 +138,7 @@ class FineTuneJob:
             model=_text(record.get("model")),
             training_data=_text(record.get("training_data")),
             validation_data=_text(record.get("validation_data")),
-            trained_tokens=_whole(record.get("trained_tokens")),
+            trained_tokens=_count(record.get("trained_tokens")),
             training_result=_results(record.get("training_result")),
             options=_mapping(record.get("options")),
             others={key: value for key, value in record.items() if key not in _FIELDS},
@@ -143,7 +148,7 @@ class FineTuneJob:
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing more will happen to this job."""
+        """Whether the job has finished: its status will not change any more."""
         return self.status.is_terminal
 
     @property
@@ -158,14 +163,14 @@ class FineTuneJob:
 
     @property
     def seconds(self) -> float | None:
-        """How long the job took, in seconds, if Cortex told both ends."""
+        """How long the job took, in seconds; None unless Cortex reported its start and end."""
         if self.created_on is None or self.finished_on is None:
             return None
         return (self.finished_on - self.created_on).total_seconds()
 
     @property
     def status_text(self) -> str:
-        """The status; an unknown one as Cortex wrote it."""
+        """The status for display; an unknown one as Cortex wrote it."""
         return self.reported_status if self.status is JobStatus.UNKNOWN else self.status.value
 
     @property
@@ -177,7 +182,7 @@ class FineTuneJob:
 
     def seconds_left(self, *, now: float) -> float | None:
         """
-        Return the seconds until a running job ends if it goes on at its speed; None if unknown.
+        Return the seconds until a running job ends at its present speed; None if unknown.
 
         :param now: epoch seconds.
         """
@@ -187,17 +192,17 @@ class FineTuneJob:
         return elapsed * (1 - self.progress) / self.progress
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the whole answer, unknown fields and all, ready for JSON."""
+        """Return the whole answer, with unknown fields, ready for JSON."""
         record: dict[str, Any] = json.loads(self.text)
         return record
 
     def outcome(self) -> str:
         """
-        Return the name of the model that a job which is over has made.
+        Return the name of the model that a finished job has made.
 
         :raises FineTuneFailedError: if the job ended in ERROR.
         :raises FineTuneCancelledError: if it was cancelled.
-        :raises MissingModelError: if it succeeded without naming a model, or is not over.
+        :raises MissingModelError: if it named no model, or has not finished.
         """
         if self.status is JobStatus.ERROR:
             error = self.error or JobError(message="nothing (the answer has no error message)")
@@ -209,7 +214,7 @@ class FineTuneJob:
         return self.model
 
     def _last_result(self, key: str) -> float | None:
-        # A last figure that is no number (training that diverged) is not that of the epoch before.
+        # If the last figure is not a number (training diverged), no earlier one replaces it.
         figures = (result[key] for result in reversed(self.training_result) if key in result)
         loss = _number(next(figures, None))
         return None if loss is None or loss < 0 else loss  # a cross-entropy is never negative
@@ -218,12 +223,12 @@ class FineTuneJob:
 _FIELDS = frozenset(FineTuneJob.__dataclass_fields__)
 
 
-def jobs(answer: object, *, skip_unreadable: bool = False) -> tuple[FineTuneJob, ...]:
+def parse_list(answer: object, *, skip_unreadable: bool = False) -> tuple[FineTuneJob, ...]:
     """
-    Read the answer to ``FINETUNE('SHOW')``: every job of the account, in one array.
+    Parse the answer to ``FINETUNE('SHOW')``: an array of all jobs of the account.
 
-    :param skip_unreadable: leave out what is no job.
-    :raises UnreadableAnswerError: if it is not an array, or not one of jobs.
+    :param skip_unreadable: leave out entries that are not jobs.
+    :raises UnreadableAnswerError: if it is not an array, or an entry is not a job.
     """
     decoded = decode(answer)
     if not isinstance(decoded, list):
@@ -239,7 +244,7 @@ def jobs(answer: object, *, skip_unreadable: bool = False) -> tuple[FineTuneJob,
 
 
 def _text(value: object) -> str | None:
-    """Return *value* if it is text that says something: Cortex writes ``""`` for what is absent."""
+    """Return text that is not empty: Cortex writes ``""`` for an absent value."""
     return value if isinstance(value, str) and value.strip() else None
 
 
@@ -253,7 +258,7 @@ def _number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _whole(value: object) -> int | None:
+def _count(value: object) -> int | None:
     number = _number(value)
     return None if number is None or number < 0 else int(number)
 
@@ -264,7 +269,7 @@ def _progress(value: object) -> float | None:
 
 
 def _moment(value: object) -> datetime | None:
-    """Return the moment of *value*, epoch milliseconds; None for what can be no moment of a job."""
+    """Return the time in epoch milliseconds; None if it cannot be the time of a job."""
     number = _number(value)
     if number is None:
         return None
@@ -272,7 +277,7 @@ def _moment(value: object) -> datetime | None:
         moment = datetime.fromtimestamp(number / 1000, tz=UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    return moment if EARLIEST <= moment.year < LATEST else None
+    return moment if moment.year in POSSIBLE_YEARS else None
 
 
 def _mapping(value: object) -> Mapping[str, Any] | None:
@@ -280,41 +285,57 @@ def _mapping(value: object) -> Mapping[str, Any] | None:
 
 
 def _results(value: object) -> tuple[Mapping[str, Any], ...]:
-    """Snowflake's page has an object here, the type hints of snowflake-ml-python a list of them."""
+    """Snowflake's page shows an object; the type hints of snowflake-ml-python, a list."""
     entries = value if isinstance(value, list) else [value]
     return tuple(entry for entry in entries if isinstance(entry, Mapping))
 
 
 def _error(value: object) -> JobError | None:
-    """Read the error: an object with code and message, by the page; text and lists of both are read, too."""
-    for _ in range(2):  # an object whose text was encoded once more, or twice
+    """
+    Return the error in a record.
+
+    Snowflake's page shows an object with code and message; text, and lists of both, are read, too.
+    """
+    value = _decode_error(value)
+    if isinstance(value, Mapping):
+        return _error_of_object(value) if value else None
+    if isinstance(value, list):
+        return _joined([error for error in map(_error_of_entry, value) if error])
+    message = _error_part(value)
+    return None if message is None else JobError(message=message)
+
+
+def _decode_error(value: object) -> object:
+    """Decode an object or a list whose text was encoded once or twice more."""
+    for _ in range(2):
         if isinstance(value, str):
             with contextlib.suppress(ValueError, RecursionError):
                 decoded = json.loads(value)
                 # The text of a number is a message.
                 value = value if isinstance(decoded, int | float) else decoded
-    if isinstance(value, Mapping):
-        if not value:
-            return None
-        code = value.get("code")
-        return JobError(
-            message=_words(value.get("message")) or json.dumps(value, ensure_ascii=False),
-            code=str(code) if _words(code) else None,
-        )
-    if isinstance(value, list):
-        entries = (
-            json.dumps(entry, ensure_ascii=False) if isinstance(entry, list) else entry
-            for entry in value
-        )
-        errors = [error for error in map(_error, entries) if error]
-        messages = "; ".join(error.message for error in errors)
-        return JobError(message=messages, code=errors[0].code) if errors else None
-    words = _words(value)
-    return None if words is None else JobError(message=words)
+    return value
 
 
-def _words(value: object) -> str | None:
-    """Return what a value says as text, None if it says nothing."""
+def _error_of_object(value: Mapping[str, Any]) -> JobError:
+    code = value.get("code")
+    return JobError(
+        message=_error_part(value.get("message")) or json.dumps(value, ensure_ascii=False),
+        code=str(code) if _error_part(code) else None,
+    )
+
+
+def _error_of_entry(entry: object) -> JobError | None:
+    # A nested list becomes text again. If it is too deep to decode, that text is the message.
+    return _error(json.dumps(entry, ensure_ascii=False) if isinstance(entry, list) else entry)
+
+
+def _joined(errors: list[JobError]) -> JobError | None:
+    messages = "; ".join(error.message for error in errors)
+    return JobError(message=messages, code=errors[0].code) if errors else None
+
+
+def _error_part(value: object) -> str | None:
+    """Return a value as text, or None if it is empty."""
     if value is None or value in ("", [], {}) or (isinstance(value, str) and not value.strip()):
         return None
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

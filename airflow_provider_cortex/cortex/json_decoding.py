@@ -1,4 +1,4 @@
-"""Decode the JSON in which Cortex answers, in whatever form a client delivers it."""
+"""Decode the JSON in Cortex's answers, in any form in which a client delivers it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from airflow_provider_cortex.errors import UnreadableAnswerError
 
 def decode(answer: object) -> object:
     """
-    Return what the JSON text *answer* says, and anything but text as it is.
+    Return the value of JSON text; any other value is returned as it is.
 
-    Text is decoded twice at most: some clients encode an OBJECT's text once more. NaN and Infinity
-    are not JSON, and would break Airflow's database and browsers: they are read as null, and so is a number that
-    is too large for a float.
+    Some clients encode the text of an OBJECT a second time, so text is decoded up to twice. NaN,
+    Infinity and numbers too large for a float become None: they are not valid JSON, and would
+    break Airflow's database and browsers.
 
-    :raises UnreadableAnswerError: if it is not JSON.
+    :raises UnreadableAnswerError: if the text is not JSON.
     """
     decoded = answer
     for _ in range(2):
@@ -31,14 +31,9 @@ def decode(answer: object) -> object:
     return decoded
 
 
-def _finite(digits: str) -> float | None:
-    number = float(digits)
-    return number if math.isfinite(number) else None
-
-
 def decode_object(answer: object) -> dict[str, Any]:
     """
-    Return the object that *answer* is.
+    Return an answer that is a JSON object.
 
     :raises UnreadableAnswerError: if it is not JSON, or not an object.
     """
@@ -46,3 +41,8 @@ def decode_object(answer: object) -> dict[str, Any]:
     if not isinstance(decoded, Mapping):
         raise UnreadableAnswerError("which should be an object", answer)
     return {str(key): value for key, value in decoded.items()}
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None

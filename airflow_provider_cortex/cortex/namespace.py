@@ -1,29 +1,34 @@
-"""Where in Snowflake a name belongs: what lineage and asset events call a model or a table by."""
+"""Full names and addresses of what is in Snowflake, for asset events, lineage and links."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from airflow_provider_cortex.cortex.identifiers import DEEPEST, Identifier, column, parse
+from airflow_provider_cortex.cortex.identifiers import (
+    MAX_PARTS,
+    Identifier,
+    parse,
+    parse_or_quote,
+)
 from airflow_provider_cortex.errors import UnknownNamespaceError
 
 DOMAIN = ".snowflakecomputing.com"
 
-CHINA = "cn-"
-"""How regions begin whose Snowsight is in another domain."""
+CHINA_PREFIX = "cn-"
+"""Regions with this prefix have their Snowsight in another domain."""
 
 UNLINKED = frozenset({"privatelink", "global", "snowflakecomputing"})
-"""Parts of an account's name, or of its host without the usual domain, that no Snowsight address has."""
+"""An account or a host with one of these parts, after removing DOMAIN, has no known Snowsight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Namespace:
-    """What a session takes for granted of a name, as far as the task and its connection say."""
+    """The account, and the default database and schema, that a task and its connection name."""
 
     account: str | None = None
     host: str | None = None
-    """The host that the connection names, if it names one."""
+    """The host that the connection names, if any."""
     database: str | None = None
     schema: str | None = None
 
@@ -31,20 +36,20 @@ class Namespace:
         """
         Return database, schema and object of *name*.
 
-        :raises UnknownNamespaceError: if it is no name, or nobody says where it belongs.
+        :raises UnknownNamespaceError: if it is not a name, or its database or schema is unknown.
         """
         parts = parse(name)
         if parts is None:
-            raise UnknownNamespaceError(name, "that is no name in Snowflake's syntax")
-        return self._missing(name, DEEPEST - len(parts)) + parts
+            raise UnknownNamespaceError(name, "it is not a Snowflake identifier")
+        return self._defaults(name, MAX_PARTS - len(parts)) + parts
 
     def uri(self, name: str) -> str:
         """
-        Return what Airflow calls *name* by: ``snowflake://account/database/schema/object``.
+        Return the address of *name* in Airflow: ``snowflake://account/database/schema/object``.
 
-        In the letters in which Snowflake returned it; quotes are dropped.
+        It keeps the case in which Snowflake returned the name; quotes are dropped.
 
-        :raises UnknownNamespaceError: if it is no name, or nobody says where it belongs.
+        :raises UnknownNamespaceError: if it is not a name, or a part of its address is unknown.
         """
         if not self.account:
             raise UnknownNamespaceError(name, "the connection has no account")
@@ -53,12 +58,12 @@ class Namespace:
 
     def query_url(self, query_id: str) -> str | None:
         """
-        Return where Snowsight shows a query, None if the account does not say.
+        Return the address of a query in Snowsight, or None if it is unknown.
 
-        Snowflake documents ``app.snowflake.com/<organization>/<account>``; the rest of the path, and that of
-        an account by its locator (``/<region>/<locator>``), is what browsers show: a guess. Over private
-        link, and in China, Snowsight has other addresses, which the account's name does not tell: no link is
-        better than a wrong one.
+        Snowflake documents ``app.snowflake.com/<organization>/<account>``. The rest of the path,
+        and the form ``/<region>/<locator>`` for an account by its locator, are what browsers show:
+        a guess. With private link and in China, Snowsight has other addresses, which the account's
+        name does not reveal: then there is no link rather than a wrong one.
         """
         account = (self.account or "").lower().removesuffix(DOMAIN)
         host = (self.host or "").lower().removesuffix(DOMAIN)
@@ -66,21 +71,22 @@ class Namespace:
             return None
         organization, dash, name = account.partition("-")
         locator, dot, region = account.partition(".")
-        if dot and "-" not in locator and not region.startswith(CHINA):
+        if dot and "-" not in locator and not region.startswith(CHINA_PREFIX):
             path = f"{quote(region, safe='')}/{quote(locator, safe='')}"
         elif dash and not dot:
             path = f"{quote(organization, safe='')}/{quote(name, safe='')}"
         else:
             return None
-        return f"https://app.snowflake.com/{path}/#/compute/history/queries/{quote(query_id, safe='')}/detail"
+        history = f"https://app.snowflake.com/{path}/#/compute/history"
+        return f"{history}/queries/{quote(query_id, safe='')}/detail"
 
-    def _missing(self, name: str, number: int) -> tuple[Identifier, ...]:
-        """Return the first *number* parts of a name that has only the others."""
-        texts = {"database": self.database, "schema": self.schema}
-        found = []
-        for what, text in list(texts.items())[:number]:
+    def _defaults(self, name: str, number: int) -> tuple[Identifier, ...]:
+        """Return the first *number* parts of a full name, which *name* leaves out."""
+        defaults = {"database": self.database, "schema": self.schema}
+        parts = []
+        for kind, text in list(defaults.items())[:number]:
             if not text or not text.strip():
-                message = f"neither it nor the task nor the connection names a {what}"
-                raise UnknownNamespaceError(name, message)
-            found.append(column(text.strip()))
-        return tuple(found)
+                reason = f"neither it nor the task nor the connection names a {kind}"
+                raise UnknownNamespaceError(name, reason)
+            parts.append(parse_or_quote(text.strip()))
+        return tuple(parts)

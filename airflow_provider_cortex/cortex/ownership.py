@@ -1,4 +1,8 @@
-"""The comment by which a task knows its own fine-tuning job again, and by which people see whose job it is."""
+"""
+The comment in a job's training query that names its Airflow task.
+
+A task recognizes its own job by it, and a reader sees who started a job.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,8 @@ from airflow_provider_cortex.cortex.job import FineTuneJob
 
 _COMMENT = re.compile(r"/\*\s*airflow-task\s+(?P<proof>[0-9a-f]{32})\b(?P<task>[^*]*)\*/")
 
-_ODD = re.compile(r"[^\w.:+~@=-]")
-"""What the comment does not repeat of a name. Airflow's own rules for ids leave hardly any of it."""
+_REPLACED = re.compile(r"[^\w.:+~@=-]")
+"""Characters that the comment replaces. Airflow's rules for ids exclude nearly all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,11 +24,11 @@ class Owner:
     """
     The task instance that starts a job.
 
-    :param deployment: what tells this Airflow from another one that runs the same DAGs against the same
-        Snowflake account, such as a staging environment: its ``base_url``.
+    :param deployment: the ``base_url`` of this Airflow. Another Airflow, such as a staging
+        environment, may run the same DAGs against the same Snowflake account.
     :param map_index: -1 for a task that is not mapped.
-    :param call: what tells several jobs of one task instance apart, such as the model's name: a
-        ``@task`` function may call the operator several times.
+    :param call: distinguishes several jobs of one task instance, for example by the model's name:
+        a ``@task`` function may call the operator several times.
     """
 
     deployment: str
@@ -36,40 +40,40 @@ class Owner:
 
     @property
     def proof(self) -> str:
-        """The hash of all of it, 32 hexadecimal digits: the same at each try, and no other task has it."""
+        """A hash of all fields, 32 hexadecimal digits. It is the same in each try of the task."""
         return hashlib.sha256(repr(self).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     @property
     def comment(self) -> str:
         """
-        The comment for the query that CREATE gets: ``/* airflow-task <hash> <DAG>.<task> <run> */``.
+        The comment for the training query: ``/* airflow-task <hash> <DAG>.<task> <run> */``.
 
-        That DESCRIBE returns it in ``training_data`` is a guess: a real record has the query as it was given,
-        with the semicolon at its end.
+        That DESCRIBE returns it in ``training_data`` is a guess: a real record has the query as it
+        was given, with its final semicolon.
         """
         words = [f"{self.dag_id}.{self.task_id}", self.run_id]
         if self.map_index >= 0:
             words.append(f"map_index={self.map_index}")
-        named = " ".join(_ODD.sub("?", word) for word in words)
-        return f"/* airflow-task {self.proof} {named} */"
+        name = " ".join(_REPLACED.sub("?", word) for word in words)
+        return f"/* airflow-task {self.proof} {name} */"
 
     def mark(self, data: str) -> str:
-        """Return data with the comment, if it is a query: other data cannot carry one."""
+        """Return a query with the comment; other data as it is, since it cannot have a comment."""
         return data if source_query.is_not_sql(data) else f"{data} {self.comment}"
 
     def owns(self, job: FineTuneJob) -> bool:
-        """Return whether a job, as DESCRIBE returned it, is proved to be this task's."""
+        """Return whether a job, as DESCRIBE returned it, is proved to be this task's own."""
         found = _comment(job)
         return found is not None and found["proof"] == self.proof
 
 
 def owner(job: FineTuneJob) -> str | None:
-    """Return which Airflow task started a job, None if its data does not say: for people to read."""
+    """Return the Airflow task that started a job, for display; None if it is unknown."""
     found = _comment(job)
     return (found and found["task"].strip()) or None
 
 
 def _comment(job: FineTuneJob) -> re.Match[str] | None:
-    """Return the last comment of a task: one before it came with a query that somebody has copied."""
+    """Return the last comment of a task; earlier ones were copied with another job's query."""
     found = list(_COMMENT.finditer(job.training_data or ""))
     return found[-1] if found else None

@@ -1,4 +1,4 @@
-"""Which Snowflake session a call runs in: a connection's id, and what to change in it."""
+"""The settings of a Snowflake session: a connection's id, and what to override in it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,25 @@ from airflow_provider_cortex.cortex import sql
 
 PACKAGE = "airflow-provider-cortex"
 
-LONGEST_TAG = 2000
-"""Characters: https://docs.snowflake.com/en/sql-reference/parameters#query-tag."""
+MAX_TAG_CHARACTERS = 2000
+"""Source: https://docs.snowflake.com/en/sql-reference/parameters#query-tag"""
 
-LONGEST_IDS = (250, 100)
-"""Characters of each id in a tag: as many as Airflow allows, or so few that they fit however they are escaped."""
+MAX_ID_CHARACTERS = (250, 100)
+"""
+Characters of each id in a tag. The first number is Airflow's own limit; with the second one they
+fit even if every character is escaped.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSettings:
     """
-    The settings of a Snowflake session, whole: what worker, hook and triggerer all go by.
+    All settings of a Snowflake session, the same for hook, worker and triggerer.
 
-    They are written into Airflow's database with the trigger, where they can be read: so they name
-    the connection and never hold what is in it.
+    Airflow stores them with the trigger in its database, where users can read them. So they have
+    the connection's id, and never its content.
 
-    :raises UnsupportedValueError: if no login could tell Snowflake a setting as it is.
+    :raises UnsupportedValueError: if a setting cannot be sent to Snowflake.
     """
 
     snowflake_conn_id: str = "snowflake_default"
@@ -37,7 +40,7 @@ class SessionSettings:
     authenticator: str | None = None
     session_parameters: Mapping[str, Any] | None = None
     query_tag: str | None = None
-    """Snowflake's ``QUERY_TAG``, unless the session parameters have one of their own."""
+    """Snowflake's ``QUERY_TAG``, unless the session parameters have one."""
 
     def __post_init__(self) -> None:
         for name, value in self.to_dict().items():
@@ -48,22 +51,22 @@ class SessionSettings:
             object.__setattr__(self, name, plain)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings that are set, ready for JSON and for ``SessionSettings(**settings)``."""
+        """Return the settings that are not None, for JSON and ``SessionSettings(**settings)``."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def shared(self) -> SessionSettings:
-        """Return the same settings, tagged for statements that are sent for many tasks at once."""
+        """Return the same settings with a tag for statements that serve many tasks at once."""
         return replace(self, query_tag=json.dumps({"package": PACKAGE}))
 
 
 def query_tag(*, dag_id: str, task_id: str, run_id: str | None) -> str:
-    """Return the tag by which Snowflake's query history names the task that asked, as JSON."""
+    """Return the tag that names a task in Snowflake's query history, as JSON."""
     ids = {"dag_id": dag_id, "task_id": task_id, "run_id": run_id}
     tag = ""
-    for longest in LONGEST_IDS:
+    for longest in MAX_ID_CHARACTERS:
         short = {name: text and text[:longest] for name, text in ids.items()}
-        # Other letters than ASCII as they are: escaped, each would take six characters.
+        # Escaped, a non-ASCII letter would take six characters.
         tag = json.dumps({"package": PACKAGE, **short}, ensure_ascii=False)
-        if len(tag) <= LONGEST_TAG:
+        if len(tag) <= MAX_TAG_CHARACTERS:
             break
     return tag

@@ -1,4 +1,4 @@
-"""A query that a user wrote, prepared so that it can stand in parentheses within another one."""
+"""A query that a user wrote, prepared to stand in parentheses within another query."""
 
 from __future__ import annotations
 
@@ -12,28 +12,31 @@ if TYPE_CHECKING:
     from sqlparse.lexer import Lexer
 
 NOT_SQL_PREFIXES = ("snow://", "@")
-"""How data begins that is no query: a dataset (arctic-extract), a stage (snowflake-ml-python's docstring)."""
+"""
+Data that starts with one of them is not a query: it is a dataset (used with arctic-extract) or a
+stage (in the docstring of snowflake-ml-python).
+"""
 
 BYTE_ORDER_MARK = "\ufeff"
-"""Some editors begin a file with it. To Snowflake it is a syntax error."""
+"""Some editors write it at the start of a file. Snowflake reports it as a syntax error."""
 
 
 def without_terminator(argument: str, sql: str) -> str:
     """
-    Return a query, or an expression, as it can stand in parentheses.
+    Return a query or an expression without what would break a closing parenthesis after it.
 
-    Semicolons at its end go, and with them comments that last until the end of a line: either would
-    break the closing parenthesis. Literals, quoted names and block comments stay as they are.
+    Semicolons and line comments at its end are removed. Literals, quoted names and block comments
+    stay as they are.
 
-    :param argument: where the query comes from, for the error.
-    :raises QueryError: if it says nothing, or holds more than one statement.
+    :param argument: the argument that holds it, for the error.
+    :raises QueryError: if it is empty, or has more than one statement.
     """
     return " ".join(_parts(argument, sql))
 
 
-def source(argument: str, table_or_query: str) -> str:
+def as_query(argument: str, table_or_query: str) -> str:
     """
-    Return the query for all rows of a table, if that is what the text names, and any other query as it is.
+    Return a query: for a table's name, one that selects all of it.
 
     :raises QueryError: as :func:`without_terminator`.
     """
@@ -44,32 +47,32 @@ def source(argument: str, table_or_query: str) -> str:
 
 
 def is_not_sql(data: str) -> bool:
-    """Return whether the data is no query at all, so that only Cortex can tell what is in it."""
-    return plain(data).lower().startswith(NOT_SQL_PREFIXES)
+    """Return whether the data is a path that only Cortex can read."""
+    return strip(data).lower().startswith(NOT_SQL_PREFIXES)
 
 
-def plain(data: str) -> str:
-    """Return data without what is around it: blanks, and a byte order mark at its beginning."""
+def strip(data: str) -> str:
+    """Return data without the whitespace around it, and without a leading byte order mark."""
     return data.strip().removeprefix(BYTE_ORDER_MARK).strip()
 
 
 def _parts(argument: str, sql: str) -> list[str]:
-    """Return a query without what ends it, and the block comments that follow it."""
-    tokens = [text for _, text in _lexer().get_tokens(plain(sql))]
+    """Return a query without its end, and the block comments after it."""
+    tokens = [text for _, text in _lexer().get_tokens(strip(sql))]
     comments: list[str] = []
-    while tokens and _is_outside(tokens[-1]):
+    while tokens and _can_follow_query(tokens[-1]):
         text = tokens.pop()
         if text.startswith("/*"):
             comments.insert(0, text)
-    if all(map(_is_outside, tokens)):
+    if all(map(_can_follow_query, tokens)):
         raise QueryError(argument, "holds no SQL, only comments or semicolons.")
     if ";" in tokens:
-        raise QueryError(argument, "must be one statement; a semicolon divides it into several.")
+        raise QueryError(argument, "must be one statement, but a semicolon divides it.")
     return ["".join(tokens), *comments]
 
 
-def _is_outside(text: str) -> bool:
-    """Return whether a query can end before a token: a blank, a semicolon or a comment."""
+def _can_follow_query(text: str) -> bool:
+    """Return whether a token is whitespace, a semicolon or a comment."""
     return text == ";" or not text.strip() or text.startswith(("--", "//", "/*"))
 
 
@@ -78,11 +81,13 @@ def _lexer() -> Lexer:
     """
     Return sqlparse's tokenizer, with Snowflake's rules for comments, strings and quoted names.
 
-    It is an instance of our own: other libraries may change the one that sqlparse shares. Its stock rules are for
-    other dialects: they know no ``//``, begin a comment with ``#``, and take an ARRAY for a name in brackets.
+    It is a separate instance because other libraries may change the shared one. sqlparse's own
+    rules are for other dialects: they do not know ``//``, start a comment at ``#``, and read an
+    ARRAY as a name in brackets.
 
-    https://docs.snowflake.com/en/sql-reference/sql/comment#syntax has ``--``, ``//`` and ``/* */``.
-    https://docs.snowflake.com/en/sql-reference/data-types-text#string-constants has the escapes.
+    Sources: https://docs.snowflake.com/en/sql-reference/sql/comment#syntax for ``--``, ``//`` and
+    ``/* */``; https://docs.snowflake.com/en/sql-reference/data-types-text#string-constants for the
+    escapes.
     """
     from sqlparse import tokens
     from sqlparse.lexer import Lexer

@@ -1,4 +1,4 @@
-"""The SQL of each call of FINETUNE: what to call, and the values for the driver to bind."""
+"""Statements, and the values that the driver binds into them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from airflow_provider_cortex.cortex import arguments, source_query
 from airflow_provider_cortex.errors import UnsupportedValueError
@@ -19,51 +18,50 @@ _NUL_OR_SURROGATE_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000|[\ud800-\udfff]
 @dataclass(frozen=True, slots=True)
 class Call:
     """
-    One ``SELECT`` of Cortex functions.
+    One statement, and the values it binds.
 
-    The values stand apart from the text, in the driver's ``pyformat`` style: the driver writes them
-    into the statement as escaped literals. Snowflake documents nothing on server-side binds for
-    FINETUNE, and every known client sends literals.
+    The values are in the driver's ``pyformat`` style: the driver writes them into the statement as
+    escaped literals. Snowflake does not document server-side binding for FINETUNE, and every known
+    client sends literals.
     """
 
     sql: str
     values: tuple[str | None, ...]
     only_reads: bool = False
-    """Whether sending it twice is the same as sending it once."""
+    """Whether the statement may be sent again without changing anything."""
 
 
 def text(argument: str, value: object) -> str:
     """
-    Return an argument that is text, ready for the driver.
+    Return an argument as text that the driver can bind.
 
-    A number counts as its text: ``render_template_as_native_obj`` makes 2024 of ``"2024"``. A NUL
-    ends the text for some who handle it on the way, and half of a surrogate pair is nothing in UTF-8:
-    so neither would arrive as it was given.
+    A number is converted to text: ``render_template_as_native_obj`` turns ``"2024"`` into 2024.
 
-    :raises UnsupportedValueError: if it cannot be sent as it is.
+    :raises UnsupportedValueError: if it is not text, or has a character that would not arrive: NUL
+        ends a text early in some layers, and half a surrogate pair has no UTF-8 form.
     """
     if arguments.is_number(value):
         value = str(value)
     if not isinstance(value, str):
         raise UnsupportedValueError(
-            argument, value, f"it is no text, but of type {type(value).__name__}"
+            argument, value, f"it is of type {type(value).__name__}, not text"
         )
-    _refuse(argument, value, _NUL_OR_SURROGATE.search(value))
-    # The driver knows no subclass of str, such as an enum's member or what Jinja has escaped.
+    _reject(argument, value, _NUL_OR_SURROGATE.search(value))
+    # The driver accepts no subclass of str, such as an enum member or Jinja's escaped text.
     return str.__str__(value)
 
 
 def json_text(argument: str, value: object) -> str:
     """
-    Return an argument that is a mapping, or a JSON object as text, as JSON text.
+    Return a mapping, or a JSON object given as text, as JSON text.
 
     :raises ArgumentError: if it is neither.
     :raises UnsupportedValueError: if it cannot be sent as it is.
     """
-    return written(argument, arguments.mapping(argument, value) or {})
+    return to_json(argument, arguments.mapping(argument, value) or {})
 
 
-def written(argument: str, value: object) -> str:
+def to_json(argument: str, value: object) -> str:
     """
     Return a value as JSON text.
 
@@ -71,112 +69,53 @@ def written(argument: str, value: object) -> str:
     """
     plain = dict(value) if isinstance(value, Mapping) else value
     try:
-        said = json.dumps(plain, ensure_ascii=False, allow_nan=False, default=arguments.json_number)
+        encoded = json.dumps(plain, ensure_ascii=False, allow_nan=False, default=arguments.json_number)
     except (TypeError, ValueError, RecursionError) as error:
         raise UnsupportedValueError(
-            argument, value, f"it is nothing that JSON has: {error}"
+            argument, value, f"JSON cannot hold it: {error}"
         ) from error
-    _refuse(argument, value, _NUL_OR_SURROGATE_IN_JSON.search(said))
-    return said
+    _reject(argument, value, _NUL_OR_SURROGATE_IN_JSON.search(encoded))
+    return encoded
 
 
-def _refuse(argument: str, value: object, found: re.Match[str] | None) -> None:
+def _reject(argument: str, value: object, found: re.Match[str] | None) -> None:
     if found is not None:
-        what = "half of a surrogate pair" if found[0] > "\ud7ff" else "a NUL character"
-        raise UnsupportedValueError(argument, value, f"there is {what} in it")
-
-
-def describe(*job_ids: str) -> Call:
-    """
-    https://docs.snowflake.com/sql-reference/functions/finetune-describe.
-
-    Several jobs are as many columns of one row: each answer keeps its place. That an account takes
-    several calls in one statement is a guess: the client finds out.
-    """
-    calls = ", ".join([_function("DESCRIBE", 1)] * len(job_ids))
-    values = tuple(text("finetune_job_id", job_id) for job_id in job_ids)
-    return Call(f"SELECT {calls}", values, only_reads=True)
-
-
-def show() -> Call:
-    """https://docs.snowflake.com/sql-reference/functions/finetune-show."""
-    return Call(f"SELECT {_function('SHOW')}", (), only_reads=True)
-
-
-def cancel(job_id: str) -> Call:
-    """https://docs.snowflake.com/sql-reference/functions/finetune-cancel."""
-    return _finetune("CANCEL", text("finetune_job_id", job_id))
-
-
-def create(
-    model: str,
-    base_model: str,
-    training_data: str,
-    *,
-    validation_data: str | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> Call:
-    """
-    https://docs.snowflake.com/sql-reference/functions/finetune-create.
-
-    Options are JSON text, in the fifth place; a validation query that is left out before them is
-    NULL, as snowflake-ml-python sends it.
-    """
-    values: list[str | None] = [
-        text("model", model),
-        text("base_model", base_model),
-        _query("training_data", training_data),
-    ]
-    if validation_data is not None:
-        values.append(_query("validation_data", validation_data))
-    elif options:
-        values.append(None)
-    if options:
-        values.append(json_text("options", options))
-    return _finetune("CREATE", *values)
+        what = "half a surrogate pair" if found[0] > "\ud7ff" else "a NUL character"
+        raise UnsupportedValueError(argument, value, f"it contains {what}")
 
 
 def models(schema: str, name: str) -> Call:
     """
-    https://docs.snowflake.com/en/sql-reference/sql/show-models: those of a schema with such a name.
+    Return the statement that lists the models of a schema that match a name.
 
-    :param schema: with its database, quoted as in SQL.
-    :param name: a pattern of LIKE: its case does not matter, and ``_`` is any character.
+    Source: https://docs.snowflake.com/en/sql-reference/sql/show-models
+
+    :param schema: database and schema, quoted as in SQL.
+    :param name: a pattern of LIKE: it ignores case, and ``_`` matches any character.
     """
     sql = f"SHOW MODELS LIKE %s IN SCHEMA {schema.replace('%', '%%')}"
     return Call(sql, (text("model", name),), only_reads=True)
 
 
 def cancel_query(query_id: str) -> Call:
-    """https://docs.snowflake.com/sql-reference/functions/system_cancel_query."""
+    """Source: https://docs.snowflake.com/sql-reference/functions/system_cancel_query."""
     return Call("SELECT SYSTEM$CANCEL_QUERY(%s)", (text("query_id", query_id),))
 
 
 def columns(argument: str, data: str, *names: str) -> Call:
     """
-    Have Snowflake compile a query, without running it, for these columns of it; without any, for all.
+    Return a statement that has Snowflake compile a query without running it.
 
-    The query itself is what the user wants to have run: it stands in the statement as it is.
+    :param names: the columns to select; without any, all of them.
     """
     what = ", ".join(f'"{name}"' for name in names) or "*"
-    sql = f"SELECT {what} FROM ({_query(argument, data)}) LIMIT 0"  # noqa: S608 - see above
+    sql = f"SELECT {what} FROM ({subquery(argument, data)}) LIMIT 0"  # noqa: S608 - the user's own query
     return Call(sql, (), only_reads=True)
 
 
-def _finetune(action: str, *values: str | None) -> Call:
-    return Call(f"SELECT {_function(action, len(values))}", values)
-
-
-def _function(action: str, values: int = 0) -> str:
-    arguments = ", ".join([f"'{action}'", *["%s"] * values])
-    return f"SNOWFLAKE.CORTEX.FINETUNE({arguments})"
-
-
-def _query(argument: str, value: str) -> str:
-    """Return data as Cortex can read it: a query in parentheses, ``SELECT … FROM (<query>)``."""
+def subquery(argument: str, value: str) -> str:
+    """Return data as it can stand in ``SELECT … FROM (<query>)``."""
     data = text(argument, value)
-    return (
-        source_query.plain(data)
-        if source_query.is_not_sql(data)
-        else source_query.without_terminator(argument, data)
-    )
+    if source_query.is_not_sql(data):
+        return source_query.strip(data)
+    return source_query.without_terminator(argument, data)

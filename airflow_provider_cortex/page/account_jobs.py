@@ -1,173 +1,171 @@
-"""The jobs of one connection's account, asked for seldom, however many people look."""
+"""A cache of one account's jobs: however many people view the page, Snowflake is polled once."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from airflow_provider_cortex.airflow_api.settings import batch_size
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.cortex.job_list import JobList, row
+from airflow_provider_cortex.cortex.job_list import JobList
+from airflow_provider_cortex.cortex.job_row import row
 from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.errors import ConnectionNotFoundError, CortexError, RejectedError
 from airflow_provider_cortex.hooks import CortexHook
-from airflow_provider_cortex.waiting import listing
 
 log = logging.getLogger(__name__)
 
 NETWORK_TIMEOUT = 20
-"""Seconds for which the driver tries one step of a look."""
+"""Seconds for each of the driver's requests, retries included."""
 
-PATIENCE = 0.05
-"""Seconds for which somebody who looks waits for news, rather than get what was known before."""
+POLL_WAIT_SECONDS = 0.05
+"""How long a viewer waits for a new poll before getting the cached jobs."""
 
-LAST_PATIENCE = 3.0
-"""Seconds for which the end of the application waits for the end of a session."""
+CLOSE_WAIT_SECONDS = 3.0
+"""How long the application's shutdown waits for the session to close."""
 
-AFTER_REFUSAL = 15 * 60.0
+LOGIN_BACKOFF_SECONDS = 15 * 60.0
 """
-Seconds without another look after the first refused login, and twice that after the next: Snowflake locks a user out who is
-turned down some times in a row, and each process of the api-server looks by itself.
+The pause after a rejected login; it doubles each time. Snowflake locks a user out after some
+rejected logins in a row, and each process of the api-server logs in by itself.
 """
 
-LONGEST_AFTER_REFUSAL = 60 * 60.0
-"""Seconds at the most, however many logins were refused."""
-
-LONGEST_PAUSE = 2 * 60.0
-"""Seconds to the next look at the most after any other trouble."""
+MAX_LOGIN_BACKOFF_SECONDS = 60 * 60.0
+MAX_BACKOFF_SECONDS = 2 * 60.0
+"""The longest pause after any other error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountView:
-    """What is known of an account's jobs."""
+class JobsSnapshot:
+    """The jobs of an account at the time of the last poll."""
 
     conn_id: str
     jobs: tuple[FineTuneJob, ...] = ()
-    """The newest first."""
-    rows: str = "[]"
-    """What a table tells of them, as JSON: written once, however many people look."""
+    """Newest first."""
+    rows: tuple[Mapping[str, Any], ...] = ()
+    """The jobs as rows of the page's table, ready for JSON."""
     is_complete: bool = True
-    """Whether the next look would tell no more of what is over."""
+    """Whether every finished job has been described."""
     as_of: float | None = None
-    """When Snowflake told it, epoch seconds; None if it has not yet."""
+    """When Snowflake reported the jobs, epoch seconds; None before its first answer."""
     is_loading: bool = False
-    """Whether Snowflake is being asked just now."""
+    """Whether a poll is running."""
     is_missing: bool = False
     """Whether Airflow has no such connection."""
     error: str | None = None
-    """Why the last look failed; the jobs are what is known all the same."""
+    """Why the last poll failed; the jobs are those of the last successful one."""
 
     def find(self, job_id: str) -> FineTuneJob | None:
         """Return a job by its id."""
         return next((job for job in self.jobs if job.id == job_id), None)
 
 
-class AccountJobs:
+class JobsCache:
     """
-    The jobs of one connection's account.
+    A cache of the jobs of one connection's account, for use in one event loop.
 
-    What is known is good for a while, and Snowflake is asked by one thread, of this account only: who looks gets what
-    is known, even if Snowflake does not answer. A look that fails makes the next one come later, and later.
+    One thread polls Snowflake. Viewers get the cached jobs, even if Snowflake does not answer.
+    Each failed poll lengthens the pause before the next one.
 
-    To be used in one event loop.
-
-    :param refresh_seconds: for how long what is known is good.
-    :param clock: tells the time, epoch seconds.
+    :param refresh_seconds: how long the cached jobs are valid.
+    :param clock: returns the time, epoch seconds.
     """
 
     def __init__(
         self, conn_id: str, *, refresh_seconds: float, clock: Callable[[], float] = time.time
     ) -> None:
-        self.known = AccountView(conn_id=conn_id)
+        self.latest = JobsSnapshot(conn_id=conn_id)
         self._refresh_seconds = refresh_seconds
         self._clock = clock
-        self._due = 0.0
+        self._next_poll = 0.0
         self._failures = 0
-        self._overview = JobList(batch_size())
+        self._job_list = JobList(batch_size())
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cortex-page")
-        self._work: asyncio.Future[None] | None = None
+        self._polling: asyncio.Future[None] | None = None
 
-    async def view(self, *, patience: float = PATIENCE) -> AccountView:
+    async def snapshot(self, *, wait_seconds: float = POLL_WAIT_SECONDS) -> JobsSnapshot:
         """
-        Return what is known, and have Snowflake asked if that is old.
+        Return the cached jobs; start a poll if they are no longer valid.
 
-        :param patience: for how many seconds to wait for the answer.
+        :param wait_seconds: how long to wait for a running poll.
         """
-        if not self._is_loading and self._clock() >= self._due:
+        if not self._is_loading and self._clock() >= self._next_poll:
             loop = asyncio.get_running_loop()
-            self._work = loop.run_in_executor(self._thread, self._look)
-        if self._work is not None:
-            await asyncio.wait({self._work}, timeout=patience)
-        return replace(self.known, is_loading=self._is_loading)
+            self._polling = loop.run_in_executor(self._thread, self._poll)
+        if self._polling is not None:
+            await asyncio.wait({self._polling}, timeout=wait_seconds)
+        return replace(self.latest, is_loading=self._is_loading)
 
     async def close(self) -> None:
-        """End the session, once its thread is through with what it is doing; a few seconds are waited for that."""
-        ending = asyncio.get_running_loop().run_in_executor(self._thread, self._end_session)
+        """Close the session once a running poll has ended; wait some seconds for that."""
+        closing = asyncio.get_running_loop().run_in_executor(self._thread, self._close_session)
         self._thread.shutdown(wait=False)
-        await asyncio.wait({ending}, timeout=LAST_PATIENCE)
+        await asyncio.wait({closing}, timeout=CLOSE_WAIT_SECONDS)
 
     @property
     def _is_loading(self) -> bool:
-        return self._work is not None and not self._work.done()
+        return self._polling is not None and not self._polling.done()
 
     @cached_property
     def _hook(self) -> CortexHook:
-        session = SessionSettings(snowflake_conn_id=self.known.conn_id).shared()
-        # Each look finds the connection as it is then.
+        session = SessionSettings(snowflake_conn_id=self.latest.conn_id).shared()
+        # Each poll reads the connection again: a user may have changed it.
         return CortexHook.of(session, network_timeout=NETWORK_TIMEOUT, logs_in_again=False)
 
-    def _look(self) -> None:
-        """Ask Snowflake, and keep what came of it."""
+    def _poll(self) -> None:
+        """Ask Snowflake for the jobs, and cache the answer or the error."""
         is_logged_in = False
         try:
             self._hook.open()
             is_logged_in = True
-            listing.show(self._hook, self._overview)
-            self._keep()  # to describe them may take its time
-            listing.describe(self._hook, self._overview)
-            self._keep()
-        except Exception as error:  # noqa: BLE001 - whatever a secrets backend raises, people are to see it
-            is_turned_down = isinstance(error, RejectedError) and not is_logged_in
-            self._fail(error, is_turned_down=is_turned_down)
+            self._job_list.list_jobs(self._hook.jobs())
+            self._store_jobs()  # before describing them, which may take long
+            self._job_list.describe_jobs(self._hook.jobs())
+            self._store_jobs()
+        except Exception as error:  # noqa: BLE001 - secrets backends may raise anything
+            is_rejected_login = isinstance(error, RejectedError) and not is_logged_in
+            self._store_error(error, is_rejected_login=is_rejected_login)
         else:
-            self._failures, self._due = 0, self._clock() + self._refresh_seconds
-            self.known = replace(self.known, is_missing=False, error=None)
+            self._failures, self._next_poll = 0, self._clock() + self._refresh_seconds
+            self.latest = replace(self.latest, is_missing=False, error=None)
 
-    def _keep(self) -> None:
-        now, jobs = self._clock(), self._overview.jobs
-        self.known = replace(
-            self.known,
+    def _store_jobs(self) -> None:
+        now, jobs = self._clock(), self._job_list.jobs
+        self.latest = replace(
+            self.latest,
             jobs=jobs,
-            rows=json.dumps([row(job, now=now) for job in jobs]),
+            rows=tuple(row(job, now=now) for job in jobs),
             as_of=now,
-            is_complete=self._overview.is_complete,
+            is_complete=self._job_list.is_complete,
         )
 
-    def _fail(self, error: Exception, *, is_turned_down: bool) -> None:
+    def _store_error(self, error: Exception, *, is_rejected_login: bool) -> None:
         self._failures += 1
-        pause = self._pause(is_turned_down=is_turned_down)
-        self._due = self._clock() + pause
-        said = str(error) if isinstance(error, CortexError) else repr(error)
-        if is_turned_down:
-            said += f" (Snowflake is not asked again for {pause / 60:.0f} min.)"
+        backoff = self._backoff(is_rejected_login=is_rejected_login)
+        self._next_poll = self._clock() + backoff
         is_missing = isinstance(error, ConnectionNotFoundError)
+        message = str(error) if isinstance(error, CortexError) else repr(error)
+        if is_rejected_login:
+            message += f" (Next login in {backoff / 60:.0f} min.)"
         if not is_missing:
-            log.warning("The jobs page could not look at the fine-tuning jobs: %s", said)
-        self.known = replace(self.known, is_missing=is_missing, error=None if is_missing else said)
+            log.warning("The jobs page could not list the fine-tuning jobs: %s", message)
+        self.latest = replace(
+            self.latest, is_missing=is_missing, error=None if is_missing else message
+        )
 
-    def _pause(self, *, is_turned_down: bool) -> float:
-        """Return how many seconds to leave Snowflake alone, after a login that it has refused or other trouble."""
-        times = 2.0 ** min(self._failures - 1, 30)
-        if is_turned_down:
-            return min(LONGEST_AFTER_REFUSAL, AFTER_REFUSAL * times)
-        return max(self._refresh_seconds, min(LONGEST_PAUSE, self._refresh_seconds * times))
+    def _backoff(self, *, is_rejected_login: bool) -> float:
+        """Return the seconds before the next poll after failed ones."""
+        factor = 2.0 ** min(self._failures - 1, 30)
+        if is_rejected_login:
+            return min(MAX_LOGIN_BACKOFF_SECONDS, LOGIN_BACKOFF_SECONDS * factor)
+        return max(self._refresh_seconds, min(MAX_BACKOFF_SECONDS, self._refresh_seconds * factor))
 
-    def _end_session(self) -> None:
+    def _close_session(self) -> None:
         if "_hook" in vars(self):
             self._hook.close()

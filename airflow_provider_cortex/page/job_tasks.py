@@ -1,36 +1,32 @@
-"""Which tasks have started a job, or waited for it: from what the operator and the sensor record."""
+"""Which task instances started or awaited a job, from the XComs of the operator and the sensor."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from airflow.models.taskinstance import TaskInstance
-from airflow.models.xcom import XComModel
-from airflow.utils.session import create_session
-from sqlalchemy import and_, select
-
+from airflow_provider_cortex.airflow_api import compat
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.tasks.base import JOB_ID
 
-SKEW = timedelta(minutes=5)
-"""By how much a worker's clock may be behind Snowflake's."""
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far a worker's clock may be behind Snowflake's."""
 
-MOST = 10_000
-"""How many records to look through at the most, the oldest of those that may be the job's first."""
+MAX_XCOMS = 10_000
+"""The most XComs to search, from the job's creation on."""
 
 
 def tasks_of(job: FineTuneJob, *, dag_ids: Collection[str]) -> list[dict[str, Any]]:
     """
-    Return the tasks that have recorded the job, the first to do so first, as JSON can hold them.
+    Return the task instances that recorded the job, earliest first, ready for JSON.
 
-    :param dag_ids: the DAGs that whoever asks may see.
+    :param dag_ids: the DAGs that the viewer may read.
     """
-    with create_session() as session:
-        recorded = session.execute(_recorded(since=job.created_on)).all()
+    since = (job.created_on or datetime.now(tz=UTC)) - CLOCK_SKEW
+    # Compared here, in Python: databases differ in how they compare JSON.
+    rows = compat.xcoms_since(JOB_ID, since, limit=MAX_XCOMS)
     return [
         {
             "dag_id": row.dag_id,
@@ -39,53 +35,15 @@ def tasks_of(job: FineTuneJob, *, dag_ids: Collection[str]) -> list[dict[str, An
             "map_index": row.map_index,
             "operator": row.operator,
             "state": row.state,
-            "path": path(row.dag_id, row.run_id, row.task_id, row.map_index),
+            "path": task_path(row.dag_id, row.run_id, row.task_id, row.map_index),
         }
-        for row in recorded
-        if _is(row.value, job.id) and row.dag_id in dag_ids
+        for row in rows
+        if compat.xcom_equals(row.value, job.id) and row.dag_id in dag_ids
     ]
 
 
-def path(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
-    """Return where Airflow's interface shows a task instance, behind Airflow's own address."""
+def task_path(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
+    """Return the path of a task instance's page, relative to Airflow's base URL."""
     mapped = f"/mapped/{map_index}" if map_index >= 0 else ""
     dag, run, task = (quote(name, safe="") for name in (dag_id, run_id, task_id))
     return f"dags/{dag}/runs/{run}/tasks/{task}{mapped}"
-
-
-def _recorded(*, since: datetime | None) -> Any:
-    """
-    Return the query of all that may be records of a job.
-
-    Databases differ in how they compare JSON, so which of them are is found out here: there is one for each
-    task that had a job since then.
-    """
-    return (
-        select(
-            XComModel.dag_id,
-            XComModel.run_id,
-            XComModel.task_id,
-            XComModel.map_index,
-            XComModel.value,
-            TaskInstance.operator,
-            TaskInstance.state,
-        )
-        .join(
-            TaskInstance,
-            and_(
-                TaskInstance.dag_id == XComModel.dag_id,
-                TaskInstance.run_id == XComModel.run_id,
-                TaskInstance.task_id == XComModel.task_id,
-                TaskInstance.map_index == XComModel.map_index,
-            ),
-        )
-        .where(XComModel.key == JOB_ID)
-        .where(XComModel.timestamp >= (since or datetime.now(tz=UTC)) - SKEW)
-        .order_by(XComModel.timestamp)
-        .limit(MOST)
-    )
-
-
-def _is(value: object, job_id: str) -> bool:
-    """Return whether an XCom says so: Airflow keeps the JSON text of it, as JSON."""
-    return value in {job_id, json.dumps(job_id)} if isinstance(value, str) else False

@@ -1,4 +1,4 @@
-"""What Airflow's interface shows of this package: the page "Cortex fine-tuning", under Browse."""
+"""The Airflow plugin that adds the page "Cortex fine-tuning" to the Browse menu."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowPlugin
 
-from airflow_provider_cortex.tasks.links import HAS_PAGE, PAGE_ROUTE
+from airflow_provider_cortex.airflow_api.compat import HAS_PLUGIN_PAGES
+from airflow_provider_cortex.tasks.links import PAGE_ROUTE
 
 log = logging.getLogger(__name__)
 
-PREFIX = "/cortex"
-"""Where Airflow serves the page's own application."""
+URL_PREFIX = "/cortex"
+"""The path of the page's application in Airflow's api-server."""
 
 
 class CortexPlugin(AirflowPlugin):
     """
-    The page, on Airflow 3.1 and later. Earlier ones are given nothing, and miss nothing.
+    The page, on Airflow 3.1 and later; on earlier versions the plugin is empty.
 
-    Airflow makes one of these in each of its processes, and asks for the application in the api-server only: so it is
-    made when it is asked for.
+    Every Airflow process creates a plugin, but only the api-server reads *fastapi_apps*: so the
+    application is created when it is read.
     """
 
     name = "cortex"
@@ -30,27 +31,27 @@ class CortexPlugin(AirflowPlugin):
         [
             {
                 "name": "Cortex fine-tuning",
-                # No slash in front: the browser finds it behind whatever path Airflow is at.
-                "href": f"{PREFIX.removeprefix('/')}/jobs",
+                # Relative, so that it works behind any base URL of Airflow.
+                "href": f"{URL_PREFIX.removeprefix('/')}/jobs",
                 "url_route": PAGE_ROUTE,
                 "destination": "nav",
                 "category": "browse",
             }
         ]
-        if HAS_PAGE
+        if HAS_PLUGIN_PAGES
         else []
     )
 
     @cached_property
     def fastapi_apps(self) -> list[Any]:  # type: ignore[override]  # Airflow only reads it
         """The application that answers the browser."""
-        if not HAS_PAGE:
+        if not HAS_PLUGIN_PAGES:
             return []
         try:
             from airflow_provider_cortex.page.app import create_app
 
             app = create_app()
-        except Exception:  # of whatever kind: Airflow would not start, for a page that few need
-            log.exception("There is no page of fine-tuning jobs")
+        except Exception:  # any error would stop Airflow's api-server
+            log.exception("The page of fine-tuning jobs is not available")
             return []
-        return [{"app": app, "url_prefix": PREFIX, "name": "Cortex fine-tuning"}]
+        return [{"app": app, "url_prefix": URL_PREFIX, "name": "Cortex fine-tuning"}]

@@ -1,4 +1,4 @@
-"""The answers of a model to a whole table, step by step: over a hook, and told in a task's log."""
+"""Have a model answer all rows of a table, step by step, over a task's session."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_cortex.cortex.answer_table import TableRequest
 from airflow_provider_cortex.errors import (
+    TRANSIENT_ERRORS,
     ArgumentError,
     CortexError,
     QueryError,
@@ -13,11 +14,10 @@ from airflow_provider_cortex.errors import (
     TooManyErrorsError,
 )
 from airflow_provider_cortex.waiting import cancelling
-from airflow_provider_cortex.waiting.poller import TRANSIENT_ERRORS
-from airflow_provider_cortex.waiting.progress import Log
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.hooks import CortexHook
+    from airflow_provider_cortex.waiting.progress import Log
 
 IfTableExists = Literal["fail", "replace", "append"]
 IF_TABLE_EXISTS: tuple[str, ...] = get_args(IfTableExists)
@@ -25,10 +25,10 @@ IF_TABLE_EXISTS: tuple[str, ...] = get_args(IfTableExists)
 
 class TableAnswering:
     """
-    What a task does to have a table answered.
+    The steps of answering a table.
 
-    :param request: what is asked, and where the answers go.
-    :param hook: the session to do it in.
+    :param request: what to answer, and where to put the answers.
+    :param hook: the task's session.
     :param log: the task's.
     """
 
@@ -39,120 +39,123 @@ class TableAnswering:
 
     def check(self, if_exists: IfTableExists) -> None:
         """
-        Find out what would fail, before it costs anything.
+        Find invalid arguments before anything is billed.
 
-        :raises ArgumentError: by the name of the argument that is of no use.
+        :raises ArgumentError: if an argument is invalid.
         """
         request = self._request
         columns = self._columns("source", request.source_query)
         request.check_source(columns)
         try:
-            self._hook.run_once(request.prompts(), about="compile the prompts")
-        except RejectedError as refusal:
-            problem = f"is nothing that Snowflake can read from the source: {refusal.said}"
-            raise QueryError(request.prompt_argument, problem) from refusal
+            self._hook.run_once(request.compile_prompts(), about="compile the prompts")
+        except RejectedError as rejection:
+            problem = f"cannot be read from the source: {rejection.said}"
+            raise QueryError(request.prompt_argument, problem) from rejection
         self._check_destination(if_exists, columns)
-
-    def are_there(self) -> bool:
-        """Return whether an earlier try has got them, as far as the table in between."""
-        try:
-            self._hook.columns("the table in between", self._request.answered)
-        except RejectedError:
-            return False
-        self._log.info("The answers that an earlier try of this task has paid for are there")
-        return True
 
     def start(self) -> str:
         """Have the model begin, and return the query's id."""
-        about = f"have model {self._request.model} answer {self._request.source}"
+        request = self._request
+        about = f"have model {request.model} answer {request.source}"
         try:
-            query_id = self._hook.submit(self._request.ask(), about=about)
+            query_id = self._hook.submit(request.create_staging(), about=about)
         except TRANSIENT_ERRORS:
             self._log.warning(
-                "Snowflake may have started the query all the same: a retry asks again"
+                "Snowflake may have started the query anyway: a retry asks, and pays for, all rows again"
             )
             raise
-        self._log.info("Query %s asks model %s for every row", query_id, self._request.model)
+        self._log.info("Query %s asks model %s for every row", query_id, request.model)
         return query_id
 
-    def are_coming(self, query_id: str) -> bool:
-        """Return whether a query still runs, as far as can be told: one that failed is nothing to wait for."""
+    def is_running(self, query_id: str) -> bool:
+        """Return whether a query runs; True also if that cannot be found out just now."""
         try:
             return not self._hook.execution(query_id).is_finished
         except CortexError as error:
             self._log.info("%s", error)
             return isinstance(error, TRANSIENT_ERRORS)
 
+    def has_answers(self) -> bool:
+        """Return whether an earlier try has written the staging table."""
+        try:
+            self._hook.columns("the staging table", self._request.staging_query)
+        except RejectedError:
+            return False
+        self._log.info("Using the answers that an earlier try of this task has paid for")
+        return True
+
     def finish(
         self, query_id: str | None, *, if_exists: IfTableExists, max_error_rate: float
     ) -> dict[str, Any]:
         """
-        Put the answers where they belong, if there are enough of them, and return the counts.
+        Write the answers into the destination, and return the counts.
 
-        :raises TooManyErrorsError: if there are not.
+        :raises TooManyErrorsError: if too many rows have no answer.
         """
         request = self._request
-        rows, errors, commonest = self._count()
+        rows, errors, most_frequent = self._count()
         self._log.info("%d rows, %d of them without an answer", rows, errors)
         if rows and errors / rows > max_error_rate:
             self._drop()
-            raise TooManyErrorsError(query_id, rows, errors, commonest, max_error_rate)
-        columns = request.without_raw(self._hook.columns("the answers", request.answered))
-        call = {
-            "fail": request.create,
-            "replace": request.replace,
-            "append": request.append,
-        }[if_exists](columns)
+            raise TooManyErrorsError(query_id, rows, errors, most_frequent, max_error_rate)
+        staging_columns = self._hook.columns("the answers", request.staging_query)
+        write = {
+            "fail": request.create_destination,
+            "replace": request.replace_destination,
+            "append": request.append_to_destination,
+        }[if_exists]
+        call = write(request.source_columns(staging_columns))
         try:
-            self._hook.run_once(call, about=f"put the answers into {request.destination}")
+            self._hook.run_once(call, about=f"write the answers into {request.destination}")
         except CortexError:
-            self._log.warning("The answers are still in %s", request.between)
+            self._log.warning("The answers are still in table %s", request.staging_table)
             raise
         self._drop()
         return {"rows": rows, "errors": errors, "query_id": query_id}
 
-    def give_up(self, query_id: str | None) -> None:
+    def cancel(self, query_id: str | None) -> None:
         """Cancel the query, whatever its state; nothing is raised."""
         if query_id is None:
             return
         try:
             cancelling.cancel_query(query_id, self._hook, log=self._log)
         except CortexError as error:
-            self._log.warning("Query %s may run on: %s", query_id, error)
+            self._log.warning("Query %s may still be running: %s", query_id, error)
 
     def _count(self) -> tuple[int, int, str]:
-        rows, errors, commonest = self._hook.row(
-            self._request.count(), width=3, about="count the answers"
+        rows, errors, most_frequent = self._hook.row(
+            self._request.count_errors(), width=3, about="count the answers"
         )
-        return int(str(rows)), int(str(errors)), "" if commonest is None else str(commonest)
+        return int(str(rows)), int(str(errors)), str(most_frequent or "")
 
     def _drop(self) -> None:
         try:
-            self._hook.run_once(self._request.drop(), about="drop the table in between")
+            self._hook.run_once(self._request.drop_staging(), about="drop the staging table")
         except CortexError as error:
-            self._log.warning("Table %s is left over: %s", self._request.between, error)
+            self._log.warning(
+                "The staging table %s was not dropped: %s", self._request.staging_table, error
+            )
 
     def _columns(self, argument: str, query: str) -> tuple[str, ...]:
         try:
             return self._hook.columns(argument, query)
-        except RejectedError as refusal:
-            problem = f"is nothing that Snowflake can read here: {refusal.said}"
-            raise QueryError(argument, problem) from refusal
+        except RejectedError as rejection:
+            raise QueryError(argument, f"cannot be read: {rejection.said}") from rejection
 
     def _check_destination(self, if_exists: IfTableExists, columns: tuple[str, ...]) -> None:
-        destination, query = self._request.destination, self._request.destination_query
+        request = self._request
         match if_exists:
             case "append":
-                there = self._columns("destination", query)
-                self._request.check_destination(there, columns)
+                existing = self._columns("destination", request.destination_query)
+                request.check_destination(existing, columns)
             case "fail":
                 try:
-                    self._hook.columns("destination", query)
+                    self._hook.columns("destination", request.destination_query)
                 except RejectedError:
-                    return  # it is not there, or not for us: then Snowflake refuses to make it, too
+                    return  # it does not exist; or the role may not see it, and cannot create it either
                 raise ArgumentError(
                     "destination",
-                    destination,
-                    f'{destination} is there already, and if_exists is "fail": name another table, or'
-                    ' say "replace" or "append".',
+                    request.destination,
+                    f'{request.destination} exists, and if_exists is "fail": choose another table,'
+                    ' or set if_exists to "replace" or "append".',
                 )

@@ -1,4 +1,4 @@
-"""Tell Airflow of a new model, so that whatever is scheduled on it runs: an asset, a dataset on Airflow 2."""
+"""Emit an asset event for a new model (a dataset's on Airflow 2), so that DAGs scheduled on it run."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 def emit(task: CortexTask, context: Context, job: FineTuneJob, model: str) -> None:
     """
-    Let the outlets of a task tell of the model that its job has made.
+    Emit the events of a task's outlets for the model that its job has made.
 
-    An ``AssetAlias`` gets an event for ``snowflake://account/database/schema/model``. An ``Asset`` has an event
-    anyhow, and the address that its author gave it: that event is told which model it is about.
+    An ``AssetAlias`` gets an event for ``snowflake://account/database/schema/model``. An ``Asset`` has an
+    event anyway, under its author's address: it gets the extra.
 
-    Nothing is raised: the model was paid for, and is there.
+    Nothing is raised: the model is paid for, and exists.
     """
     outlets = [outlet for outlet in task.outlets if isinstance(outlet, Asset | AssetAlias)]
     if not outlets:
         return
     try:
         _emit(outlets, task, context, job, model)
-    except Exception as error:  # noqa: BLE001 - a secrets backend or an Airflow in trouble raise what they like
+    except Exception as error:  # noqa: BLE001 - a secrets backend or Airflow may raise anything
         task.log.warning("No asset event for model %s: %s", model, error)
 
 
@@ -42,14 +42,14 @@ def _emit(
             events[outlet].extra = {**events[outlet].extra, **extra}
     aliases = [outlet for outlet in outlets if isinstance(outlet, AssetAlias)]
     if aliases:
-        asset = Asset(task.cortex_hook(context).place().uri(model))
+        asset = Asset(task.cortex_hook(context).namespace().uri(model))
         for alias in aliases:
             events[alias].add(asset, extra=extra)
         task.log.info("Asset event for %s", asset.uri)
 
 
 def _extra(job: FineTuneJob, model: str) -> dict[str, Any]:
-    """Return what an event tells of a model: null for what Cortex did not report; *duration* in seconds."""
+    """Return an event's extra; null for what Cortex did not report, *duration* in seconds."""
     return {
         "model": model,
         "base_model": job.base_model,

@@ -1,21 +1,16 @@
-"""What every task of this package has in common: the Snowflake session that it runs in."""
+"""What all tasks of this package share: a Snowflake session, arguments, and errors as Airflow takes them."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
-    AirflowTaskTimeout,
-    BaseOperator,
-)
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout
 
+from airflow_provider_cortex.airflow_api import compat
 from airflow_provider_cortex.cortex import sql
-from airflow_provider_cortex.cortex.arguments import as_float, is_number, mapping, one_cell
+from airflow_provider_cortex.cortex.arguments import is_number, mapping, one_cell
 from airflow_provider_cortex.cortex.session_settings import SessionSettings, query_tag
 from airflow_provider_cortex.errors import (
     AnswerTooLargeError,
@@ -25,32 +20,17 @@ from airflow_provider_cortex.errors import (
     FineTuneExistsError,
     FineTuneFinishedError,
     RejectedError,
-    excerpt,
 )
 from airflow_provider_cortex.tasks.links import QUERY_URL, job_url
-from airflow_provider_cortex.waiting import cancelling
-from airflow_provider_cortex.waiting.progress import Log
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_cortex.hooks import CortexHook
-
+    from airflow_provider_cortex.waiting.progress import Log
 
 JOB_ID = "finetune_job_id"
-"""The XCom that tells which job a task has started, or waits for: the jobs page reads it."""
-
-DEADLINE_MARGIN = 30.0
-"""
-How many seconds before ``execution_timeout`` a deferred wait ends, so that the task can still say so. Airflow 2.11
-kills a task that resumes later than that without a word; 3.x never ends it at all.
-"""
-
-DEFERRAL_GRACE = timedelta(minutes=1)
-"""How long after its deadline Airflow ends a deferral by itself, should there be no triggerer."""
-
-TIME_IS_UP = frozenset({"Trigger timeout", "Trigger/execution timeout"})
-"""Why Airflow gave a deferral up, if it did not crash: as Airflow 3 says it, and as Airflow 2 does."""
+"""The XCom with the job that a task has started, or waits for: the jobs page reads it."""
 
 NOT_RETRIED = (
     AnswerTooLargeError,
@@ -59,10 +39,10 @@ NOT_RETRIED = (
     FineTuneFinishedError,
     RejectedError,
 )
-"""What a retry would run into again."""
+"""Errors that a retry would meet again."""
 
 
-class CortexTask(BaseOperator):
+class CortexTask(compat.SqlFileTemplates):
     """
     A task that talks to Cortex over an ordinary Snowflake connection.
 
@@ -72,8 +52,8 @@ class CortexTask(BaseOperator):
     :param schema: instead of the connection's. (templated)
     :param role: instead of the connection's. (templated)
     :param authenticator: instead of the connection's. (templated)
-    :param session_parameters: instead of the connection's, as a mapping or as JSON text; a ``QUERY_TAG`` among
-        them replaces the one that names this package, the DAG and the task. (templated)
+    :param session_parameters: instead of the connection's, as a mapping or as JSON text. A ``QUERY_TAG``
+        replaces the one that names this package, the DAG and the task. (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -85,8 +65,6 @@ class CortexTask(BaseOperator):
         "authenticator",
         "session_parameters",
     )
-    sql_fields: Sequence[str] = ()
-    """Which of them may be the path of a ``.sql`` file."""
 
     def __init__(
         self,
@@ -108,43 +86,20 @@ class CortexTask(BaseOperator):
         self.role = role
         self.authenticator = authenticator
         self.session_parameters = session_parameters
-        self._sources: dict[str, str] = {}
+        self.linked_query_id: str | None = None
+        """The query that the extra link shows; None: the last one of the session."""
         self.query_url: str | None = None
-        self._query_id: str | None = None
         self.job_url: str | None = None
         self.open_hook: CortexHook | None = None
-        """The session that this task has open, for what must be done in a hurry."""
+        """The task's session: a killed task cancels over it."""
+        self.has_translated_error = False
+        """Whether this task has raised an error as Airflow takes it."""
+        self._templates: dict[str, str] = {}
 
-    def resolve_template_files(self) -> None:
-        """Read the files that arguments name, of those arguments alone that may name one (*sql_fields*)."""
-        fields, self.template_fields = self.template_fields, self.sql_fields
-        try:
-            super().resolve_template_files()
-        finally:
-            self.template_fields = fields
+    # --- The session -----------------------------------------------------------------------------
 
-    def _do_render_template_fields(
-        self, parent: Any, template_fields: Iterable[str], *arguments: Any, **options: Any
-    ) -> None:
-        """
-        Render as Airflow does, but take no other argument for a file because it ends with ``.sql``.
-
-        Airflow's ``Templater`` has this for normal and for mapped tasks; it goes by ``template_ext``
-        for all fields.
-        """
-        render, extensions = super()._do_render_template_fields, self.template_ext
-        if parent is not self:  # an object within one of the fields
-            render(parent, template_fields, *arguments, **options)
-            return
-        try:
-            for field in template_fields:
-                self.template_ext = extensions if field in self.sql_fields else ()
-                render(parent, [field], *arguments, **options)
-        finally:
-            self.template_ext = extensions
-
-    def cortex_session(self, context: Context | None = None) -> SessionSettings:
-        """Return the settings of this task's Snowflake session, tagged with who asks."""
+    def session_settings(self, context: Context | None = None) -> SessionSettings:
+        """Return the settings of this task's Snowflake session, with a query tag."""
         ti = context["ti"] if context else None
         return SessionSettings(
             snowflake_conn_id=self.snowflake_conn_id,
@@ -163,172 +118,133 @@ class CortexTask(BaseOperator):
         self, context: Context | None = None, *, network_timeout: int | None = None
     ) -> CortexHook:
         """Return a hook for this task's session."""
-        # SnowflakeHook and what it brings take ten times as long to import as all of this package.
+        # SnowflakeHook takes ten times as long to import as all of this package.
         from airflow_provider_cortex.hooks import CortexHook
 
-        return CortexHook.of(self.cortex_session(context), network_timeout=network_timeout)
+        return CortexHook.of(self.session_settings(context), network_timeout=network_timeout)
 
     @contextmanager
     def cortex(
         self, context: Context, *, network_timeout: int | None = None
     ) -> Iterator[CortexHook]:
-        """Open this task's session, and raise what goes wrong in it as Airflow should take it."""
+        """Provide this task's session, with its errors as Airflow takes them."""
         with self.translated_errors():
             hook = self.open_hook = self.cortex_hook(context, network_timeout=network_timeout)
             try:
                 yield hook
             finally:
-                self.link_query(hook, context)
-                self.leave(hook)
+                self._link_query(hook, context)
+                self.close_hook(hook)
 
-    def cancel_on_worker(
-        self, subject: str, cancel: Callable[..., object], which: str, *, sql: str
-    ) -> None:
+    def close_hook(self, hook: CortexHook) -> None:
         """
-        Cancel a job or a statement of this task, which is killed, over the session that is open if one is.
+        Close the session: the last step of a task.
 
-        :param subject: what is cancelled, as a sentence begins with it.
-        :param cancel: such as :func:`~airflow_provider_cortex.waiting.cancelling.cancel_job`.
-        :param which: its id.
-        :param sql: what cancels it by hand.
-        """
-
-        def work(log: Log) -> None:
-            hook = self.open_hook
-            if hook is not None and hook.is_open:
-                cancel(which, hook, log=log)
-                return
-            with self.cortex_hook(network_timeout=cancelling.TIME) as hook:
-                cancel(which, hook, log=log)
-
-        cancelling.in_time(subject, work, sql=sql, log=self.log)
-
-    def link_query(self, hook: CortexHook, context: Context) -> None:
-        """Keep where Snowsight shows this task's statement, for the extra link. Nothing is raised."""
-        try:
-            self.query_url = hook.query_url(self._query_id)
-        except Exception as error:  # noqa: BLE001 - an Airflow in trouble raises what it likes; it is only a link
-            self.log.debug("No link to the query: %s", error)
-        ti = context["ti"]
-        if self.query_url and not hasattr(ti, "get_first_reschedule_date"):  # Airflow 2
-            ti.xcom_push(key=QUERY_URL, value=self.query_url)
-
-    def link_job(self, job_id: str) -> None:
-        """Keep where the jobs page shows this task's job, for the extra link."""
-        self.job_url = job_url(job_id, conn_id=self.snowflake_conn_id)
-
-    def push_job_id(self, job_id: str, context: Context) -> None:
-        """Tell the jobs page which job is this task's. Nothing is raised."""
-        if not self.do_xcom_push:
-            return
-        try:
-            context["ti"].xcom_push(key=JOB_ID, value=job_id)
-        except Exception as error:  # noqa: BLE001 - an Airflow in trouble raises what it likes; it is only for people to see
-            self.log.debug("The jobs page will not show this task: %s", error)
-
-    def leave(self, hook: CortexHook) -> None:
-        """
-        Close this task's session: the last thing that the task does.
-
-        What it has found out or done stands, even if ``execution_timeout`` passes just now.
+        The task's result counts even if ``execution_timeout`` passes meanwhile.
         """
         try:
             hook.close()
         except AirflowTaskTimeout:
-            self.log.warning("Did not wait for the Snowflake session to close: the time is up")
+            self.log.warning("Did not wait for the Snowflake session to close: execution_timeout")
+
+    def cancel_on_worker(
+        self, subject: str, cancel: Callable[..., object], cancel_id: str, *, by_hand: str
+    ) -> None:
+        """
+        Cancel a job or a statement of this killed task, over the open session if there is one.
+
+        :param subject: what is cancelled, as a sentence begins with it.
+        :param cancel: such as :func:`~airflow_provider_cortex.waiting.cancelling.cancel_job`.
+        :param cancel_id: the id of the job or query.
+        :param by_hand: the statement that cancels it by hand.
+        """
+        from airflow_provider_cortex.waiting import cancelling
+
+        def work(log: Log) -> None:
+            hook = self.open_hook
+            if hook is not None and hook.is_open:
+                cancel(cancel_id, hook, log=log)
+                return
+            timeout = cancelling.CANCEL_TIMEOUT_SECONDS
+            with self.cortex_hook(network_timeout=timeout) as hook:
+                cancel(cancel_id, hook, log=log)
+
+        cancelling.cancel_before_sigkill(subject, work, sql=by_hand, log=self.log)
+
+    # --- Errors ----------------------------------------------------------------------------------
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:
-        """Raise this package's errors as what they mean to Airflow."""
+        """Raise this package's errors as Airflow takes them."""
         try:
             yield
         except CortexError as error:
-            verdict = self.verdict(error)
-            if verdict is error:
+            self.has_translated_error = True
+            exception = self.to_airflow_exception(error)
+            if exception is error:
                 raise
-            raise verdict from error
+            raise exception from error
+
+    def to_airflow_exception(self, error: CortexError) -> BaseException:
+        """Return what Airflow should see: it decides whether the task is retried."""
+        if isinstance(error, NOT_RETRIED):
+            return AirflowFailException(str(error))
+        return error
+
+    # --- Arguments, once they are rendered ---------------------------------------------------------
 
     def required(self, argument: str) -> str:
         """
-        Return the text of an argument, once it is rendered.
+        Return an argument as text.
 
-        :raises EmptyArgumentError: if it says nothing: a template that finds nothing renders to the word
+        :raises EmptyArgumentError: if it is empty. A template that finds nothing renders to the word
             None, and an XCom that was never pushed to None itself.
         """
         return self._text(argument, getattr(self, argument))
 
     def required_cell(self, argument: str) -> str:
         """
-        Return the same of an argument that may be a query's result: one row of one cell.
+        Return an argument as text that may be a query's result: one row of one cell.
 
-        :raises ArgumentError: if the result has more rows or cells than one, or none.
+        :raises ArgumentError: if the result has another number of rows or cells.
         """
-        return self._text(
-            argument, one_cell(argument, getattr(self, argument), self._sources.get(argument))
-        )
+        value = one_cell(argument, getattr(self, argument), self._templates.get(argument))
+        return self._text(argument, value)
 
     def _text(self, argument: str, value: object) -> str:
         value = str(value) if is_number(value) else value
         if not isinstance(value, str) or value.strip() in {"", "None"}:
-            raise EmptyArgumentError(argument, value, self._sources.get(argument))
+            raise EmptyArgumentError(argument, value, self._templates.get(argument))
         return sql.text(argument, value)
 
     def remember_template(self, argument: str) -> None:
-        """Keep how an argument stands in the DAG file: rendered to nothing, it no longer tells."""
-        self._sources[argument] = str(getattr(self, argument))
+        """Keep how the DAG file writes an argument: an error names it when it renders to nothing."""
+        self._templates[argument] = str(getattr(self, argument))
 
     def is_set(self, argument: str) -> bool:
-        """Return whether the DAG file sets an argument whose source is remembered, whatever it rendered to."""
-        return argument in self._sources
+        """Return whether the DAG file sets an argument whose template is remembered."""
+        return argument in self._templates
 
-    def verdict(self, error: CortexError) -> BaseException:
-        """Return what *error* means to Airflow: whether a retry can help is decided here."""
-        if isinstance(error, NOT_RETRIED):
-            return AirflowFailException(str(error))
-        return error
+    # --- Links -----------------------------------------------------------------------------------
 
+    def link_job(self, job_id: str) -> None:
+        """Set the extra link to a job on the jobs page."""
+        self.job_url = job_url(job_id, conn_id=self.snowflake_conn_id)
 
-def is_known(value: object) -> bool:
-    """Return whether an argument says already in the DAG file what it is: neither a template nor an XCom."""
-    return (
-        isinstance(value, bool) or is_number(value) or (isinstance(value, str) and "{" not in value)
-    )
+    def push_job_id(self, job_id: str, context: Context) -> None:
+        """Push the XCom by which the jobs page finds this task. Nothing is raised."""
+        if not self.do_xcom_push:
+            return
+        try:
+            context["ti"].xcom_push(key=JOB_ID, value=job_id)
+        except Exception as error:  # noqa: BLE001 - Airflow may raise anything; it is only for display
+            self.log.debug("The jobs page will not show this task: %s", error)
 
-
-def one_of(argument: str, value: object, known: Sequence[str]) -> str:
-    """
-    Return a word that is one of those that an argument may be.
-
-    :raises ArgumentError: if it is none of them.
-    """
-    if isinstance(value, str) and value in known:
-        return value
-    raise ArgumentError(
-        argument, value, f"must be one of {', '.join(known)}, not {excerpt(repr(value))}"
-    )
-
-
-def seconds(argument: str, value: float | timedelta, *, least: float | None = None) -> float:
-    """
-    Return a duration in seconds.
-
-    :param least: the shortest that is allowed; by default it must be more than 0.
-    :raises ValueError: if it is no real number, NaN, infinite or too short.
-    """
-    if isinstance(value, timedelta):
-        number = value.total_seconds()
-    else:
-        number = as_float(value) if is_number(value) else math.nan
-    if not number < math.inf or not (number > 0 if least is None else number >= least):
-        bound = "more than 0" if least is None else f"at least {least:g}"
-        raise ValueError(f"{argument} must be seconds, {bound}, or a timedelta; got {value!r}")
-    return number
-
-
-@contextmanager
-def as_value_error() -> Iterator[None]:
-    """Raise what is wrong with an argument as Airflow expects it when a DAG file is parsed."""
-    try:
-        yield
-    except ArgumentError as error:
-        raise ValueError(str(error)) from error
+    def _link_query(self, hook: CortexHook, context: Context) -> None:
+        """Set the extra link to this task's query in Snowsight. Nothing is raised."""
+        try:
+            self.query_url = hook.query_url(self.linked_query_id)
+        except Exception as error:  # noqa: BLE001 - Airflow may raise anything; it is only a link
+            self.log.debug("No link to the query: %s", error)
+        if self.query_url and not compat.IS_AIRFLOW_3:
+            context["ti"].xcom_push(key=QUERY_URL, value=self.query_url)

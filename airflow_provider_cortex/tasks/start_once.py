@@ -1,125 +1,140 @@
-"""
-Whether a fine-tuning job is this task's own, so that a retry does not pay for another one.
-
-CREATE is not idempotent, and a worker may die between Cortex's answer and Airflow's XCom. Two
-things prove that a job is a task's own. On Airflow 3.3, the task keeps the job's id in the task
-state store. And it ends the training query with a comment, which holds a hash of DAG, run, task,
-map index and model name, and which DESCRIBE returns in ``training_data`` (a guess). A job that
-only looks alike is never adopted.
-"""
+"""Start a fine-tuning job once, however often the task runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from airflow_provider_cortex.airflow_api.settings import batch_size
-from airflow_provider_cortex.cortex.describe_batches import divided
-from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
+from airflow_provider_cortex.cortex.finetune_request import (
+    COLUMNS,
+    FineTuneRequest,
+    check_columns,
+)
+from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.ownership import Owner
-from airflow_provider_cortex.errors import RejectedError, UnreadableAnswerError, error_text, excerpt
-from airflow_provider_cortex.tasks.links import base_url
-from airflow_provider_cortex.waiting.progress import Log
-from airflow_provider_cortex.waiting.store import Store
+from airflow_provider_cortex.cortex.source_query import is_not_sql
+from airflow_provider_cortex.errors import (
+    TRANSIENT_ERRORS,
+    CortexError,
+    FineTuneExistsError,
+    QueryError,
+    RejectedError,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.hooks import CortexHook
+    from airflow_provider_cortex.tasks.job_search import JobSearch
+    from airflow_provider_cortex.waiting.progress import Log
 
 
-def owner_of(context: Any, *, task_id: str, model: str) -> Owner:
+@dataclass(frozen=True, kw_only=True)
+class StartOnce:
     """
-    Return who starts a job.
+    Start a job, unless an earlier try of the same task has started it.
 
-    :param task_id: of the operator, which a ``@task`` function may have made.
-    :param model: the name asked for.
-    """
-    ti = context["ti"]
-    return Owner(
-        deployment=base_url(),
-        dag_id=ti.dag_id,
-        task_id=ti.task_id,
-        run_id=ti.run_id,
-        map_index=ti.map_index,
-        call=f"{task_id} {model}",
-    )
-
-
-class JobSearch:
-    """
-    The search for a job that an earlier try of this task has started.
-
-    :param owner: this task.
+    :param request: the job. Its training query ends with the owner's comment.
+    :param owner: the task.
+    :param search: finds the job of an earlier try.
+    :param hook: the task's session.
     :param log: the task's.
     """
 
-    def __init__(self, owner: Owner, hook: CortexHook, context: Any, log: Log) -> None:
-        self._owner = owner
-        self._hook = hook
-        self._log = log
-        self._store = Store(context, f"finetune_job_{owner.proof}", log)
-        # Airflow counts a try whenever it schedules the task, a cleared one too. The first has nothing to find.
-        self._is_first_try = getattr(context["ti"], "try_number", 1) <= 1
+    request: FineTuneRequest
+    owner: Owner
+    search: JobSearch
+    hook: CortexHook
+    log: Log
 
-    def note(self, job_id: str) -> None:
-        """Keep the id of a job that this task has started, where the next try finds it."""
-        self._store.write(job_id)
-
-    def find(self) -> FineTuneJob | None:
+    def job_id(self, *, if_exists: str, validate: bool) -> tuple[str, bool]:
         """
-        Return the job of an earlier try, None if there is none, or none with a model to use.
+        Return the id of the job, and whether it is a new one.
 
-        :raises CortexError: as the hook does. It is not known then whether there is one.
+        :param if_exists: what to do if there is one: ``adopt``, ``create`` another, or ``fail``.
+        :param validate: have Snowflake compile the queries before it starts a new one.
+        :raises FineTuneExistsError: if there is one, and *if_exists* is ``fail``.
         """
-        return next(filter(self._is_usable, self._own_jobs()), None)
+        job = None if if_exists == "create" else self.search.find()
+        if job is not None:
+            return self._reuse(job, if_exists), False
+        if validate:
+            self._validate()
+        job_id = self._create(searches=if_exists != "create")
+        self.search.remember(job_id)
+        return job_id, True
 
-    def _own_jobs(self) -> Iterator[FineTuneJob]:
-        """Yield the jobs that are proved to be this task's: the one that it noted, then the newest first."""
-        noted = self._store.read()
-        if isinstance(noted, str):
-            try:
-                yield self._hook.describe(noted)
-            except RejectedError as error:
-                self._log.warning("Not reusing fine-tuning job %s: %s", noted, error)
-        if self._is_first_try:
+    def check_proof(self, job_id: str) -> None:
+        """Warn if Cortex does not return the comment that proves whose job it is. Nothing is raised."""
+        if self.owner.comment not in self.request.training_data:
             return
-        shown = [job for job in self._hook.show(skip_unreadable=True) if job.id != noted]
-        shown.sort(
-            key=lambda job: job.created_on.timestamp() if job.created_on else 0, reverse=True
-        )
-        for job_ids in divided([job.id for job in shown], batch_size()):
-            yield from filter(self._owner.owns, self._described(job_ids))
-
-    def _described(self, job_ids: list[str]) -> Iterator[FineTuneJob]:
-        """Yield the jobs that Cortex describes: if it rejects one, it rejects the statement, so by halves."""
         try:
-            answers = self._hook.describe_all(job_ids)
-        except RejectedError:
-            if len(job_ids) > 1:
-                half = len(job_ids) // 2
-                yield from self._described(job_ids[:half])
-                yield from self._described(job_ids[half:])
-            return
-        for job_id, answer in zip(job_ids, answers, strict=True):
-            try:
-                yield FineTuneJob.parse(answer, job_id=job_id)
-            except UnreadableAnswerError as error:
-                self._log.warning("Not reusing fine-tuning job %s: %s", job_id, error)
-
-    def _is_usable(self, job: FineTuneJob) -> bool:
-        """Return whether a job of this task has made a model that is there, or may still make one."""
-        reason = None
-        if job.status is JobStatus.ERROR:
-            error = job.error and excerpt(error_text(job.error.code, job.error.message))
-            reason = f"it failed: {error}" if error else "it failed"
-        elif job.status is JobStatus.CANCELLED:
-            reason = "it was cancelled"
-        elif job.status is JobStatus.SUCCESS and job.model and not self._hook.has_model(job.model):
-            reason = f"its model {job.model} has been dropped"
-        if reason:
-            self._log.info(
-                "Not reusing fine-tuning job %s (%s), which an earlier try of this task started: %s",
-                job.id,
-                job.state,
-                reason,
+            is_proved = self.owner.owns(self.hook.describe(job_id))
+        except CortexError as error:
+            self.log.info(
+                "Fine-tuning job %s has started, but cannot be described yet: %s", job_id, error
             )
-        return reason is None
+            return
+        if not is_proved:
+            self.log.warning(
+                "Cortex did not return the comment %s of fine-tuning job %s: without Airflow 3.3's task"
+                " state store, a retry of this task would not find the job, and start another one",
+                self.owner.comment,
+                job_id,
+            )
+
+    def _reuse(self, job: FineTuneJob, if_exists: str) -> str:
+        if if_exists == "fail":
+            raise FineTuneExistsError(job.id, job.state)
+        self.log.info(
+            "Reusing fine-tuning job %s (%s) from an earlier try; not starting another",
+            job.id,
+            job.state,
+        )
+        if changed := self.request.differences(job):
+            self.log.warning(
+                "Fine-tuning job %s was started with another %s than this task has now. To train again,"
+                ' run this task with if_exists="create".',
+                job.id,
+                " and ".join(changed),
+            )
+        return job.id
+
+    def _validate(self) -> None:
+        """
+        Have Snowflake compile the queries as Cortex will run them.
+
+        :raises QueryError: if one of them would fail the job.
+        """
+        for argument, query in self.request.queries.items():
+            try:
+                self.hook.columns(argument, query, *COLUMNS)
+            except RejectedError as rejection:
+                self._explain(argument, query)
+                raise QueryError(argument, f"cannot be read: {rejection.said}") from rejection
+
+    def _explain(self, argument: str, query: str) -> None:
+        """Raise why PROMPT and COMPLETION cannot be read from a query, if that can be found out."""
+        try:
+            columns = self.hook.columns(argument, query)
+        except RejectedError as rejection:
+            raise QueryError(
+                argument, f"is not a query that Snowflake can run here: {rejection.said}"
+            ) from rejection
+        check_columns(argument, columns)
+
+    def _create(self, *, searches: bool) -> str:
+        request = self.request
+        try:
+            job_id = self.hook.create(
+                request.model,
+                request.base_model,
+                request.training_data,
+                validation_data=request.validation_data,
+                options=request.options,
+            )
+        except TRANSIENT_ERRORS:
+            finds = searches and not is_not_sql(request.training_data)
+            then = "looks for it first" if finds else "starts another one"
+            self.log.warning("Cortex may have started the job anyway: a retry %s", then)
+            raise
+        self.log.info("Cortex accepted fine-tuning job %s for model %s", job_id, request.model)
+        return job_id

@@ -1,8 +1,7 @@
 """
-What becomes of a job, or a statement, that is to end before its time.
+Cancel a job or a statement: when a task asks for it, and when a task is killed.
 
-It is the same for the task that cancels it, and for one that waits for it and is killed, on a worker or in a
-triggerer.
+The same for the task that started it and for one that waits for it, on a worker and in a triggerer.
 """
 
 from __future__ import annotations
@@ -23,175 +22,185 @@ from airflow_provider_cortex.waiting.progress import Log
 if TYPE_CHECKING:
     from airflow_provider_cortex.hooks import CortexHook
 
-PAUSE = 2.0
-"""Seconds between two looks whether a cancel has taken effect."""
+CHECK_INTERVAL_SECONDS = 2.0
+"""Between two checks whether a cancel has taken effect."""
 
-TIME = 15
-"""Seconds for which the driver tries each of the steps in a session that is opened for them."""
+CANCEL_TIMEOUT_SECONDS = 15
+"""How long the driver tries each step in a session that is opened to cancel."""
 
-GRACE = 4.0
+SIGKILL_WARNING_SECONDS = 4.0
 """
-Seconds after which a task that is killed says that its job may run on. Airflow 3 sends SIGKILL 5 s after
-SIGTERM (``ActivitySubprocess.kill``); Airflow 2 leaves it ``[core] killed_task_cleanup_time``, 60 s.
+After so long a killed task logs that its job may still be running. Airflow 3 sends SIGKILL 5 s after
+SIGTERM (``ActivitySubprocess.kill``), Airflow 2 after ``[core] killed_task_cleanup_time``, 60 s.
 """
 
-MOST_TIME = 30.0
-"""Seconds for which a killed task tries to cancel altogether, if Airflow lets it."""
+KILLED_TASK_TIMEOUT_SECONDS = 30.0
+"""How long a killed task tries to cancel, if Airflow lets it."""
 
-LAST_LINES = 0.5
-"""Seconds for which a killed task waits until its last lines are in the log."""
+LOG_FLUSH_SECONDS = 0.5
+"""How long a killed task waits for its last lines to reach the log."""
 
 
-def named(job: FineTuneJob) -> str:
+def job_and_owner(job: FineTuneJob) -> str:
     """Return a job's id and, if its data says so, which Airflow task started it."""
-    who = owner(job)
-    return f"{job.id} (started by Airflow task {who})" if who else job.id
+    task = owner(job)
+    return f"{job.id} (started by Airflow task {task})" if task else job.id
 
 
-def decide(job_id: str, session: SessionSettings, *, cancel: bool, log: Log) -> None:
+def cancel_job(job_id: str, hook: CortexHook, *, log: Log, checks: int = 1) -> FineTuneJob:
     """
-    Cancel the job if that was asked for, look whether it took effect, and say what is known: in a triggerer.
+    Cancel a job, check whether that took effect, log the result, and return the job.
 
-    Nothing is raised: the task is to end all the same.
-
-    :param session: the settings of the session. It is opened for this: the one of the wait may be in the
-        middle of a statement, for many tasks.
+    :param checks: at most so many, until the job has finished.
+    :raises CortexError: as the hook does.
     """
-    if not cancel:
-        log.info("Fine-tuning job %s runs on: cancel_on_kill is off.", job_id)
-        return
-    log.info("Cancelling fine-tuning job %s, since its task was ended", job_id)
-    _try(f"Fine-tuning job {job_id}", lambda: _in_new(session, cancel_job, job_id, log), log)
+    try:
+        log.info("%s", _with_retry(lambda: hook.cancel(job_id)))
+    except RejectedError:
+        # It may have finished just now. Cortex's answer to that is not documented.
+        job = hook.describe(job_id)
+        if not job.is_finished:
+            raise
+    else:
+        job = hook.describe(job_id)
+    for _ in range(checks - 1):
+        if job.is_finished:
+            break
+        time.sleep(CHECK_INTERVAL_SECONDS)
+        job = hook.describe(job_id)
+    if job.is_finished:
+        log.info("Fine-tuning job %s has finished: %s", job_and_owner(job), job.state)
+    else:
+        log.warning(
+            "Cancelling fine-tuning job %s has not taken effect yet: %s",
+            job_and_owner(job),
+            job.state,
+        )
+    return job
 
 
-def decide_query(query_id: str, session: SessionSettings, *, log: Log) -> None:
-    """Cancel a statement that runs by itself, and say so: in a triggerer. Nothing is raised."""
-    log.info("Cancelling query %s, since its task was ended", query_id)
-    _try(f"Query {query_id}", lambda: _in_new(session, cancel_query, query_id, log), log)
-
-
-def in_time(subject: str, cancel: Callable[[Log], object], *, sql: str, log: Log) -> None:
+def cancel_query(query_id: str, hook: CortexHook, *, log: Log) -> None:
     """
-    Cancel something in a worker whose task is killed, and say before Airflow's SIGKILL how far that is.
+    Cancel a statement that runs without a session, and log Snowflake's answer.
 
-    Airflow calls ``on_kill`` in a signal's handler: it may have interrupted this thread in a login, or while it
-    holds the lock of a log (structlog's cannot be taken twice). So threads do the work and the telling.
-    Nothing is raised.
+    :raises CortexError: as the hook does.
+    """
+    log.info("%s", _with_retry(lambda: hook.cancel_query(query_id)))
+
+
+def cancel_in_new_session(
+    subject: str,
+    cancel: Callable[..., object],
+    cancel_id: str,
+    settings: SessionSettings,
+    *,
+    log: Log,
+) -> None:
+    """
+    Cancel what a killed task waited for, in a triggerer. Nothing is raised: the task ends anyway.
+
+    The shared session of the wait may be in the middle of a statement for many tasks, so a new one is
+    opened.
 
     :param subject: what is cancelled, as a sentence begins with it.
-    :param cancel: is given the log to write to.
-    :param sql: what cancels it by hand.
+    :param cancel: :func:`cancel_job` or :func:`cancel_query`.
+    :param cancel_id: the id of the job or query.
     """
-    with aside(log) as lines:
-        lines.info("The task is killed. %s is being cancelled", subject)
-        work = Thread(target=_try, args=(subject, lambda: cancel(lines), lines), daemon=True)
+
+    def work() -> None:
+        from airflow_provider_cortex.hooks import CortexHook
+
+        with CortexHook.of(settings, network_timeout=CANCEL_TIMEOUT_SECONDS) as hook:
+            cancel(cancel_id, hook, log=log)
+
+    log.info("Cancelling %s, since its task was ended", _in_sentence(subject))
+    _log_errors(subject, work, log)
+
+
+def cancel_before_sigkill(
+    subject: str, cancel: Callable[[Log], object], *, sql: str, log: Log
+) -> None:
+    """
+    Cancel on a worker what a killed task waited for, and log the state before Airflow's SIGKILL.
+
+    Airflow calls ``on_kill`` in a signal handler, which may have interrupted this thread in a login, or
+    while it holds a log's lock (structlog's is not re-entrant). So other threads cancel and log. Nothing
+    is raised.
+
+    :param subject: what is cancelled, as a sentence begins with it.
+    :param cancel: gets the log to write to.
+    :param sql: the statement that cancels it by hand.
+    """
+    with signal_safe_log(log) as safe_log:
+        safe_log.info("The task was killed: cancelling %s", _in_sentence(subject))
+        work = Thread(
+            target=_log_errors, args=(subject, lambda: cancel(safe_log), safe_log), daemon=True
+        )
         work.start()
-        work.join(GRACE)
+        work.join(SIGKILL_WARNING_SECONDS)
         if work.is_alive():
-            lines.warning(
-                "%s may run on: Snowflake has not answered within %.0f s, and Airflow may end this process now."
-                " To cancel it by hand: %s",
+            safe_log.warning(
+                "%s may still be running: Snowflake has not answered within %.0f s, and Airflow may"
+                " end this process now. To cancel it by hand: %s",
                 subject,
-                GRACE,
+                SIGKILL_WARNING_SECONDS,
                 sql,
             )
-            work.join(MOST_TIME - GRACE)
+            work.join(KILLED_TASK_TIMEOUT_SECONDS - SIGKILL_WARNING_SECONDS)
 
 
 @contextmanager
-def aside(log: Log) -> Iterator[Log]:
-    """Give a log that may be written to in a signal's handler: another thread writes its lines."""
-    lines = Lines()
+def signal_safe_log(log: Log) -> Iterator[Log]:
+    """Provide a log for use in a signal handler: another thread writes its lines."""
+    queued = QueuedLog()
 
     def write() -> None:
-        while (line := lines.queue.get()) is not None:
+        while (line := queued.lines.get()) is not None:
             level, message, arguments = line
             getattr(log, level)(message, *arguments)
 
     thread = Thread(target=write, daemon=True)
     thread.start()
     try:
-        yield lines
+        yield queued
     finally:
-        lines.queue.put(None)
-        thread.join(LAST_LINES)
+        queued.lines.put(None)
+        thread.join(LOG_FLUSH_SECONDS)
 
 
-class Lines:
-    """A log that keeps its lines, each as its level, message and arguments."""
+class QueuedLog:
+    """A log that keeps its lines for another thread, each as level, message and arguments."""
 
     def __init__(self) -> None:
-        self.queue: SimpleQueue[tuple[str, str, tuple[object, ...]] | None] = SimpleQueue()
+        self.lines: SimpleQueue[tuple[str, str, tuple[object, ...]] | None] = SimpleQueue()
 
     def info(self, message: str, /, *arguments: object) -> None:
         """Keep a line about progress."""
-        self.queue.put(("info", message, arguments))
+        self.lines.put(("info", message, arguments))
 
     def warning(self, message: str, /, *arguments: object) -> None:
-        """Keep a line about what somebody should look into."""
-        self.queue.put(("warning", message, arguments))
+        """Keep a line that a user should look into."""
+        self.lines.put(("warning", message, arguments))
 
     def error(self, message: str, /, *arguments: object) -> None:
-        """Keep a line about what somebody must look into."""
-        self.queue.put(("error", message, arguments))
+        """Keep a line that a user must look into."""
+        self.lines.put(("error", message, arguments))
 
 
-def cancel_query(query_id: str, hook: CortexHook, *, log: Log) -> None:
-    """
-    Cancel a statement that runs by itself, and say so.
-
-    :raises CortexError: as the hook does.
-    """
-    log.info("%s", _twice(lambda: hook.cancel_query(query_id)))
-
-
-def cancel_job(job_id: str, hook: CortexHook, *, log: Log, looks: int = 1) -> FineTuneJob:
-    """
-    Cancel the job, look whether it took effect, say what is known, and return it.
-
-    :param looks: how many times to look at the most, until the job is over.
-    :raises CortexError: as the hook does.
-    """
-    try:
-        log.info("%s", _twice(lambda: hook.cancel(job_id)))
-    except RejectedError:
-        # It may have ended just now. What Cortex says then is not documented.
-        job = hook.describe(job_id)
-        if not job.is_finished:
-            raise
-    else:
-        job = hook.describe(job_id)
-    for _ in range(looks - 1):
-        if job.is_finished:
-            break
-        time.sleep(PAUSE)
-        job = hook.describe(job_id)
-    if job.is_finished:
-        log.info("Fine-tuning job %s is over: %s", named(job), job.state)
-    else:
-        log.warning(
-            "Fine-tuning job %s was to be cancelled, and is still %s", named(job), job.state
-        )
-    return job
-
-
-def _twice(cancel: Callable[[], str]) -> str:
-    """Return what a cancel says, from a new session if the one that was open has ended. Twice does no harm."""
+def _with_retry(cancel: Callable[[], str]) -> str:
+    """Return what a cancel returns; if the open session has ended, try again in a new one."""
     try:
         return cancel()
     except UnreachableError:
         return cancel()
 
 
-def _in_new(session: SessionSettings, cancel: Callable[..., object], which: str, log: Log) -> None:
-    from airflow_provider_cortex.hooks import CortexHook
-
-    with CortexHook.of(session, network_timeout=TIME) as hook:
-        cancel(which, hook, log=log)
-
-
-def _try(subject: str, cancel: Callable[[], object], log: Log) -> None:
+def _log_errors(subject: str, work: Callable[[], object], log: Log) -> None:
     try:
-        cancel()
-    except Exception as error:  # noqa: BLE001 - the task ends all the same, and this is its last word
-        log.error("%s may run on: %s", subject, error)  # noqa: TRY400 - told, not traced
+        work()
+    except Exception as error:  # noqa: BLE001 - of any kind: the task ends anyway
+        log.error("%s may still be running: %s", subject, error)  # noqa: TRY400 - no traceback
+
+
+def _in_sentence(subject: str) -> str:
+    return subject[:1].lower() + subject[1:]

@@ -1,12 +1,13 @@
 """
-The triggers' one event: written and read here and nowhere else.
+The event with which a trigger resumes its task: written and read only here.
 
-It crosses a process boundary, Airflow's database and, after an upgrade, a version of this package;
-so it is JSON, and reading it fails closed.
+It travels through Airflow's database and, after an upgrade, between versions of this package. So it is
+JSON, and an unknown event is an error.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
@@ -23,108 +24,82 @@ from airflow_provider_cortex.errors import (
     UnreadableAnswerError,
 )
 
+NUMBER = (int, float)
+
+ENDS: Mapping[str, tuple[type[CortexError], Mapping[str, Any]]] = {
+    "timeout": (FineTuneTimeoutError, {"waited": NUMBER, "last_seen": str}),
+    "stalled": (FineTuneStalledError, {"waited": NUMBER, "since": str, "last_seen": str}),
+    "contact_lost": (ContactLostError, {"waited": NUMBER, "reason": str, "last_seen": str}),
+    "query_timeout": (QueryTimeoutError, {"query_id": str, "waited": NUMBER}),
+    "query_lost": (QueryLostError, {"query_id": str, "waited": NUMBER, "reason": str}),
+}
+"""What ends a wait before its job or statement: the error, and its arguments with their types."""
+
 
 class Payload(dict[str, Any]):
     """
-    What Airflow stores of an event.
+    The content of an event.
 
-    It also logs the event when the trigger fires: the job's queries are nothing for a log.
+    Airflow also logs it when the trigger fires: the job's queries do not belong in a log.
     """
 
     def __repr__(self) -> str:
         return f"<{self['kind']}>"
 
 
+def finished(job: FineTuneJob) -> Payload:
+    """Return the event of a job that has finished, successful or not."""
+    return Payload(kind="finished", job=job.text, query_id=job.query_id)
+
+
 def query_finished(execution: Execution) -> Payload:
-    """Say that a statement is over, one way or another."""
+    """Return the event of a statement that has finished, successful or not."""
     return Payload(
-        kind="query_finished",
+        kind="query_over",
         query_id=execution.query_id,
         status=execution.status,
         message=execution.message,
     )
 
 
-def finished(job: FineTuneJob) -> Payload:
-    """Say that the job is over, one way or another."""
-    return Payload(kind="finished", job=job.text, query_id=job.query_id)
-
-
 def stopped(error: CortexError) -> Payload:
-    """Say why the wait ended before the job did."""
-    match error:
-        case FineTuneTimeoutError():
-            return Payload(kind="timeout", waited=error.waited, last_seen=error.last_seen)
-        case FineTuneStalledError():
-            return Payload(
-                kind="stalled", waited=error.waited, since=error.since, last_seen=error.last_seen
-            )
-        case ContactLostError():
-            return Payload(
-                kind="contact_lost",
-                waited=error.waited,
-                reason=error.reason,
-                last_seen=error.last_seen,
-            )
-        case QueryTimeoutError():
-            return Payload(kind="query_timeout", query_id=error.query_id, waited=error.waited)
-        case QueryLostError():
-            return Payload(
-                kind="query_lost",
-                query_id=error.query_id,
-                waited=error.waited,
-                reason=error.reason,
-            )
-        case _:
-            return Payload(kind="refused", reason=str(error))
+    """Return the event of a wait that ended before its job or statement."""
+    for kind, (cls, fields) in ENDS.items():
+        if isinstance(error, cls):
+            return Payload(kind=kind, **{name: getattr(error, name) for name in fields})
+    return Payload(kind="refused", reason=str(error))
 
 
 def read(payload: object, *, job_id: str) -> FineTuneJob:
     """
-    Return the job that is over, or raise again what ended the wait for it.
+    Return the finished job, or raise what ended the wait for it.
 
     :raises TriggerEventError: if this package did not write *payload*, or not about this job.
     """
     match payload:
-        case {"kind": "finished", "job": str(text), "query_id": str(query_id)}:
-            return _finished_job(payload, text, job_id, query_id)
-        case {"kind": "finished", "job": str(text)}:  # of the first version, which knew of no query
-            return _finished_job(payload, text, job_id)
-        case {
-            "kind": "timeout",
-            "waited": int(waited) | float(waited),
-            "last_seen": str(last_seen),
-        }:
-            raise FineTuneTimeoutError(job_id, waited, last_seen)
-        case {
-            "kind": "stalled",
-            "waited": int(waited) | float(waited),
-            "since": str(since),
-            "last_seen": str(last_seen),
-        }:
-            raise FineTuneStalledError(job_id, waited, since, last_seen)
-        case {
-            "kind": "contact_lost",
-            "waited": int(waited) | float(waited),
-            "reason": str(reason),
-            "last_seen": str(last_seen),
-        }:
-            raise ContactLostError(job_id, waited, reason, last_seen)
-        case {"kind": "refused", "reason": str(reason)}:
-            raise RejectedError(reason)
-        case _:
-            raise TriggerEventError(job_id, payload)
+        case {"kind": "finished", "job": str(text), **others}:
+            query_id = others.get("query_id")  # the first version did not record it
+            known = query_id if isinstance(query_id, str) else None
+            try:
+                job = FineTuneJob.parse(text, job_id=job_id, query_id=known)
+            except UnreadableAnswerError as error:
+                raise TriggerEventError(job_id, payload) from error
+            if job.is_finished:
+                return job
+        case {"kind": "timeout" | "stalled" | "contact_lost" | "refused"}:
+            _raise_end(payload, job_id)
+    raise TriggerEventError(job_id, payload)
 
 
 def read_execution(payload: object) -> Execution:
     """
-    Return the statement that is over, or raise again what ended the wait for it.
+    Return the finished statement, or raise what ended the wait for it.
 
     :raises TriggerEventError: if this package did not write *payload*.
     """
     match payload:
         case {
-            "kind": "query_finished",
+            "kind": "query_over",
             "query_id": str(query_id),
             "status": str(status),
             "message": str() | None as message,
@@ -132,31 +107,21 @@ def read_execution(payload: object) -> Execution:
             execution = Execution(query_id=query_id, status=status, message=message)
             if execution.is_finished:
                 return execution
-        case {
-            "kind": "query_timeout",
-            "query_id": str(query_id),
-            "waited": int(waited) | float(waited),
-        }:
-            raise QueryTimeoutError(query_id, waited)
-        case {
-            "kind": "query_lost",
-            "query_id": str(query_id),
-            "waited": int(waited) | float(waited),
-            "reason": str(reason),
-        }:
-            raise QueryLostError(query_id, waited, reason)
-        case {"kind": "refused", "reason": str(reason)}:
-            raise RejectedError(reason)
+        case {"kind": "query_timeout" | "query_lost" | "refused"}:
+            _raise_end(payload)
     raise TriggerEventError(None, payload)
 
 
-def _finished_job(
-    payload: object, text: str, job_id: str, query_id: str | None = None
-) -> FineTuneJob:
-    try:
-        job = FineTuneJob.parse(text, job_id=job_id, query_id=query_id)
-    except UnreadableAnswerError as error:
-        raise TriggerEventError(job_id, payload) from error
-    if not job.is_finished:
-        raise TriggerEventError(job_id, payload)
-    return job
+def _raise_end(payload: Any, *subject: str) -> None:
+    """
+    Raise the error in an event, if all its fields are there.
+
+    :param subject: the error's first argument, if it is not in the event: the job's id.
+    """
+    if payload["kind"] == "refused":
+        if isinstance(payload.get("reason"), str):
+            raise RejectedError(payload["reason"])
+        return
+    error, fields = ENDS[payload["kind"]]
+    if all(isinstance(payload.get(name), kind) for name, kind in fields.items()):
+        raise error(*subject, *(payload[name] for name in fields))

@@ -1,264 +1,329 @@
-"""One wait, poll by poll: whether it goes on, and when to poll next."""
+"""
+One wait, poll by poll: whether it goes on, and when to poll next.
+
+The same for a fine-tuning job and for a statement, on a worker, in a triggerer and in a terminal. A
+poller does no I/O: its driver polls, passes the outcome to :meth:`Poller.after_poll`, and sleeps.
+"""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Generic, Protocol, TypeVar
 
-from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
+from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.cortex.query_status import UNHEARD, Execution
 from airflow_provider_cortex.errors import (
+    TRANSIENT_ERRORS,
     ContactLostError,
     CortexError,
     FineTuneStalledError,
     FineTuneTimeoutError,
+    QueryLostError,
+    QueryTimeoutError,
     RejectedError,
     UnreachableError,
-    UnreadableAnswerError,
 )
+from airflow_provider_cortex.waiting.checkpoint import Checkpoint, LastChange, Outage
 from airflow_provider_cortex.waiting.policy import PollPolicy
-from airflow_provider_cortex.waiting.window import UNSEEN, Step
-
-TRANSIENT_ERRORS = (UnreachableError, UnreadableAnswerError)
-"""What a wait bears for a while: the next look may go better."""
 
 DEFAULT_CONTACT_TIMEOUT = 15 * 60.0
 """Seconds."""
 
+TRIGGERER_RESTART_SECONDS = 10 * 60.0
+"""At most so long until a dead triggerer is replaced: Airflow needs about half a minute."""
 
-RESTART = 10 * 60.0
-"""Seconds in which a triggerer that has died is replaced, at the most: Airflow needs about half a minute."""
+
+class Pollable(Protocol):
+    """What a poll returns."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it will not change any more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outage:
+Answer = TypeVar("Answer", bound=Pollable)
+Answer_contra = TypeVar("Answer_contra", contravariant=True)
+
+
+class Reporter(Protocol[Answer_contra]):
+    """What shows a wait: in a task's log, or in a terminal."""
+
+    def answered(self, answer: Answer_contra, *, delay: float) -> None:
+        """Show a successful poll; *delay* is the seconds to the next one, 0 if there is none."""
+
+    def failed(self, error: CortexError, *, delay: float) -> None:
+        """Show a failed poll; *delay* is the seconds to the next one."""
+
+
+@dataclass(kw_only=True)
+class Poller(ABC, Generic[Answer]):
     """
-    ErrorKind that goes on.
+    Decide how one wait goes on.
 
-    :param since: when the first of the looks was that have gone wrong on end, epoch seconds.
-    :param until: when the last of them was.
-    """
-
-    since: float
-    until: float
-
-    @classmethod
-    def read(cls, noted: object) -> Self | None:
-        """Return what :meth:`to_dict` has written, None for anything else."""
-        match noted:
-            case {"since": int(since) | float(since), "until": int(until) | float(until)}:
-                return cls(since=since, until=until)
-        return None
-
-    def to_dict(self) -> dict[str, float]:
-        """Return it as JSON can hold it."""
-        return {"since": self.since, "until": self.until}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastChange:
-    """
-    Where a job stands.
-
-    :param status: as Cortex wrote it, if it is none that we know.
-    :param progress: from 0 to 1.
-    :param since: when it was seen there for the first time, epoch seconds.
-    """
-
-    status: str
-    progress: float | None
-    since: float
-
-    @classmethod
-    def of(cls, job: FineTuneJob, *, since: float) -> Self:
-        """Return where *job* stands."""
-        known = job.status is not JobStatus.UNKNOWN
-        return cls(
-            status=job.status.value if known else job.reported_status,
-            progress=job.progress,
-            since=since,
-        )
-
-    @classmethod
-    def read(cls, noted: object) -> Self | None:
-        """Return what :meth:`to_dict` has written, None for anything else."""
-        match noted:
-            case {
-                "status": str(status),
-                "progress": (int() | float() | None) as progress,
-                "since": int(since) | float(since),
-            }:
-                return cls(status=status, progress=progress, since=since)
-        return None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON can hold it."""
-        return {"status": self.status, "progress": self.progress, "since": self.since}
-
-
-@dataclass(slots=True, kw_only=True)
-class Poller:
-    """
-    Decide, look by look, how one wait goes on: the same in a worker and in a triggerer.
-
-    :param job_id: the job.
     :param started_at: when the wait began, epoch seconds.
-    :param deadline: when it ends at the latest, epoch seconds.
-    :param contact_timeout: for how many seconds on end trouble is borne, from the first look that
-        went wrong: with a long interval, one blip must not be the end.
-    :param stall_timeout: for how many seconds the job may stand still; None is for ever. ErrorKind tells
-        nothing of the job: for as long as it goes on, only *contact_timeout* counts.
-    :param clock: tells the time, epoch seconds.
+    :param deadline: when it ends at the latest, epoch seconds; ``math.inf`` for never.
+    :param policy: when to poll.
+    :param contact_timeout: seconds to keep retrying through transient errors, from the first failed
+        poll: so one failed poll never ends the wait, however long the interval is.
+    :param report: what shows the wait.
+    :param clock: returns the time, epoch seconds.
     """
 
-    job_id: str
     started_at: float
     deadline: float
     policy: PollPolicy
+    report: Reporter[Answer]
     clock: Callable[[], float]
     contact_timeout: float = DEFAULT_CONTACT_TIMEOUT
-    stall_timeout: float | None = None
-    last_seen: FineTuneJob | None = None
+    last_seen: Answer | None = None
+    failures: int = 0
+    """Failed polls since the last successful one, in this process."""
     outage: Outage | None = None
-    """The looks that have gone wrong since the last good one."""
-    misses: int = 0
-    """How many they are, as far as this process has seen."""
-    standing: LastChange | None = None
-    """Where the job stands, as far as anybody has seen."""
-    _due: float = -math.inf
-    _seen_at: float = -math.inf
-    _step: Step = UNSEEN
+    """The same, as far as any process of this wait knows."""
+    _due: float = field(default=-math.inf, init=False)
+
+    @property
+    def has_polled(self) -> bool:
+        """Whether this process has polled."""
+        return self.last_seen is not None or self.failures > 0
 
     def first_delay(self, *, soonest: float = 0.0) -> float:
         """
-        Return the seconds to a first look, in a process that has not looked at the job yet.
+        Return the seconds to the first poll of this process.
 
         :param soonest: not before so many seconds, whatever the deadline.
         """
         now = self.clock()
-        moment = self.policy.first_look(at=now, started_at=self.started_at, soonest=soonest)
-        return max(soonest, self._sleep(moment, now))
+        moment = self.policy.first_poll(at=now, started_at=self.started_at, soonest=soonest)
+        return max(soonest, self._sleep_until(moment, now))
 
-    def observe(self, job: FineTuneJob) -> float | None:
+    def after_poll(self, outcome: Answer | CortexError) -> float | None:
         """
-        Take note of a good answer, and return the seconds to the next look: None if it is over.
+        Record the outcome of a poll, and return the seconds to the next one, None when finished.
 
-        :raises FineTuneTimeoutError: if the deadline has passed.
-        :raises FineTuneStalledError: if the job has stood still for too long.
+        :raises CortexError: what ends the wait: a timeout, lost contact, or a permanent error itself.
         """
         now = self.clock()
-        at = self._looked_at(now)
-        if self.last_seen is None or job.progress != self.last_seen.progress:
-            self._step = Step(after=self._seen_at, by=at)
-        self.last_seen, self._seen_at = job, at
-        self.outage, self.misses = None, 0
-        standing = LastChange.of(job, since=now)
-        if self.standing is None or replace(self.standing, since=now) != standing:
-            self.standing = standing
-        if job.is_finished:
+        if isinstance(outcome, CortexError):
+            delay = self._after_failure(outcome, now)
+            self.report.failed(outcome, delay=delay)
+            return delay
+        at = self._polled_at(now)
+        self.failures, self.outage, self.last_seen = 0, None, outcome
+        if outcome.is_finished:
+            self.report.answered(outcome, delay=0.0)
             return None
-        self._check_deadline(now)
-        self._check_standing(now)
-        moment = self.policy.next_look(job, at=at, started_at=self.started_at, step=self._step)
-        return self._sleep(moment, now)
+        self._check_limits(now)
+        delay = self._sleep_until(self._next_poll(outcome, at), now)
+        self.report.answered(outcome, delay=delay)
+        return delay
 
-    def miss(self, error: CortexError) -> float:
-        """
-        Take note of a look that brought no usable answer, and return the seconds to the next.
-
-        :raises ContactLostError: if the contact budget is used up.
-        :raises FineTuneTimeoutError: if the deadline has passed.
-        :raises CortexError: *error* itself, if it is not of the kind that passes.
-        """
-        if not isinstance(error, TRANSIENT_ERRORS):
-            raise self._final(error) from error.__cause__
+    def resume(self, checkpoint: Checkpoint | None) -> None:
+        """Go on from what an earlier process of this wait recorded."""
         now = self.clock()
-        self.misses += 1
-        since = self.outage.since if self.outage else now
-        self.outage = Outage(since=since, until=now)
-        # Kept as a moment: sleeping for what is left of a duration may never quite use it up.
-        lost_at = since + self.contact_timeout
-        if now >= lost_at:
-            waited = now - since
-            raise ContactLostError(self.job_id, waited, str(error), self.last_state) from error
-        self._check_deadline(now)
-        moment = self.policy.next_try(at=self._looked_at(now), misses=self.misses)
-        return self._sleep(min(moment, lost_at), now)
-
-    @property
-    def is_new(self) -> bool:
-        """Whether this process has not looked at the job yet."""
-        return self.last_seen is None and self.misses == 0
-
-    def take_over(self, outage: Outage | None) -> None:
-        """Go on with trouble that an earlier process has noted, unless there may have been contact since."""
-        now = self.clock()
-        if outage and outage.since <= now <= outage.until + self.policy.longest_pause + RESTART:
+        outage = checkpoint and checkpoint.outage
+        if outage and outage.since <= now <= outage.until + self._longest_gap:
             self.outage = outage
 
-    def resume(self, standing: LastChange | None) -> None:
-        """Go on from where an earlier process of this wait saw the job stand, if it saw more than is known here."""
-        known = self.standing.since if self.standing else -math.inf
-        if standing and max(known, self.started_at) <= standing.since <= self.clock():
-            self.standing = standing
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What the next process of this wait must know. One failed poll alone is not recorded."""
+        outage = self.outage if self.failures > 1 else None
+        return Checkpoint(started_at=self.started_at, outage=outage)
 
-    def _final(self, error: CortexError) -> CortexError:
-        """Return what ends the wait, with what was known of the job until then."""
+    @property
+    def seconds_left(self) -> float:
+        """Seconds to the end of the wait, if nothing changes."""
+        return max(0.0, self._end - self.clock())
+
+    @property
+    def _end(self) -> float:
+        """When the wait ends if nothing changes, epoch seconds."""
+        return self.deadline
+
+    @property
+    def _longest_gap(self) -> float:
+        """The most seconds between two polls of this wait by different triggerers."""
+        return self.policy.longest_pause + TRIGGERER_RESTART_SECONDS
+
+    def _next_poll(self, answer: Answer, at: float) -> float:
+        """Return when to poll next, epoch seconds."""
+        return self.policy.next_retry(at=at)
+
+    def _after_failure(self, error: CortexError, now: float) -> float:
+        if not isinstance(error, TRANSIENT_ERRORS):
+            raise self._permanent(error) from error.__cause__
+        self.failures += 1
+        since = self.outage.since if self.outage else now
+        self.outage = Outage(since=since, until=now)
+        # Kept as a moment: the rest of a duration may never be used up quite.
+        lost_at = since + self.contact_timeout
+        if now >= lost_at:
+            raise self._contact_lost(now - since, error) from error
+        if now >= self.deadline:
+            raise self._timed_out(now)
+        moment = self.policy.next_retry(at=self._polled_at(now), failures=self.failures)
+        return self._sleep_until(min(moment, lost_at), now)
+
+    def _check_limits(self, now: float) -> None:
+        if now >= self.deadline:
+            raise self._timed_out(now)
+
+    def _permanent(self, error: CortexError) -> CortexError:
+        """Return what a permanent error ends the wait with."""
+        return error
+
+    @abstractmethod
+    def _timed_out(self, now: float) -> CortexError:
+        """Return the error for a deadline that has passed."""
+
+    @abstractmethod
+    def _contact_lost(self, waited: float, error: CortexError) -> CortexError:
+        """Return the error for a contact timeout that has passed."""
+
+    def _polled_at(self, now: float) -> float:
+        """
+        Return when the poll that has just ended counts as made.
+
+        On a grid, when it was due: a statement takes time, which must not delay the next poll by a whole
+        mark. Unless it took so long that hardly a pause would be left.
+        """
+        on_time = abs(now - self._due) <= self.policy.least / 2
+        return self._due if on_time and self.policy.offset is not None else now
+
+    def _sleep_until(self, moment: float, now: float) -> float:
+        """Return the seconds to *moment*; the last poll comes when the wait ends."""
+        self._due = min(moment, self._end)
+        return max(0.0, self._due - now)
+
+
+@dataclass(kw_only=True)
+class JobPoller(Poller[FineTuneJob]):
+    """
+    Decide how the wait for a fine-tuning job goes on.
+
+    :param job_id: the job.
+    :param stall_timeout: seconds that the job may go without a change of status or progress; None for
+        ever. During an outage only *contact_timeout* counts.
+    """
+
+    job_id: str
+    stall_timeout: float | None = None
+    last_change: LastChange | None = None
+
+    @property
+    def last_state(self) -> str:
+        """The last known state of the job, in words."""
+        return self.last_seen.state if self.last_seen else "never seen"
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """What the next process of this wait must know."""
+        last_change = None if self.stall_timeout is None else self.last_change
+        return replace(super().checkpoint, last_change=last_change)
+
+    def after_poll(self, outcome: FineTuneJob | CortexError) -> float | None:
+        """Record the outcome of a poll; see :meth:`Poller.after_poll`."""
+        if isinstance(outcome, FineTuneJob):
+            now = self.clock()
+            change = LastChange.of(outcome, since=now)
+            if self.last_change is None or replace(self.last_change, since=now) != change:
+                self.last_change = change
+        return super().after_poll(outcome)
+
+    def resume(self, checkpoint: Checkpoint | None) -> None:
+        """Go on from what an earlier process of this wait recorded."""
+        super().resume(checkpoint)
+        change = checkpoint and checkpoint.last_change
+        known = self.last_change.since if self.last_change else -math.inf
+        if change and max(known, self.started_at) <= change.since <= self.clock():
+            self.last_change = change
+
+    @property
+    def _end(self) -> float:
+        return self.deadline if self.failures else min(self.deadline, self._stalled_at)
+
+    @property
+    def _stalled_at(self) -> float:
+        """When the job has gone too long without a change, epoch seconds."""
+        if self.last_change is None or self.stall_timeout is None:
+            return math.inf
+        return self.last_change.since + self.stall_timeout
+
+    def _next_poll(self, answer: FineTuneJob, at: float) -> float:
+        return self.policy.next_poll(answer, at=at, started_at=self.started_at)
+
+    def _check_limits(self, now: float) -> None:
+        super()._check_limits(now)
+        if self.last_change and now >= self._stalled_at:
+            since = self.last_change.since
+            raise FineTuneStalledError(
+                self.job_id,
+                now - since,
+                datetime.fromtimestamp(since, tz=UTC).isoformat(timespec="seconds"),
+                self.last_state,
+            )
+
+    def _permanent(self, error: CortexError) -> CortexError:
         if self.last_seen is None or not isinstance(error, RejectedError):
             return error
         return RejectedError(
             f"{error} Last known state of fine-tuning job {self.job_id}: {self.last_state}."
         )
 
-    def _looked_at(self, now: float) -> float:
-        """
-        Return when the look that has just ended counts as taken.
+    def _timed_out(self, now: float) -> CortexError:
+        return FineTuneTimeoutError(self.job_id, now - self.started_at, self.last_state)
 
-        On a grid, when it was due: a statement takes its time, and must not push the next look to
-        the mark after the next. Unless it took so long that hardly a pause would be left.
-        """
-        on_time = abs(now - self._due) <= self.policy.least / 2
-        return self._due if on_time and self.policy.offset is not None else now
+    def _contact_lost(self, waited: float, error: CortexError) -> CortexError:
+        return ContactLostError(self.job_id, waited, str(error), self.last_state)
 
-    def _sleep(self, moment: float, now: float) -> float:
-        """Return the seconds to *moment*, cut so that the last look comes when the wait may end."""
-        self._due = min(moment, self._end)
-        return max(0.0, self._due - now)
 
-    def _check_deadline(self, now: float) -> None:
-        if now >= self.deadline:
-            raise FineTuneTimeoutError(self.job_id, now - self.started_at, self.last_state)
+@dataclass(kw_only=True)
+class QueryPoller(Poller[Execution]):
+    """
+    Decide how the wait for a statement goes on that runs without a session.
 
-    def _check_standing(self, now: float) -> None:
-        standing = self.standing
-        if standing and now >= self._stalled_at:
-            raise FineTuneStalledError(
-                self.job_id,
-                now - standing.since,
-                datetime.fromtimestamp(standing.since, tz=UTC).isoformat(timespec="seconds"),
-                self.last_state,
-            )
+    :param query_id: Snowflake's id of it.
+    """
 
-    @property
-    def _stalled_at(self) -> float:
-        """When the job will have stood still for too long, epoch seconds."""
-        if self.standing is None or self.stall_timeout is None:
-            return math.inf
-        return self.standing.since + self.stall_timeout
+    query_id: str
 
-    @property
-    def _end(self) -> float:
-        """When the wait ends if nothing changes, epoch seconds."""
-        return self.deadline if self.misses else min(self.deadline, self._stalled_at)
+    def after_poll(self, outcome: Execution | CortexError) -> float | None:
+        """Record the outcome of a poll; see :meth:`Poller.after_poll`."""
+        if isinstance(outcome, Execution) and outcome.status in UNHEARD:
+            outcome = UnreachableError(f"Snowflake reports the status {outcome.status}")
+        return super().after_poll(outcome)
 
-    @property
-    def left(self) -> float:
-        """Seconds to the end of the wait, if nothing changes."""
-        return max(0.0, self._end - self.clock())
+    def _timed_out(self, now: float) -> CortexError:
+        return QueryTimeoutError(self.query_id, now - self.started_at)
 
-    @property
-    def last_state(self) -> str:
-        """The last known state of the job, in words."""
-        return self.last_seen.state if self.last_seen else "never seen"
+    def _contact_lost(self, waited: float, error: CortexError) -> CortexError:
+        return QueryLostError(self.query_id, waited, str(error))
+
+
+def attempt(poll: Callable[[], Answer]) -> Answer | CortexError:
+    """Poll, and return the answer or the error."""
+    try:
+        return poll()
+    except CortexError as error:
+        return error
+
+
+def poll_until_finished(
+    poller: Poller[Answer], poll: Callable[[], Answer], *, sleep: Callable[[float], None]
+) -> Answer:
+    """
+    Poll until the job or statement has finished, and return it: the loop of a process that may block.
+
+    :raises CortexError: what ends the wait before that.
+    """
+    while True:
+        outcome = attempt(poll)
+        delay = poller.after_poll(outcome)
+        if delay is None and not isinstance(outcome, CortexError):
+            return outcome
+        sleep(delay or 0.0)

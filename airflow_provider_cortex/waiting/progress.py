@@ -1,17 +1,34 @@
-"""What to tell of a job while it runs and when it is over, in words for a person."""
+"""What a task's log shows of a wait."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
+from airflow_provider_cortex.errors import CortexError
 
-BAR = 20
-"""The width of the bar, in characters."""
+BAR_WIDTH = 20
+"""Characters."""
 
-HEARTBEAT = 10 * 60.0
-"""Seconds after which a wait in which nothing changes says that it is still alive."""
+HEARTBEAT_SECONDS = 10 * 60.0
+"""After so long without a change a wait logs that it still goes on."""
+
+MINUTE, HOUR = 60, 60 * 60
+
+
+class Log(Protocol):
+    """The part of a logger that this package uses: Airflow's class differs between versions."""
+
+    def info(self, message: str, /, *arguments: object) -> object:
+        """Log progress."""
+
+    def warning(self, message: str, /, *arguments: object) -> object:
+        """Log what a user should look into."""
+
+    def error(self, message: str, /, *arguments: object) -> object:
+        """Log what a user must look into."""
 
 
 def short_id(job_id: str) -> str:
@@ -21,44 +38,40 @@ def short_id(job_id: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return *seconds* in the unit in which a person would think of them."""
-    minutes = round(seconds / 60)
-    if seconds < 60:  # noqa: PLR2004 - a minute
+    """Return a duration as a person would say it: ``45 s``, ``12 min``, ``1 h 5 min``."""
+    if seconds < MINUTE:
         return f"{seconds:.0f} s"
-    if minutes < 60:  # noqa: PLR2004 - an hour
+    minutes = round(seconds / MINUTE)
+    if minutes * MINUTE < HOUR:
         return f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def left(progress: float | None, *, elapsed: float) -> float | None:
-    """Return how many seconds a job still takes that goes on as it did, None if nobody can tell."""
-    return elapsed * (1 - progress) / progress if progress else None
-
-
 def times(*, elapsed: float, remaining: float | None) -> str:
-    """Return how long a job has run and, if anybody can tell, how long it still takes; both are seconds."""
-    told = f"{duration(elapsed)} elapsed"
-    return told if remaining is None else f"{told}, about {duration(remaining)} left"
+    """Return how long a job has run and, if known, how long it will still take; both in seconds."""
+    text = f"{duration(elapsed)} elapsed"
+    return text if remaining is None else f"{text}, about {duration(remaining)} left"
 
 
 def line(job: FineTuneJob, *, elapsed: float, delay: float) -> str:
     """
-    Return the line about a job that runs.
+    Return the line about a running job.
 
     :param elapsed: seconds since it was created.
-    :param delay: seconds to the next look.
+    :param delay: seconds to the next poll.
     """
-    shown = f"{short_id(job.id)} {job.state}"
-    if job.progress is not None:
-        filled = round(job.progress * BAR)
-        status, _, percent = job.state.partition(" ")
-        shown = f"{short_id(job.id)} {status} {'█' * filled}{'░' * (BAR - filled)} {percent}"
-    told = times(elapsed=elapsed, remaining=left(job.progress, elapsed=elapsed))
-    return f"{shown}  {told}; next look in {delay:.0f} s"
+    progress = job.progress
+    remaining = elapsed * (1 - progress) / progress if progress else None
+    bar = ""
+    if progress is not None:
+        filled = round(progress * BAR_WIDTH)
+        bar = f" {'█' * filled}{'░' * (BAR_WIDTH - filled)} {progress * 100:.0f} %"
+    told = times(elapsed=elapsed, remaining=remaining)
+    return f"{short_id(job.id)} {job.status_text}{bar}  {told}; next poll in {delay:.0f} s"
 
 
 def summary(job: FineTuneJob) -> str:
-    """Return what a job that succeeded has to show, in one line."""
+    """Return the line about a job that succeeded."""
     figures = [
         f"model {job.model}",
         f"base model {job.base_model}" if job.base_model else "",
@@ -70,49 +83,51 @@ def summary(job: FineTuneJob) -> str:
     return f"{job.id} SUCCESS: {', '.join(figure for figure in figures if figure)}"
 
 
-class Log(Protocol):
-    """What is needed of a logger: Airflow's is not the same class in every version."""
+@dataclass(kw_only=True)
+class _PollLog:
+    log: Log
 
-    def info(self, message: str, /, *arguments: object) -> object:
-        """Log progress."""
-
-    def warning(self, message: str, /, *arguments: object) -> object:
-        """Log what somebody should look into."""
-
-    def error(self, message: str, /, *arguments: object) -> object:
-        """Log what somebody must look into."""
+    def failed(self, error: CortexError, *, delay: float) -> None:
+        """Log the error of a poll, and the seconds to the next one."""
+        self.log.warning("%s; next poll in %.0f s", error, delay)
 
 
-@dataclass(slots=True)
-class ProgressLog:
+class FailureLog(_PollLog):
+    """Log the failed polls of a wait, and nothing else."""
+
+    def answered(self, answer: object, *, delay: float) -> None:
+        """Log nothing."""
+
+
+@dataclass(kw_only=True)
+class ProgressLog(_PollLog):
     """
-    Decide when a wait has something to say: at a change, and now and then as a sign of life.
+    Log the wait for a job: at each change, and regularly as a sign of life.
 
-    :param started_at: when the wait began, epoch seconds: counts as the job's beginning for as
-        long as Cortex does not tell it.
+    :param started_at: when the wait began, epoch seconds: the job's creation, until Cortex reports it.
+    :param clock: returns the time, epoch seconds.
     """
 
     started_at: float
-    _told: str | None = None
-    _told_at: float = 0.0
-    _warned_of: str | None = None
+    clock: Callable[[], float]
+    _logged: str | None = field(default=None, init=False)
+    _logged_at: float = field(default=0.0, init=False)
+    _warned_of: str | None = field(default=None, init=False)
 
-    def tell(self, job: FineTuneJob, *, delay: float, now: float, log: Log) -> None:
-        """
-        Log what is new about *job*, if anything is.
-
-        :param delay: seconds to the next look.
-        :param now: epoch seconds.
-        """
+    def answered(self, answer: FineTuneJob, *, delay: float) -> None:
+        """Log what is new about a running job, and the seconds to the next poll."""
+        job, now = answer, self.clock()
+        if job.is_finished:
+            return
         if job.status is JobStatus.UNKNOWN and job.reported_status != self._warned_of:
             self._warned_of = job.reported_status
-            log.warning(
-                "Fine-tuning job %s has the status %r, which this version of"
-                " airflow-provider-cortex does not know: waiting on.",
+            self.log.warning(
+                "Fine-tuning job %s has the status %r, which this version of airflow-provider-cortex"
+                " does not know: the wait goes on.",
                 job.id,
                 job.reported_status,
             )
-        if job.state != self._told or now - self._told_at >= HEARTBEAT:
-            self._told, self._told_at = job.state, now
+        if job.state != self._logged or now - self._logged_at >= HEARTBEAT_SECONDS:
+            self._logged, self._logged_at = job.state, now
             began = job.created_on.timestamp() if job.created_on else self.started_at
-            log.info("%s", line(job, elapsed=max(0.0, now - began), delay=delay))
+            self.log.info("%s", line(job, elapsed=max(0.0, now - began), delay=delay))

@@ -1,4 +1,4 @@
-"""One Airflow and one Chromium for all tests, and a page of its own for each."""
+"""One Airflow and one Chromium for all tests, and a new page for each."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -12,7 +12,7 @@ from browser.deployment import PageDeployment
 
 @pytest.fixture(scope="session")
 def deployment() -> Iterator[PageDeployment]:
-    """Run an Airflow whose page has something to show."""
+    """Run an Airflow with fine-tuning jobs on its page."""
     deployment = PageDeployment()
     try:
         deployment.start()
@@ -23,7 +23,7 @@ def deployment() -> Iterator[PageDeployment]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Run Chromium."""
+    """Start Chromium."""
     expect.set_options(timeout=15_000)
     with chromium() as browser:
         yield browser
@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def session(browser: Browser, deployment: PageDeployment) -> dict[str, object]:
-    """Sign in, once, and return what the browser then has."""
+    """Sign in, once, and return the browser's storage."""
     page = browser.new_page()
     sign_in(page, deployment.url)
     state = page.context.storage_state()
@@ -44,34 +44,34 @@ def page(
     browser: Browser, deployment: PageDeployment, session: dict[str, object]
 ) -> Iterator[Page]:
     """
-    Open a window of somebody who is signed in.
+    Open a window of a signed-in user.
 
-    At the end nothing has been asked of another host, and neither a script nor the page's own policy has complained.
+    The test fails if the page sent a request to another host, or logged an error.
     """
     context = browser.new_context(
-        storage_state=session,  # type: ignore[arg-type]  # as it gave it
+        storage_state=session,  # type: ignore[arg-type]  # Playwright's own format
         base_url=deployment.url,
         viewport={"width": 1400, "height": 900},
     )
     page = context.new_page()
     page.set_default_timeout(15_000)
-    asked: list[str] = []
-    complaints: list[str] = []
-    context.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    urls: list[str] = []
+    errors: list[str] = []
+    context.on("request", lambda request: urls.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
     page.on(
         "console",
-        lambda said: complaints.append(said.text) if said.type == "error" else None,
+        lambda line: errors.append(line.text) if line.type == "error" else None,
     )
     yield page
     context.close()
-    assert {urlsplit(url).netloc for url in asked} <= {urlsplit(deployment.url).netloc, ""}
-    assert complaints == []
+    assert {urlsplit(url).netloc for url in urls} <= {urlsplit(deployment.url).netloc, ""}
+    assert errors == []
 
 
 @pytest.fixture
 def jobs(page: Page) -> FrameLocator:
-    """Open the page inside Airflow, with its jobs."""
+    """Open the page inside Airflow, and wait for its jobs."""
     page.goto("/plugin/cortex-jobs")
     frame = page.frame_locator("iframe")
     expect(frame.locator("#jobs tbody tr").first).to_be_visible()

@@ -1,4 +1,4 @@
-"""The jobs page as somebody sees it who opens it in Airflow."""
+"""The jobs page as a user sees it inside Airflow."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def row(jobs: FrameLocator, job_id: str) -> Locator:
 
 @pytest.fixture
 def running(deployment: PageDeployment) -> Iterator[str]:
-    """Have a job run, that has come to 30 %."""
+    """Return a running job with 30 % progress."""
     job = deployment.emulator.jobs.add(model="DB.PUBLIC.RUNNER")
     deployment.emulator.jobs.stall(job.id, progress=0.3)
     yield job.id
@@ -31,12 +31,12 @@ def running(deployment: PageDeployment) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def waiting(deployment: PageDeployment) -> tuple[Run, str]:
-    """Have the example DAG wait for its job."""
+    """Let the example DAG wait for its job; return its run and the job's id."""
     return deployment.wait_in_dag()
 
 
-def test_opens_from_the_menu(page: Page) -> None:
-    """Somebody who is signed in finds the page under Browse, with the jobs on it."""
+def test_the_page_opens_from_the_browse_menu(page: Page) -> None:
+    """A signed-in user finds the page, with its jobs, under Browse."""
     page.goto("/")
     page.get_by_role("button", name="Browse").click()
     page.get_by_role("menuitem", name="Cortex fine-tuning").click()
@@ -45,10 +45,10 @@ def test_opens_from_the_menu(page: Page) -> None:
     expect(jobs.locator("#jobs").get_by_text("CORTEX_DB.PUBLIC.ticket_triage_8")).to_be_visible()
 
 
-def test_bar_moves_without_a_reload(
+def test_progress_refreshes_without_a_reload(
     running: str, jobs: FrameLocator, deployment: PageDeployment
 ) -> None:
-    """While a job runs, the page looks again by itself; and it stays where it is, with the focus."""
+    """While a job is running, the page refreshes itself, and keeps the focus."""
     bar = row(jobs, running).get_by_role("progressbar")
     expect(bar).to_have_attribute("aria-valuenow", "30")
     opener = row(jobs, running).get_by_role("button")
@@ -59,45 +59,45 @@ def test_bar_moves_without_a_reload(
     expect(row(jobs, running)).to_contain_text("left")
     assert jobs.locator("body").evaluate("() => window.notReloaded")
     expect(opener).to_be_focused()
-    deployment.emulator.jobs.fail(running, code="E1", message="the data is of no use")
-    expect(row(jobs, running)).to_contain_text("the data is of no use")
+    deployment.emulator.jobs.fail(running, code="E1", message="the data is invalid")
+    expect(row(jobs, running)).to_contain_text("the data is invalid")
     expect(bar).to_have_count(0)
 
 
-def test_filters(jobs: FrameLocator) -> None:
-    """Jobs are found by status, by model and by time, and the filters can be cleared."""
+def test_jobs_are_filtered_by_status_model_and_time(jobs: FrameLocator) -> None:
+    """Filters hide the jobs that do not match, and can be cleared."""
     rows = jobs.locator("#jobs tbody tr:visible")
-    everything = rows.count()
+    total = rows.count()
     jobs.get_by_label("Status").select_option("ERROR")
     for shown in rows.all():
         expect(shown.locator("td[data-status]")).to_have_attribute("data-status", "ERROR")
     failed = rows.count()
-    assert 0 < failed < everything
+    assert 0 < failed < total
     jobs.get_by_label("Status").select_option(index=0)
     jobs.get_by_role("searchbox", name="Model").fill("mail_ROUTER")
     expect(rows).to_have_count(4)
     jobs.get_by_label("Started").select_option(label="Last 30 days")
     expect(rows).to_have_count(2)
     jobs.get_by_role("button", name="Clear filters").click()
-    expect(rows).to_have_count(everything)
+    expect(rows).to_have_count(total)
 
 
-def test_chart(jobs: FrameLocator) -> None:
-    """Every model's losses are drawn, version by version, and the tokens beside them; a model can be hidden."""
+def test_the_chart_shows_each_models_versions(jobs: FrameLocator) -> None:
+    """The chart has the losses and tokens of every version; a model can be hidden."""
     chart = jobs.locator("#chart")
     versions = chart.get_by_role("img", name="ticket_triage_", exact=False)
-    drawn = versions.count()
-    assert drawn >= 8
-    first = versions.first
-    expect(first).to_have_attribute("aria-label", _any("validation loss 0."))
+    assert versions.count() >= 8
+    expect(versions.first).to_have_attribute("aria-label", _any("validation loss 0."))
     expect(chart).to_contain_text("Trained tokens")
     chart.get_by_role("button", name="TICKET_TRIAGE", exact=False).click()
     expect(versions).to_have_count(0)
     expect(chart.get_by_role("img", name="mail_router", exact=False).first).to_be_visible()
 
 
-def test_failing_connection(running: str, jobs: FrameLocator, deployment: PageDeployment) -> None:
-    """An account that cannot be reached says so; its jobs, and the other account's, stay there, and it comes back."""
+def test_an_unreachable_account_keeps_its_jobs(
+    running: str, jobs: FrameLocator, deployment: PageDeployment
+) -> None:
+    """An unreachable account shows its error and its last known jobs, until it is back."""
     expect(jobs.get_by_text("ADDRESS_BOOK").first).to_be_visible()
     deployment.other.stop()
     try:
@@ -111,21 +111,21 @@ def test_failing_connection(running: str, jobs: FrameLocator, deployment: PageDe
     expect(alert).to_have_count(0, timeout=60_000)
 
 
-def test_anonymous_is_turned_away(browser: Browser, deployment: PageDeployment) -> None:
-    """Who is not signed in is asked to do so, and gets nothing of the page."""
+def test_anonymous_users_must_sign_in(browser: Browser, deployment: PageDeployment) -> None:
+    """A user without a session is sent to the login, and gets nothing of the page."""
     context = browser.new_context(base_url=deployment.url)
     page = context.new_page()
     page.goto("/plugin/cortex-jobs")
     page.wait_for_url("**/auth/login**")
-    for url in ("/cortex/jobs", "/cortex/api/jobs", "/cortex/assets/v/page.js"):
+    for url in ("/cortex/jobs", "/cortex/api/jobs", "/cortex/static/v/page.js"):
         answer = context.request.get(url)
         assert answer.status == 401
         assert "ticket_triage" not in answer.text()
     context.close()
 
 
-def test_detail_by_keyboard(jobs: FrameLocator, page: Page) -> None:
-    """A job opens to all that Cortex tells of it, and closes again, without a mouse."""
+def test_a_job_opens_and_closes_by_keyboard(jobs: FrameLocator, page: Page) -> None:
+    """A job's panel, with everything that Cortex reports, needs no mouse."""
     opener = jobs.get_by_role("button", name="ticket_triage_8")
     opener.focus()
     page.keyboard.press("Enter")
@@ -138,8 +138,8 @@ def test_detail_by_keyboard(jobs: FrameLocator, page: Page) -> None:
     expect(opener).to_be_focused()
 
 
-def test_from_task_to_job_and_back(page: Page, waiting: tuple[Run, str]) -> None:
-    """A task that waits links to its job, and the job to the tasks that started it and wait for it."""
+def test_tasks_and_jobs_link_to_each_other(page: Page, waiting: tuple[Run, str]) -> None:
+    """A waiting task links to its job, and the job to the tasks that started or await it."""
     run, job_id = waiting
     dag = run.path.replace("dagRuns", "runs")
     page.goto(f"{dag}/tasks/wait/details")
@@ -158,18 +158,18 @@ def test_from_task_to_job_and_back(page: Page, waiting: tuple[Run, str]) -> None
     expect(detail).to_contain_text(job_id)
 
 
-def test_job_that_is_gone(page: Page) -> None:
-    """A link to a job that the page does not know says which, and where it was looked for."""
+def test_a_link_to_an_unknown_job_explains_itself(page: Page) -> None:
+    """For an unknown job the page names the job, the connection, and the setting."""
     page.goto(f"/plugin/cortex-jobs?conn_id=other&job={quote('ft_gone')}")
-    said = page.frame_locator("iframe").locator("#detail")
+    detail = page.frame_locator("iframe").locator("#detail")
     for part in ("ft_gone", "other", "jobs_page_conn_ids"):
-        expect(said).to_contain_text(part)
+        expect(detail).to_contain_text(part)
 
 
-def test_what_cortex_sent_is_shown_and_not_run(
+def test_text_from_cortex_is_never_markup(
     running: str, jobs: FrameLocator, deployment: PageDeployment
 ) -> None:
-    """A model called <script> is shown under that name; nothing of it becomes part of the page."""
+    """A model named <script> is shown as text, and adds no element to the page."""
     evil = deployment.emulator.jobs.add(model=EVIL)
     answer: dict[str, Any] = {
         "id": evil.id,
@@ -195,8 +195,10 @@ def test_what_cortex_sent_is_shown_and_not_run(
 
 @pytest.mark.parametrize("width", [1000, 1400])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_layout(page: Page, width: int, theme: str, running: str) -> None:
-    """Inside Airflow, in a window of 1000 pixels too, nothing sticks out, in the theme that Airflow has."""
+def test_the_layout_fits_airflows_window_and_theme(
+    page: Page, width: int, theme: str, running: str
+) -> None:
+    """In a window of 1000 pixels or more nothing overflows; the theme is Airflow's."""
     page.set_viewport_size({"width": width, "height": 800})
     page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
     page.goto("/plugin/cortex-jobs")
@@ -217,5 +219,5 @@ def test_layout(page: Page, width: int, theme: str, running: str) -> None:
 
 
 def _any(part: str) -> Any:
-    """Match text that has this in it."""
+    """Match text that contains *part*."""
     return re.compile(re.escape(part))

@@ -1,4 +1,4 @@
-"""What a terminal tells of a job."""
+"""How a job is written as records and as text."""
 
 import json
 from typing import Any
@@ -18,9 +18,9 @@ def job(**fields: Any) -> FineTuneJob:
     return FineTuneJob.parse({"id": ID, "status": "IN_PROGRESS", "created_on": CREATED} | fields)
 
 
-def test_listed() -> None:
-    """A list has moments as ISO 8601 has them, in UTC, and figures as numbers."""
-    over = job(
+def test_summary_record_has_iso_times_and_numbers() -> None:
+    """A list has times as ISO 8601 in UTC, and figures as numbers."""
+    finished = job(
         status="SUCCESS",
         progress=1.0,
         model="DB.AI.TRIAGE",
@@ -28,16 +28,24 @@ def test_listed() -> None:
         trained_tokens=12_345,
         training_result={"training_loss": 0.5, "validation_loss": 0.75},
     )
-    told = formatting.listed(over, now=CREATED / 1000 + 1000)
-    assert told["created_on"] == "2026-05-28T20:26:40.123000+00:00"
-    assert told["finished_on"] == "2026-05-28T20:28:10.623000+00:00"
-    assert (told["duration"], told["trained_tokens"], told["validation_loss"]) == (
-        90.5,
-        12_345,
-        0.75,
-    )
-    assert "family" not in told
-    assert json.loads(json.dumps(told)) == told
+    record = formatting.summary_record(finished, now=CREATED / 1000 + 1000)
+    assert record == {
+        "id": ID,
+        "status": "SUCCESS",
+        "is_finished": True,
+        "progress": 1.0,
+        "model": "DB.AI.TRIAGE",
+        "base_model": None,
+        "created_on": "2026-05-28T20:26:40.123000+00:00",
+        "finished_on": "2026-05-28T20:28:10.623000+00:00",
+        "trained_tokens": 12_345,
+        "training_loss": 0.5,
+        "validation_loss": 0.75,
+        "error": None,
+        "seconds_left": None,
+        "duration": 90.5,
+    }
+    assert json.loads(json.dumps(record)) == record
 
 
 @pytest.mark.parametrize(
@@ -50,15 +58,20 @@ def test_listed() -> None:
         ({"status": "ERROR", "finished_on": CREATED + 5000}, 5.0),
     ],
 )
-def test_duration(fields: dict[str, Any], seconds: float | None) -> None:
-    """A job that runs has run until now; of one that is over nobody knows for how long, unless Cortex tells."""
-    assert formatting.listed(job(**fields), now=CREATED / 1000 + 60)["duration"] == seconds
+def test_duration_ends_now_or_when_the_job_finished(
+    fields: dict[str, Any], seconds: float | None
+) -> None:
+    """The duration of a running job grows; that of a finished one needs both times."""
+    record = formatting.summary_record(job(**fields), now=CREATED / 1000 + 60)
+    assert record["duration"] == seconds
 
 
-def test_described() -> None:
-    """A record is told whole, unknown fields and all, with moments as ISO 8601 has them."""
-    told = formatting.described(job(new_field=[1], finished_on="soon", training_data="SELECT 1"))
-    assert told == {
+def test_full_record_keeps_unknown_fields() -> None:
+    """A full record has all fields, unknown ones too, with times as ISO 8601."""
+    record = formatting.full_record(
+        job(new_field=[1], finished_on="soon", training_data="SELECT 1")
+    )
+    assert record == {
         "id": ID,
         "status": "IN_PROGRESS",
         "created_on": "2026-05-28T20:26:40.123000+00:00",
@@ -66,11 +79,21 @@ def test_described() -> None:
         "training_data": "SELECT 1",
         "new_field": [1],
     }
-    assert list(told)[:2] == ["id", "status"]
+    assert list(record)[:2] == ["id", "status"]
+
+
+def test_table_rows_shorten_errors() -> None:
+    """The table of jobs has the beginning of a long error."""
+    failed = job(status="ERROR", error={"code": "E", "message": "bad row " * 50})
+    row = formatting.table_row(formatting.summary_record(failed, now=CREATED / 1000))
+    assert list(row) == list(formatting.COLUMNS)
+    assert row["error"].startswith("E: bad row")
+    assert row["error"].endswith(" …")
+    assert len(row["error"]) <= formatting.ERROR_CHARACTERS
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "shown"),
+    ("name", "value", "text"),
     [
         ("progress", 0.333, "33 %"),
         ("created_on", "2026-05-28T22:26:40.123000+02:00", "2026-05-28T20:26:40Z"),
@@ -85,29 +108,6 @@ def test_described() -> None:
         ("training_data", "SELECT 1\n  FROM\tt;\x1b[31m", "SELECT 1 FROM t; [31m"),
     ],
 )
-def test_readable(name: str, value: object, shown: str) -> None:
-    """A person reads units, one line, and nothing that would steer the terminal; what is odd stays as it is."""
-    assert formatting.readable(name, value) == shown
-
-
-def line(**cells: str) -> dict[str, str]:
-    """Return a line of the table of jobs."""
-    return dict.fromkeys(formatting.COLUMNS, "") | {"id": ID, "status": "IN_PROGRESS"} | cells
-
-
-def test_fitting() -> None:
-    """A table that is too wide does without what is needed least, and never without id, status and progress."""
-    lines = [line(model="DB.AI.TRIAGE", base_model="llama3.1-8b"), line(error="It broke.")]
-    shown = [formatting.fitting(lines, width=width) for width in (200, 140, 80, 1)]
-    assert shown[0] == list(formatting.COLUMNS)
-    assert "error" in shown[1]
-    assert "trained_tokens" not in shown[1]
-    assert shown[2] == ["id", "status", "progress", "duration"]
-    assert shown[3] == ["id", "status", "progress"]
-
-
-def test_a_table_just_fits() -> None:
-    """Nothing is left out of a table that is just as wide as the terminal."""
-    lines = [{"id": "1234", "duration": "12345678"}]
-    assert formatting.fitting(lines, width=15) == ["id", "duration"]
-    assert formatting.fitting(lines, width=14) == ["id"]
+def test_cells_have_units_and_no_control_characters(name: str, value: object, text: str) -> None:
+    """A cell is one line with its unit; a value of an unexpected type stays as it is."""
+    assert formatting.cell(name, value) == text

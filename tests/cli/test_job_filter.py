@@ -1,11 +1,11 @@
-"""Which jobs somebody wants to see."""
+"""The filters of ``jobs list``."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from airflow_provider_cortex.cli.job_filter import JobFilter, beginning, statuses
+from airflow_provider_cortex.cli.job_filter import JobFilter, parse_since, parse_statuses
 from airflow_provider_cortex.cortex.job import FineTuneJob
 
 NOW = datetime(2026, 8, 10, 12, tzinfo=UTC)
@@ -16,13 +16,13 @@ def job(**fields: Any) -> FineTuneJob:
     return FineTuneJob.parse({"id": "ft_1", "status": "SUCCESS"} | fields)
 
 
-def test_everything_is_wanted_unless_something_is_said() -> None:
-    """Without any wish every job is wanted, even one of which little is known."""
-    assert JobFilter().takes(job())
+def test_an_empty_filter_matches_every_job() -> None:
+    """Without conditions every job matches, even one with few known fields."""
+    assert JobFilter().matches(job())
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "is_wanted"),
+    ("words", "status", "matches"),
     [
         ("success", "SUCCESS", True),
         ("error, Success,", "SUCCESS", True),
@@ -34,27 +34,28 @@ def test_everything_is_wanted_unless_something_is_said() -> None:
         ("unknown", "PAUSED", False),
     ],
 )
-def test_status(words: str, status: str, is_wanted: bool) -> None:
-    """A status is one of those named, in capitals or not, in either spelling, and known to us or not."""
-    assert JobFilter(statuses=statuses(words)).takes(job(status=status)) is is_wanted
+def test_statuses_match_in_any_case_and_spelling(words: str, status: str, matches: bool) -> None:
+    """A status matches in upper or lower case, in both spellings, and if it is unknown."""
+    job_filter = JobFilter(statuses=parse_statuses(words))
+    assert job_filter.matches(job(status=status)) is matches
 
 
 @pytest.mark.parametrize("words", ["", " ", ",", " , "])
-def test_no_status(words: str) -> None:
-    """Words that name no status are refused: it would be any."""
-    with pytest.raises(ValueError, match="names no status"):
-        statuses(words)
+def test_an_empty_list_of_statuses_is_rejected(words: str) -> None:
+    """A list without statuses is rejected: it would match any."""
+    with pytest.raises(ValueError, match="must name at least one status"):
+        parse_statuses(words)
 
 
 @pytest.mark.parametrize(
-    ("part", "is_wanted"),
+    ("part", "matches"),
     [("triage", True), ("LLAMA3.1", True), ("a\nl", False), ("mistral", False)],
 )
-def test_model(part: str, is_wanted: bool) -> None:
-    """A part is looked for in the model's name and in the base model's, in capitals or not."""
+def test_part_of_a_models_name_matches_in_any_case(part: str, matches: bool) -> None:
+    """A part matches in the model's or the base model's name, in upper or lower case."""
     known = job(model="DB.AI.TRIAGE_A", base_model="llama3.1-8b")
-    assert JobFilter(model=part).takes(known) is is_wanted
-    assert not JobFilter(model=part).takes(job())
+    assert JobFilter(model=part).matches(known) is matches
+    assert not JobFilter(model=part).matches(job())
 
 
 @pytest.mark.parametrize(
@@ -69,23 +70,28 @@ def test_model(part: str, is_wanted: bool) -> None:
         ("2026-08-01T12:30+02:00", datetime(2026, 8, 1, 10, 30, tzinfo=UTC)),
     ],
 )
-def test_beginning(text: str, moment: datetime) -> None:
-    """A moment is told by ISO 8601, in UTC unless it says otherwise, or by how long ago it was."""
-    assert beginning(text, now=NOW) == moment
+def test_since_is_a_date_a_time_or_an_age(text: str, moment: datetime) -> None:
+    """--since is ISO 8601, by default in UTC, or an age."""
+    assert parse_since(text, now=NOW) == moment
 
 
 @pytest.mark.parametrize(
     "text", ["", "yesterday", "7", "7w", "-7d", "1.5h", "\u0667d", "99999999999d", "2026-13-01"]
 )
-def test_no_beginning(text: str) -> None:
-    """What is no moment is refused, and told."""
-    with pytest.raises(ValueError, match="neither a date or time"):
-        beginning(text, now=NOW)
+def test_other_text_is_rejected_as_since(text: str) -> None:
+    """Text that is neither a time nor an age is rejected and quoted."""
+    with pytest.raises(ValueError, match="must be a date or time") as caught:
+        parse_since(text, now=NOW)
+    assert repr(text) in str(caught.value)
 
 
-def test_since() -> None:
-    """A job is wanted that was created then or later; not one of which nobody knows when."""
-    wanted = JobFilter(since=NOW)
+def test_since_matches_jobs_created_then_or_later() -> None:
+    """A job without a creation time does not match."""
+    job_filter = JobFilter(since=NOW)
     at = int(NOW.timestamp() * 1000)
-    assert [wanted.takes(job(created_on=at + late)) for late in (-1, 0, 1)] == [False, True, True]
-    assert not wanted.takes(job())
+    assert [job_filter.matches(job(created_on=at + ms)) for ms in (-1, 0, 1)] == [
+        False,
+        True,
+        True,
+    ]
+    assert not job_filter.matches(job())

@@ -1,4 +1,4 @@
-"""The SQL that answers a table."""
+"""The SQL that has a model answer a table."""
 
 from typing import Any
 
@@ -18,9 +18,9 @@ def request(**changes: Any) -> TableRequest:
     return TableRequest(**arguments | changes)
 
 
-def test_ask() -> None:
-    """The model is asked in one statement, once for each row; what it is asked with is bound."""
-    call = request(model_parameters={"temperature": 0}).ask()
+def test_one_statement_asks_for_all_rows() -> None:
+    """The model and its parameters are bound as values."""
+    call = request(model_parameters={"temperature": 0}).create_staging()
     assert call.sql == (
         'CREATE OR REPLACE TRANSIENT TABLE "DB"."S"."BETWEEN" AS SELECT *, AI_COMPLETE(model => %s,'
         ' prompt => "BODY", model_parameters => PARSE_JSON(%s), return_error_details => TRUE)'
@@ -28,17 +28,17 @@ def test_ask() -> None:
     )
     assert call.values == ("m", '{"temperature": 0}')
     assert not call.only_reads
-    assert request(response_format={"a": 1}).ask().values == ("m", '{"a": 1}')
+    assert request(response_format={"a": 1}).create_staging().values == ("m", '{"a": 1}')
 
 
-def test_per_cent() -> None:
-    """Per cent signs of the user's SQL, and of names, are no placeholders."""
+def test_per_cent_signs_are_not_placeholders() -> None:
+    """Neither in the user's SQL nor in names."""
     call = request(
         source="SELECT * FROM t WHERE id % 2 = 0",
         prompt_column=None,
         prompt_expression="body || '%s' /* 100% */ -- 100%",
         destination='"50%"',
-    ).ask()
+    ).create_staging()
     assert call.sql % tuple(map(repr, call.values)) == (
         "CREATE OR REPLACE TRANSIENT TABLE \"BETWEEN\" AS SELECT *, AI_COMPLETE(model => 'm', prompt =>"
         " (body || '%s' /* 100% */), return_error_details => TRUE)"
@@ -47,56 +47,63 @@ def test_per_cent() -> None:
 
 
 def test_names_are_quoted() -> None:
-    """No name can be taken for SQL."""
-    evil = 'x"; DROP TABLE t --'
+    """So no part of a name can act as SQL."""
+    hostile = 'x"; DROP TABLE t --'
     escaped = '"x""; DROP TABLE t --"'
-    asked = request(answer_column=evil, prompt_column=evil)
-    assert f"prompt => {escaped}," in asked.ask().sql
-    assert f"AS {escaped}" in asked.create([evil]).sql
-    assert asked.append([evil]).sql.startswith(
+    asked = request(answer_column=hostile, prompt_column=hostile)
+    assert f"prompt => {escaped}," in asked.create_staging().sql
+    assert f"AS {escaped}" in asked.create_destination([hostile]).sql
+    assert asked.append_to_destination([hostile]).sql.startswith(
         f'INSERT INTO "DB"."S"."ANSWERS" ({escaped}, {escaped},'
     )
 
 
-def test_destination() -> None:
-    """The destination is touched by one statement."""
+def test_one_statement_writes_the_destination() -> None:
+    """It creates, replaces or appends to it, without values to bind."""
     asked = request()
     select = (
         f'SELECT "ID", {RAW}:value::VARCHAR AS "ANSWER", COALESCE(NULLIF({RAW}:error::VARCHAR, \'\'),'
         f" IFF({RAW}:value::VARCHAR IS NULL, 'nothing (NULL)', NULL)) AS \"ERROR\""
         ' FROM "DB"."S"."BETWEEN"'
     )
-    assert asked.create(["ID"]).sql == f'CREATE TABLE "DB"."S"."ANSWERS" AS {select}'
-    assert asked.replace(["ID"]).sql == (
+    assert asked.create_destination(["ID"]).sql == f'CREATE TABLE "DB"."S"."ANSWERS" AS {select}'
+    assert asked.replace_destination(["ID"]).sql == (
         f'CREATE OR REPLACE TABLE "DB"."S"."ANSWERS" COPY GRANTS AS {select}'
     )
-    assert asked.append(["ID"]).sql == (
+    assert asked.append_to_destination(["ID"]).sql == (
         f'INSERT INTO "DB"."S"."ANSWERS" ("ID", "ANSWER", "ERROR") {select}'
     )
-    assert asked.drop().sql == 'DROP TABLE IF EXISTS "DB"."S"."BETWEEN"'
-    assert {call.values for call in (asked.create([]), asked.replace([]), asked.append([]))} == {()}
-    assert asked.drop().values == ()
-    structured = request(response_format={"type": "json"}).create(["ID"]).sql
+    assert asked.drop_staging().sql == 'DROP TABLE IF EXISTS "DB"."S"."BETWEEN"'
+    assert {
+        call.values
+        for call in (
+            asked.create_destination([]),
+            asked.replace_destination([]),
+            asked.append_to_destination([]),
+        )
+    } == {()}
+    assert asked.drop_staging().values == ()
+    structured = request(response_format={"type": "json"}).create_destination(["ID"]).sql
     assert f'{RAW}:value AS "ANSWER"' in structured
 
 
-def test_table_in_between() -> None:
-    """It is the same one for the same task instance and request, and for no other."""
+def test_each_request_of_a_task_instance_has_its_own_staging_table() -> None:
+    """A later try of the same request finds the same one."""
     asked = request()
-    name = asked.of_task("dag", "task", "run", -1).between
-    assert name == request().of_task("dag", "task", "run", -1).between
+    name = asked.of_task("dag", "task", "run", -1).staging_table
+    assert name == request().of_task("dag", "task", "run", -1).staging_table
     others = [
         asked.of_task("dag", "task", "run", 0),
         asked.of_task("dag", "task", "other", -1),
         request(model="other").of_task("dag", "task", "run", -1),
         request(source="other").of_task("dag", "task", "run", -1),
     ]
-    assert len({name, *(other.between for other in others)}) == 5
+    assert len({name, *(other.staging_table for other in others)}) == 5
     prefix, _, digest = name.strip('"').rpartition("_CORTEX_")
     assert prefix == 'DB"."S"."ANSWERS'
     assert len(digest) == 16
     assert digest == digest.upper()
-    long = request(destination="t" * 255).of_task("dag").between
+    long = request(destination="t" * 255).of_task("dag").staging_table
     assert len(long.strip('"')) == 200 + len("_CORTEX_") + 16  # of the 255 that Snowflake allows
 
 
@@ -111,37 +118,37 @@ def test_table_in_between() -> None:
         ({"prompt_column": "\0"}, "prompt_column"),
     ],
 )
-def test_refused(changes: dict[str, Any], argument: str) -> None:
-    """What is of no use is refused by name when the request is made."""
+def test_an_invalid_argument_is_rejected(changes: dict[str, Any], argument: str) -> None:
+    """The error names the argument."""
     with pytest.raises(ArgumentError, match=f"^{argument} "):
         request(**changes)
 
 
-def test_the_error_column_is_another_one() -> None:
-    """One column cannot hold both."""
+def test_answers_and_errors_need_two_columns() -> None:
+    """Their names are compared as Snowflake stores them."""
     with pytest.raises(ArgumentError) as caught:
         request(error_column="Answer")
     assert caught.value.value == "Answer"
     assert str(caught.value) == "error_column must be another column than answer_column."
 
 
-def test_prompts() -> None:
-    """The prompts are compiled over the source before anything is asked."""
-    call = request(source="SELECT 1 AS body;").prompts()
+def test_prompts_are_compiled_over_the_source() -> None:
+    """The statement reads no rows, and asks nothing."""
+    call = request(source="SELECT 1 AS body;").compile_prompts()
     assert call.sql == 'SELECT "BODY" FROM (SELECT 1 AS body) LIMIT 0'
     assert (call.values, call.only_reads) == ((), True)
 
 
-def test_count() -> None:
-    """Rows and errors are counted in between, before the destination is touched."""
-    call = request().count()
+def test_errors_are_counted_in_the_staging_table() -> None:
+    """The statement only reads."""
+    call = request().count_errors()
     assert call.sql.startswith("SELECT COUNT(*), COUNT(error), MODE(error) FROM (SELECT COALESCE(")
     assert call.sql.endswith(' AS error FROM "DB"."S"."BETWEEN")')
     assert (call.values, call.only_reads) == ((), True)
 
 
-def test_note() -> None:
-    """A later try takes up the query of the same request, and no other."""
+def test_a_note_is_valid_only_for_its_own_request() -> None:
+    """A later try resumes the query of the same request, and no other."""
     asked = request()
     noted = asked.note("q")
     assert asked.own_query(noted) == "q"
@@ -150,47 +157,47 @@ def test_note() -> None:
     assert asked.own_query(None) is None
 
 
-def test_columns_in_between() -> None:
-    """What AI_COMPLETE returned is no column of the source."""
-    assert request().without_raw(["ID", "_CORTEX_RAW", "BODY"]) == ["ID", "BODY"]
+def test_the_raw_column_is_not_a_source_column() -> None:
+    """The staging table has it in addition to the columns of the source."""
+    assert request().source_columns(["ID", "_CORTEX_RAW", "BODY"]) == ["ID", "BODY"]
 
 
 @pytest.mark.parametrize(
-    ("columns", "changes", "argument", "told"),
+    ("columns", "changes", "argument", "problem"),
     [
-        (["BODY", "ANSWER"], {}, "answer_column", "is ANSWER, which the source has already"),
-        (["BODY", "ERROR"], {}, "error_column", "is ERROR, which the source has already"),
+        (["BODY", "ANSWER"], {}, "answer_column", "is ANSWER, but the source already has"),
+        (["BODY", "ERROR"], {}, "error_column", "is ERROR, but the source already has"),
         (
             ["ID", "NOTE"],
             {},
             "prompt_column",
-            'body is no column of the source, which has "ID", "NOTE".',
+            'body is not a column of the source, which has "ID", "NOTE".',
         ),
-        (["BODY", "_CORTEX_RAW"], {}, "source", "must have no column _CORTEX_RAW"),
+        (["BODY", "_CORTEX_RAW"], {}, "source", "must not have a column _CORTEX_RAW"),
         (["ANSWER"], {"prompt_column": None, "prompt_expression": "1"}, "answer_column", "ANSWER"),
     ],
 )
-def test_what_the_source_has(
-    columns: list[str], changes: dict[str, Any], argument: str, told: str
+def test_a_source_with_wrong_columns_is_rejected(
+    columns: list[str], changes: dict[str, Any], argument: str, problem: str
 ) -> None:
-    """A source that lacks the prompt, or has what is to be added, is refused by the argument's name."""
+    """It must have the prompt, and no column with the name of an added one."""
     with pytest.raises(ArgumentError, match=f"^{argument} ") as caught:
         request(**changes).check_source(columns)
-    assert told in str(caught.value)
+    assert problem in str(caught.value)
     assert caught.value.value is not None
 
 
-def test_a_source_to_answer() -> None:
-    """Columns in other letters are other columns; an expression may use any."""
+def test_column_names_are_case_sensitive() -> None:
+    """A prompt expression may use any columns."""
     request().check_source(["BODY", "answer"])
     request(prompt_column=None, prompt_expression="upper(body)").check_source(["ID"])
 
 
-def test_what_the_destination_has() -> None:
-    """All that is appended has its column there, in whatever order, or is told by name."""
+def test_a_destination_needs_a_column_for_each_appended_one() -> None:
+    """Their order does not matter; the error names the missing ones."""
     asked = request()
     asked.check_destination(["ERROR", "ID", "ANSWER", "MORE"], ["ID"])
     with pytest.raises(ArgumentError, match=r"^destination db\.s\.answers has no column") as caught:
         asked.check_destination(["ID", "ANSWER"], ["ID", "my body"])
-    assert 'has no column "my body", "ERROR", which is to be appended' in str(caught.value)
+    assert 'has no column "my body", "ERROR" to append to' in str(caught.value)
     assert caught.value.value == "db.s.answers"

@@ -1,4 +1,4 @@
-"""Arguments in the forms in which templates, XComs and databases have them."""
+"""Arguments are read in the forms of templates, XComs and databases."""
 
 import json
 import math
@@ -21,19 +21,19 @@ from airflow_provider_cortex.errors import ArgumentError, UnsupportedValueError
 
 
 @pytest.mark.parametrize("value", [0, -1.5, Decimal("0.9"), Fraction(1, 3), math.nan])
-def test_number_of_any_type(value: object) -> None:
-    """A number is one of any real type, whatever its value."""
+def test_a_number_may_have_any_real_type(value: object) -> None:
+    """Its value does not matter."""
     assert is_number(value)
 
 
 @pytest.mark.parametrize("value", [True, False, None, "1", 1j, [1], b"1"])
-def test_what_is_no_number(value: object) -> None:
-    """A bool is no number, though Python counts it among them; neither is text, nor what is not real."""
+def test_bools_text_and_complex_numbers_are_not_numbers(value: object) -> None:
+    """Python counts a bool as a number."""
     assert not is_number(value)
 
 
-def test_numbers_of_numpy() -> None:
-    """NumPy's numbers are numbers, its booleans are none."""
+def test_a_number_may_be_numpys() -> None:
+    """NumPy's booleans are not numbers."""
     numpy = pytest.importorskip("numpy")
     assert is_number(numpy.float32(1))
     assert is_number(numpy.int8(1))
@@ -66,8 +66,8 @@ def test_numbers_of_numpy() -> None:
     ],
     ids=repr,
 )
-def test_number(value: object, found: float) -> None:
-    """A limit may be any number, text that says one, or the one cell of a result, also as text."""
+def test_a_limit_may_have_any_numeric_form(value: object, found: float) -> None:
+    """It may be a number, its text, or a result of one cell, also as text."""
     assert number("limit", value) == pytest.approx(found)
     assert type(number("limit", value)) is float
 
@@ -81,8 +81,8 @@ def test_number(value: object, found: float) -> None:
     ],
     ids=lambda value: repr(value)[:20],
 )
-def test_number_that_is_none(value: object) -> None:
-    """What is no finite number from 0 up is rejected by the argument's name, and shown in a bounded piece."""
+def test_an_invalid_number_is_rejected(value: object) -> None:
+    """The error names the argument, and shortens a long value."""
     with pytest.raises(ArgumentError, match=r"^limit must be a number, at least 0") as error:
         number("limit", value)
     assert error.value.argument == "limit"
@@ -90,8 +90,8 @@ def test_number_that_is_none(value: object) -> None:
 
 
 @pytest.mark.parametrize("value", ["ft_1", 7, None, True, "a, b", "it's [1]", "a(b)", "", b"x"])
-def test_value_that_is_no_result(value: object) -> None:
-    """What is no query's result stays as it is."""
+def test_a_value_that_is_not_a_result_stays_as_it_is(value: object) -> None:
+    """Text with brackets inside is not a result."""
     assert one_cell("job", value) is value
 
 
@@ -105,15 +105,15 @@ def test_value_that_is_no_result(value: object) -> None:
     ],
     ids=repr,
 )
-def test_one_cell(result: object) -> None:
-    """A result of one row of one cell is that cell, in the forms of Airflow's handlers, and of templates."""
+def test_a_result_of_one_cell_becomes_the_cell(result: object) -> None:
+    """In the forms of Airflow's handlers, and as templates render them."""
     assert one_cell("job", result) == "ft_1"
 
 
-@pytest.mark.parametrize("nothing", [[(None,)], [[None]], "[(None,)]", "[[null]]"], ids=repr)
-def test_cell_that_says_nothing(nothing: object) -> None:
-    """A cell that is NULL is None, which is for the argument to reject."""
-    assert one_cell("job", nothing) is None
+@pytest.mark.parametrize("result", [[(None,)], [[None]], "[(None,)]", "[[null]]"], ids=repr)
+def test_a_null_cell_becomes_none(result: object) -> None:
+    """The argument's own check then rejects it."""
+    assert one_cell("job", result) is None
 
 
 @pytest.mark.parametrize(
@@ -126,17 +126,17 @@ def test_cell_that_says_nothing(nothing: object) -> None:
     ],
     ids=repr,
 )
-def test_more_or_less_than_one_cell(result: object, size: int) -> None:
-    """A result of another size is rejected by the argument's name, with what to select."""
+def test_a_result_of_another_size_is_rejected(result: object, size: int) -> None:
+    """The error names the argument, and says what to select."""
     with pytest.raises(ArgumentError, match=r"^job must be one value") as error:
         one_cell("job", result)
-    assert f"it is a result of {size} rows or columns" in str(error.value)
+    assert f"got a result of {size} rows or columns." in str(error.value)
     assert "SELECT … LIMIT 1" in str(error.value)
 
 
-def test_where_a_result_came_from() -> None:
-    """The error shows what stands in the DAG file, if that is known, and of that a bounded piece."""
-    with pytest.raises(ArgumentError, match=r"'\{\{ rows \}\}' gave a result of 2 rows"):
+def test_the_error_shows_where_a_result_came_from() -> None:
+    """It quotes the DAG file, shortened."""
+    with pytest.raises(ArgumentError, match=r"got a result of 2 rows .* from '\{\{ rows \}\}'"):
         one_cell("job", ["a", "b"], "{{ rows }}")
     with pytest.raises(ArgumentError) as error:
         one_cell("job", ["a" * 9999, "b"], "{{ rows }}" * 9999)
@@ -154,8 +154,8 @@ def test_where_a_result_came_from() -> None:
     ],
     ids=lambda text: text[:60],
 )
-def test_result_that_nobody_can_read(text: str) -> None:
-    """Text that begins as a result does is no id and no name: it is rejected, and shown in a bounded piece."""
+def test_a_result_that_cannot_be_parsed_is_rejected(text: str) -> None:
+    """Text that starts like a result is neither an id nor a name."""
     with pytest.raises(ArgumentError, match=r"^job must be one value") as error:
         one_cell("job", text)
     assert "SELECT … LIMIT 1" in str(error.value)
@@ -175,8 +175,8 @@ def test_result_that_nobody_can_read(text: str) -> None:
     ],
     ids=repr,
 )
-def test_mapping(given: Any, found: Any) -> None:
-    """An object may be given as one, as JSON text, or not at all."""
+def test_a_mapping_may_be_json_text(given: Any, found: Any) -> None:
+    """It may also be left out."""
     assert mapping("options", given) == found
 
 
@@ -190,8 +190,8 @@ def test_mapping(given: Any, found: Any) -> None:
     ],
     ids=lambda value: repr(value)[:20],
 )
-def test_what_is_no_mapping(given: object, kind: str) -> None:
-    """What is none is rejected by the argument's name, with the way out, and is not shown: it may be a secret."""
+def test_anything_but_a_mapping_is_rejected(given: object, kind: str) -> None:
+    """The error names the argument and a fix, but not the value: it may be a secret."""
     with pytest.raises(UnsupportedValueError, match=r"^options cannot be sent") as error:
         mapping("options", given)
     assert f"of type {kind}" in str(error.value)
@@ -199,8 +199,8 @@ def test_what_is_no_mapping(given: object, kind: str) -> None:
     assert len(str(error.value)) < 300
 
 
-def test_mapping_is_not_shown() -> None:
-    """The text of an object that cannot be read is not in the error."""
+def test_the_error_does_not_show_the_mapping() -> None:
+    """Its text may be a secret."""
     with pytest.raises(UnsupportedValueError) as error:
         mapping("session_parameters", "{'token': 'hush'}")
     assert "hush" not in str(error.value)
@@ -219,27 +219,27 @@ def test_mapping_is_not_shown() -> None:
     ],
     ids=repr,
 )
-def test_number_in_json(value: object, text: str) -> None:
-    """A number that JSON has not is the same number in JSON: a whole one is whole."""
+def test_a_number_that_json_lacks_is_converted(value: object, text: str) -> None:
+    """A whole number stays whole."""
     assert json.dumps({"a": [value]}, default=json_number) == f'{{"a": [{text}]}}'
 
 
-def test_number_of_numpy_in_json() -> None:
-    """So it is with NumPy's."""
+def test_a_number_of_numpy_is_converted_for_json() -> None:
+    """As for other types of numbers."""
     numpy = pytest.importorskip("numpy")
     values = [numpy.int64(3), numpy.float32(0.5), numpy.float64(2)]
     assert json.loads(json.dumps(values, default=json_number)) == [3, 0.5, 2]
 
 
 @pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity")], ids=repr)
-def test_number_that_json_has_not(value: object) -> None:
-    """NaN and Infinity are not JSON, of whatever type they are."""
+def test_nan_and_infinity_are_rejected_for_json(value: object) -> None:
+    """JSON has neither, whatever their type."""
     with pytest.raises((TypeError, ValueError)):
         json.dumps(value, default=json_number, allow_nan=False)
 
 
 @pytest.mark.parametrize("value", [object(), {1}, b"a", 1j])
-def test_what_json_has_not(value: object) -> None:
-    """Anything else is what json.dumps says it is, by its type."""
+def test_anything_but_a_number_is_rejected_for_json(value: object) -> None:
+    """The error names its type, as json.dumps does."""
     with pytest.raises(TypeError, match=type(value).__name__):
         json.dumps(value, default=json_number)

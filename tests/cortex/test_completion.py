@@ -1,4 +1,4 @@
-"""Reading what a model answered."""
+"""Questions to a model, and its answers."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ from airflow_provider_cortex.errors import (
 
 
 def question(**changes: Any) -> Question:
-    """Ask AI_COMPLETE without a response format, but for *changes*."""
+    """Return a question for AI_COMPLETE without a response format, with *changes*."""
     return Question(**{"model": "m", "prompt": "p"} | changes)
 
 
@@ -56,8 +56,10 @@ DETAILS = {"with_usage": True}
         ),
     ],
 )
-def test_answer(cell: str, changes: dict[str, Any], answer: object) -> None:
-    """Each function's shape is read for what it is, and an answer's text is left alone."""
+def test_each_function_has_its_own_form_of_answer(
+    cell: str, changes: dict[str, Any], answer: object
+) -> None:
+    """The answer's text is not changed."""
     assert read(cell, **changes) == answer
 
 
@@ -74,8 +76,10 @@ def test_answer(cell: str, changes: dict[str, Any], answer: object) -> None:
         ('{"error": {"message": "no such model"}}', OLD_WITH_OPTIONS, "no such model"),
     ],
 )
-def test_no_answer(cell: object, changes: dict[str, Any], message: str) -> None:
-    """A NULL or an error object is a failure in Cortex's own words, for a model by name."""
+def test_null_or_an_error_object_is_an_error(
+    cell: object, changes: dict[str, Any], message: str
+) -> None:
+    """The error has the model's name and Cortex's own message."""
     with pytest.raises(CompletionError) as error:
         read(cell, **changes)
     assert (error.value.model, error.value.message) == ("m", message)
@@ -85,16 +89,16 @@ def test_no_answer(cell: object, changes: dict[str, Any], message: str) -> None:
     ("cell", "changes"),
     [("yes", {}), ("{}", {}), ("{}", OLD_WITH_OPTIONS), ('{"value": "x"}', STRUCTURED)],
 )
-def test_unreadable_answer(cell: str, changes: dict[str, Any]) -> None:
-    """A shape that no page of Snowflake's shows is refused, not guessed at, and is shown."""
+def test_an_undocumented_form_of_answer_is_an_error(cell: str, changes: dict[str, Any]) -> None:
+    """The error shows the answer."""
     with pytest.raises(UnreadableAnswerError) as error:
         read(cell, **changes)
     assert error.value.answer in cell
     assert "which " in str(error.value)
 
 
-def test_usage() -> None:
-    """Cortex's count of tokens is kept, and that of several answers is their sum."""
+def test_token_counts_are_summed() -> None:
+    """An answer keeps Cortex's own counts; counts that are not numbers are left out."""
     tokens = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
     cell = {"choices": [{"messages": "yes"}], "usage": tokens}
     answered = question(prompt=["a", "b"], with_usage=True).read([{"value": cell}, {"value": cell}])
@@ -102,13 +106,13 @@ def test_usage() -> None:
     assert completion.usage(answered) == {name: 2 * count for name, count in tokens.items()}
     assert completion.usage([Completion(answer="yes")]) is None
     assert question().read(['{"value": "yes"}']) == (Completion(answer="yes"),)
-    untold = {"choices": [{"messages": "yes"}], "usage": "much"}
-    assert question(with_usage=True).read([{"value": untold}]) == (Completion(answer="yes"),)
+    unreadable = {"choices": [{"messages": "yes"}], "usage": "much"}
+    assert question(with_usage=True).read([{"value": unreadable}]) == (Completion(answer="yes"),)
     assert completion.usage([Completion(answer="yes", usage={"total_tokens": "?"})]) == {}
 
 
-def test_some_of_several() -> None:
-    """Which prompts have no answer is told by their numbers, never by their words."""
+def test_unanswered_prompts_are_named_by_number() -> None:
+    """The error never quotes a prompt."""
     cells = ['{"value": "yes"}', None, '{"error": "too long"}']
     with pytest.raises(CompletionError) as error:
         question(prompt=["a", "b", "c"]).read(cells)
@@ -117,7 +121,7 @@ def test_some_of_several() -> None:
 
 
 def test_ai_complete_asks_for_error_details() -> None:
-    """Without error details an error is a bare NULL, and its message lost."""
+    """Without them an error is just NULL, and its message is lost."""
     call = question(model_parameters={"temperature": 0}).call
     assert call.sql == (
         "SELECT AI_COMPLETE(model => %s, prompt => %s, model_parameters => PARSE_JSON(%s),"
@@ -128,7 +132,7 @@ def test_ai_complete_asks_for_error_details() -> None:
 
 
 def test_several_prompts_are_one_statement() -> None:
-    """A list travels as one value, and comes back in its order."""
+    """A list is bound as one value; the answers have its order."""
     call = question(prompt=["a", "it's"], with_usage=True, **STRUCTURED).call
     assert call.sql == (
         "SELECT AI_COMPLETE(model => %s, prompt => item.value::VARCHAR, response_format => PARSE_JSON(%s),"
@@ -138,8 +142,8 @@ def test_several_prompts_are_one_statement() -> None:
     assert call.values == ("m", '{"type": "json"}', '["a", "it\'s"]')
 
 
-def test_conversation() -> None:
-    """Messages travel as one value, too."""
+def test_a_conversation_is_one_value() -> None:
+    """Its messages are bound as JSON."""
     talk = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello?"}]
     call = question(prompt=talk).call
     assert "prompt => PARSE_JSON(%s)" in call.sql
@@ -180,24 +184,22 @@ def test_complete_with_options_takes_messages() -> None:
         [b"bytes"],
     ],
 )
-def test_no_prompt(value: object) -> None:
-    """What is nothing to ask is refused by name, and its words are not told."""
+def test_an_invalid_prompt_is_rejected(value: object) -> None:
+    """The error names the argument, and never quotes the prompt."""
     with pytest.raises(ArgumentError, match=r"^prompt ") as error:
         completion.prompt("prompt", value)
     assert "hush" not in str(error.value)
 
 
-def test_why_it_is_no_prompt() -> None:
-    """It is said what it is instead."""
-    with pytest.raises(ArgumentError, match="is an empty list: there is nothing to ask"):
+def test_the_error_says_what_is_wrong_with_a_prompt() -> None:
+    """It names the types that were given."""
+    with pytest.raises(ArgumentError, match="is an empty list, so there is nothing to ask"):
         completion.prompt("prompt", [])
-    with pytest.raises(
-        ArgumentError, match=r"a list of texts, .* and is a list of: bytes, dict, str"
-    ):
+    with pytest.raises(ArgumentError, match=r"a list of texts, .*; got a list of bytes, dict, str"):
         completion.prompt("prompt", ["a", {"role": "user"}, b"1"])
     with pytest.raises(ArgumentError, match="a value of type dict"):
         completion.prompt("prompt", {"role": "user"})
-    with pytest.raises(ArgumentError, match="it is ' None '"):
+    with pytest.raises(ArgumentError, match="got ' None '"):
         completion.prompt("prompt", " None ")
 
 
@@ -210,14 +212,14 @@ def test_why_it_is_no_prompt() -> None:
         [{"role": "user", "content": "a", "name": "b"}],
     ],
 )
-def test_a_prompt_is_asked_as_it_is(value: object) -> None:
-    """Nothing is taken from what is to be asked."""
+def test_a_valid_prompt_stays_as_it_is(value: object) -> None:
+    """Whitespace and unknown fields are kept."""
     assert completion.prompt("prompt", value) == value
 
 
 @pytest.mark.parametrize("prompt", ["\0", ["a", "\0"]])
-def test_a_prompt_that_cannot_be_sent(prompt: object) -> None:
-    """What Snowflake could not read is refused by name."""
+def test_a_prompt_that_cannot_be_sent_is_rejected(prompt: object) -> None:
+    """The error names the argument."""
     with pytest.raises(ArgumentError, match=r"^prompt "):
         completion.prompt("prompt", prompt)
 
@@ -232,19 +234,21 @@ def test_a_prompt_that_cannot_be_sent(prompt: object) -> None:
         ("response_format", {"a": b""}),
     ],
 )
-def test_what_cannot_be_sent(function: str, argument: str, value: object) -> None:
-    """It is refused by name as soon as the question is put, whichever function is asked."""
+def test_an_argument_that_cannot_be_sent_is_rejected(
+    function: str, argument: str, value: object
+) -> None:
+    """For both functions, when the question is created."""
     with pytest.raises(ArgumentError, match=f"^{argument} "):
         question(function=function, **{argument: value})
 
 
-def test_prompt_of_any_sequence() -> None:
-    """What mapped tasks have returned is no list in Airflow, and asked all the same."""
+def test_prompts_may_be_any_iterable() -> None:
+    """In Airflow, the return values of mapped tasks are not a list."""
     assert completion.prompt("prompt", (word for word in ("a", "b"))) == ["a", "b"]
 
 
-def test_size() -> None:
-    """An answer that is too large for an XCom is refused, and it is said what to do."""
+def test_an_answer_too_large_for_an_xcom_is_rejected() -> None:
+    """The error suggests the operator for tables."""
     completion.check_size("x" * (completion.MAX_XCOM_BYTES - 2))  # and two quotes
     with pytest.raises(AnswerTooLargeError):
         completion.check_size("x" * (completion.MAX_XCOM_BYTES - 1))

@@ -1,4 +1,4 @@
-"""The arguments of a new job, checked."""
+"""The arguments of a new job are validated."""
 
 from typing import Any
 
@@ -37,8 +37,10 @@ def request(**changes: Any) -> FineTuneRequest:
         ({"options": {"max_epochs": 3}}, {}),
     ],
 )
-def test_no_differences(job: dict[str, Any], asked: dict[str, Any]) -> None:
-    """What Cortex does not report, or adds by itself, is no difference to what was asked for."""
+def test_a_job_with_the_same_arguments_has_no_differences(
+    job: dict[str, Any], asked: dict[str, Any]
+) -> None:
+    """A field that Cortex leaves out, or adds by itself, does not count."""
     assert request(**asked).differences(FineTuneJob.parse(JOB | job)) == []
 
 
@@ -52,51 +54,55 @@ def test_no_differences(job: dict[str, Any], asked: dict[str, Any]) -> None:
         ({"training_data": "x", "base_model": "x"}, ["base_model", "training_data"]),
     ],
 )
-def test_differences(job: dict[str, Any], different: list[str]) -> None:
-    """Each argument is named that a job has otherwise than it is asked for now."""
+def test_differences_name_the_arguments(job: dict[str, Any], different: list[str]) -> None:
+    """An existing job may have other arguments than the request."""
     asked = request(options={"max_epochs": 3})
     assert asked.differences(FineTuneJob.parse(JOB | job)) == different
 
 
-def test_queries() -> None:
-    """Only queries are compiled: what is kept elsewhere is none."""
+def test_only_queries_are_compiled() -> None:
+    """The path of a dataset is not a query."""
     data = {"training_data": "train", "validation_data": "snow://dataset/x"}
     assert request(**data).queries == {"training_data": "SELECT * FROM train"}
 
 
-def test_data_elsewhere() -> None:
-    """A dataset's or a stage's path is sent as it is, but for blanks."""
+def test_the_path_of_a_dataset_is_stripped() -> None:
+    """Apart from whitespace, it is sent as it is."""
     assert request(training_data=" snow://a--b ").training_data == "snow://a--b"
 
 
 @pytest.mark.parametrize(
-    ("argument", "value", "told"),
+    ("argument", "value", "problem"),
     [
         ("model", "my model", "'my model'"),
         ("base_model", "llama 3", "'llama 3'"),
-        ("options", {"max_epochs": 0}, "whole number from 1 to 10"),
-        ("options", {"max_epochs": 11}, "has a max_epochs of 11,"),
-        ("options", {"max_epochs": 3.0}, "has a max_epochs of 3.0,"),
-        ("options", {"max_epochs": True}, "has a max_epochs of True,"),
+        (
+            "options",
+            {"max_epochs": 0},
+            "a whole number from 1 to 10 as max_epochs, or no max_epochs; got 0.",
+        ),
+        ("options", {"max_epochs": 11}, "got 11."),
+        ("options", {"max_epochs": 3.0}, "got 3.0."),
+        ("options", {"max_epochs": True}, "got True."),
         ("options", {"max_epochs": b""}, "options"),
     ],
 )
-def test_refused(argument: str, value: Any, told: str) -> None:
-    """What is of no use is refused by name, with what it is."""
+def test_an_invalid_argument_is_rejected(argument: str, value: Any, problem: str) -> None:
+    """The error names the argument, and shows its value."""
     with pytest.raises(ArgumentError, match=f"^{argument} ") as caught:
         request(**{argument: value})
     assert (caught.value.argument, caught.value.value) == (argument, value)
-    assert told in str(caught.value)
+    assert problem in str(caught.value)
 
 
 @pytest.mark.parametrize("epochs", [1, 10, "10", " 3 "])
-def test_epochs(epochs: Any) -> None:
-    """A number of epochs may be what a template has rendered to."""
+def test_epochs_may_be_text(epochs: Any) -> None:
+    """A template renders a number to text."""
     assert request(options={"max_epochs": epochs}).options == {"max_epochs": int(epochs)}
 
 
-def test_options_are_checked() -> None:
-    """Options are a mapping that can be sent, and others than max_epochs are named, not judged."""
+def test_unknown_options_are_accepted() -> None:
+    """Options must be a mapping; only max_epochs is checked."""
     with pytest.raises(UnsupportedValueError, match="options"):
         request(options=["max_epochs"])
     with pytest.raises(ArgumentError, match="'three'"):
@@ -108,19 +114,19 @@ def test_options_are_checked() -> None:
     ("columns", "message"),
     [
         ([], "has no column PROMPT and no column COMPLETION"),
-        ([], "in capitals. Name what is missing: SELECT … AS PROMPT, … AS COMPLETION, and so on"),
+        ([], "in capitals. Add an alias: SELECT … AS PROMPT, … AS COMPLETION."),
         (["PROMPT", "ANSWER"], 'has no column COMPLETION: its columns are "PROMPT", "ANSWER". '),
-        (["prompt", "COMPLETION"], 'SELECT "prompt" AS PROMPT, and so on'),
-        (["prompt"], 'and to Snowflake a quoted "name" in small letters is another one.'),
+        (["prompt", "COMPLETION"], 'SELECT "prompt" AS PROMPT.'),
+        (["prompt"], "in capitals (quoted names are case-sensitive)."),
     ],
 )
-def test_columns(columns: list[str], message: str) -> None:
-    """A missing column is told by name, and how to alias what there is."""
+def test_a_query_without_the_columns_is_rejected(columns: list[str], message: str) -> None:
+    """The error names the missing columns, and suggests an alias."""
     with pytest.raises(QueryError, match="training_data") as caught:
         check_columns("training_data", columns)
     assert message in str(caught.value)
 
 
-def test_columns_that_are_there() -> None:
-    """More columns than Cortex reads do no harm."""
+def test_a_query_may_have_more_columns() -> None:
+    """Cortex reads only its two columns."""
     check_columns("training_data", ["ID", "COMPLETION", "PROMPT"])

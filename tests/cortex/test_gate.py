@@ -1,4 +1,4 @@
-"""What a gate lets pass."""
+"""Which models pass a gate."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -15,8 +15,8 @@ from airflow_provider_cortex.errors import ArgumentError, GateError
 def job(**fields: Any) -> FineTuneJob:
     """Return a job that succeeded."""
     figures = {"validation_loss": 1.0125, "training_loss": 0.5}
-    told = {"id": "ft_1", "status": "SUCCESS", "model": "m", "trained_tokens": 2670734}
-    return FineTuneJob.parse(told | {"training_result": figures} | fields)
+    record = {"id": "ft_1", "status": "SUCCESS", "model": "m", "trained_tokens": 2670734}
+    return FineTuneJob.parse(record | {"training_result": figures} | fields)
 
 
 @pytest.mark.parametrize(
@@ -27,29 +27,29 @@ def job(**fields: Any) -> FineTuneJob:
         {"max_training_loss": 0.6, "max_trained_tokens": 2670734.0},
     ],
 )
-def test_a_model_that_keeps_to_its_limits(limits: dict[str, float]) -> None:
-    """A figure may be what its limit is, and figures without a limit do not matter."""
+def test_a_model_within_its_limits_passes(limits: dict[str, float]) -> None:
+    """A figure may equal its limit; figures without a limit do not count."""
     gate.check(job(), "m", limits)
 
 
 @pytest.mark.parametrize(
-    ("fields", "limits", "told"),
+    ("fields", "limits", "reason"),
     [
         (
             {},
             {"max_validation_loss": 0.9},
-            "validation_loss is 1.0125, above max_validation_loss, 0.9",
+            "validation_loss is 1.0125, above max_validation_loss = 0.9",
         ),
-        ({}, {"max_training_loss": 0.0}, "training_loss is 0.5, above max_training_loss, 0."),
+        ({}, {"max_training_loss": 0.0}, "training_loss is 0.5, above max_training_loss = 0."),
         (
             {},
             {"max_trained_tokens": 2e6},
-            "trained_tokens is 2670734, above max_trained_tokens, 2000000.",
+            "trained_tokens is 2670734, above max_trained_tokens = 2000000.",
         ),
         (
             {"trained_tokens": None},
             {"max_trained_tokens": 2e6},
-            "Cortex reported no trained_tokens, which max_trained_tokens limits to 2000000",
+            "Cortex reported no trained_tokens to compare with max_trained_tokens = 2000000.",
         ),
         (
             {"training_result": {"validation_loss": "NaN"}},
@@ -63,18 +63,18 @@ def test_a_model_that_keeps_to_its_limits(limits: dict[str, float]) -> None:
         ),
     ],
 )
-def test_a_model_that_misses_its_gate(
-    fields: dict[str, Any], limits: dict[str, float], told: str
+def test_a_model_that_misses_a_limit_is_rejected(
+    fields: dict[str, Any], limits: dict[str, float], reason: str
 ) -> None:
-    """A figure above its limit, or that nobody knows, is told with the limit, the job and the model."""
+    """The error names the job, the model, the limit, and the figure above it or missing."""
     with pytest.raises(GateError) as error:
         gate.check(job(**fields), "DB.S.m", limits)
-    assert told in str(error.value)
-    assert "ft_1 made model DB.S.m, which is not handed on" in str(error.value)
+    assert reason in str(error.value)
+    assert "Model DB.S.m of fine-tuning job ft_1 is not passed downstream" in str(error.value)
 
 
-def test_all_that_is_missed_is_told_at_once() -> None:
-    """Who mends one figure does not find out about the next after another training."""
+def test_all_missed_limits_are_reported_at_once() -> None:
+    """A user learns of all figures after one training, not of one after each."""
     limits = {"max_validation_loss": 1.0, "max_training_loss": 0.5, "max_trained_tokens": 5.0}
     with pytest.raises(GateError) as error:
         gate.check(job(), "m", limits)
@@ -83,7 +83,7 @@ def test_all_that_is_missed_is_told_at_once() -> None:
         "max_validation_loss": ("validation_loss", 1.0125, 1.0),
         "max_trained_tokens": ("trained_tokens", 2670734, 5.0),
     }
-    assert "above max_validation_loss, 1; trained_tokens is" in str(error.value)
+    assert "above max_validation_loss = 1; trained_tokens is" in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_all_that_is_missed_is_told_at_once() -> None:
         *(([1], 1.0), ([(Decimal("0.9"),)], 0.9), ([{"LOSS": 0.5}], 0.5), ("[(0.9,)]", 0.9)),
     ],
 )
-def test_limits(value: object, limit: float) -> None:
-    """A limit is any real number, text that a template made of one, or a result of one cell."""
+def test_a_limit_may_have_any_numeric_form(value: object, limit: float) -> None:
+    """A limit is any real number, its text from a template, or a result of one cell."""
     assert number("max_training_loss", value) == limit
 
 
@@ -118,8 +118,8 @@ def test_limits(value: object, limit: float) -> None:
     ],
     ids=repr,
 )
-def test_limits_of_no_use(value: object) -> None:
-    """What is no number, no finite one, or less than any figure can be, is refused by the argument's name."""
+def test_an_invalid_limit_is_rejected(value: object) -> None:
+    """A limit must be a finite number of at least 0; the error names the argument."""
     with pytest.raises(
         ArgumentError, match=r"max_training_loss must be a number, at least 0"
     ) as caught:

@@ -1,4 +1,4 @@
-"""Names as Snowflake reads them."""
+"""How Snowflake's identifiers are parsed."""
 
 import pytest
 
@@ -17,8 +17,8 @@ from airflow_provider_cortex.errors import ArgumentError
         ('"; DROP TABLE t --"', ["; DROP TABLE t --"], '"; DROP TABLE t --"'),
     ],
 )
-def test_name(name: str, folded: list[str], sql: str) -> None:
-    """What is not quoted is kept in capitals, and dots within quotes part nothing."""
+def test_a_name_is_split_into_its_parts(name: str, folded: list[str], sql: str) -> None:
+    """Unquoted parts are stored in capitals; a dot within quotes does not split a name."""
     parts = parse(name)
     assert parts is not None
     assert [part.folded for part in parts] == folded
@@ -45,31 +45,31 @@ def test_name(name: str, folded: list[str], sql: str) -> None:
         "ä",
     ],
 )
-def test_no_name(name: str) -> None:
-    """What is not a name is refused by the argument's, and told how to become one."""
+def test_an_invalid_name_is_rejected(name: str) -> None:
+    """The error names the argument, and explains how to quote a name."""
     assert parse(name) is None
     with pytest.raises(ArgumentError, match="destination must be an identifier") as caught:
-        identifiers.qualified("destination", name)
-    assert f"and is {name!r}." in str(caught.value)
+        identifiers.parse_argument("destination", name)
+    assert f"; got {name!r}." in str(caught.value)
     assert "double quotes" in str(caught.value)
     assert (caught.value.argument, caught.value.value) == ("destination", name)
 
 
-def test_depth() -> None:
-    """A name has no more parts than its place allows."""
-    assert parse("a.b", most=1) is None
-    assert parse("a", most=1) == (Identifier("a"),)
+def test_a_name_has_a_maximum_number_of_parts() -> None:
+    """The caller may lower it."""
+    assert parse("a.b", max_parts=1) is None
+    assert parse("a", max_parts=1) == (Identifier("a"),)
     with pytest.raises(ArgumentError):
-        identifiers.qualified("schema", "a.b", most=1)
+        identifiers.parse_argument("schema", "a.b", max_parts=1)
 
 
 @pytest.mark.parametrize(
     ("name", "folded"),
     [("body", "BODY"), ('"body"', "body"), ("ticket body", "ticket body"), ('a"b', 'a"b')],
 )
-def test_column(name: str, folded: str) -> None:
-    """A column's name is Snowflake's if it is an identifier, and else meant letter by letter."""
-    assert identifiers.column(name).folded == folded
+def test_text_that_is_not_an_identifier_is_quoted(name: str, folded: str) -> None:
+    """A valid identifier is read as Snowflake reads it."""
+    assert identifiers.parse_or_quote(name).folded == folded
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,6 @@ def test_column(name: str, folded: str) -> None:
         ("no name_7", "no name"),
     ],
 )
-def test_family(name: str, family: str) -> None:
-    """The versions of a model differ in a number behind an underscore, and in how they are written."""
+def test_versions_of_a_model_share_a_family(name: str, family: str) -> None:
+    """They differ in a number after an underscore, and in how the name is written."""
     assert identifiers.family(name) == family

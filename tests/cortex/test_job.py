@@ -1,4 +1,4 @@
-"""Reading what Cortex says of a job."""
+"""How Cortex's records of a job are parsed."""
 
 import dataclasses
 import json
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus, jobs
+from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus, parse_list
 from airflow_provider_cortex.errors import (
     FineTuneCancelledError,
     FineTuneFailedError,
@@ -23,7 +23,7 @@ ANSWERS = Path(__file__).parent / "records"
 
 
 def published(name: str) -> str:
-    """Return one of Snowflake's published answers."""
+    """Return one of the answers that Snowflake published."""
     return (ANSWERS / f"{name}.json").read_text(encoding="utf-8")
 
 
@@ -33,7 +33,7 @@ def parse(**fields: Any) -> FineTuneJob:
 
 
 def test_every_column_of_the_page_has_a_field() -> None:
-    """A job that succeeded keeps all that Snowflake's page lists, in the types it lists."""
+    """Each one has the type that Snowflake's page documents."""
     job = FineTuneJob.parse(published("describe_success_new"))
 
     assert job.id == "ft_6556e15c-8f12-4d94-8cb0-87e6f2fd2299"
@@ -55,8 +55,8 @@ def test_every_column_of_the_page_has_a_field() -> None:
     assert job.others == {}
 
 
-def test_older_page() -> None:
-    """The older shape is read as well: long ids, bare model names, an empty text for what is absent."""
+def test_the_older_form_is_read() -> None:
+    """It has long ids, unqualified model names, and empty text for absent values."""
     job = FineTuneJob.parse(published("describe_success"))
     assert job.id.startswith("CortexFineTuningWorkflow_")
     assert job.outcome() == "my_tuned_model"
@@ -64,14 +64,14 @@ def test_older_page() -> None:
     assert job.options is None
 
 
-def test_running_job() -> None:
-    """A running job tells little, and that is enough."""
+def test_a_running_job_has_few_fields() -> None:
+    """Status and progress are enough."""
     job = FineTuneJob.parse(published("describe_in_progress"))
     assert (job.status, job.progress, job.is_finished) == (JobStatus.IN_PROGRESS, 0.333, False)
 
 
-def test_failed_job_tells_why() -> None:
-    """A job that failed raises with Cortex's own code and message."""
+def test_a_failed_job_raises_cortex_own_error() -> None:
+    """The error has Cortex's code and message, and the job's id."""
     job = FineTuneJob.parse(published("describe_error"))
     with pytest.raises(FineTuneFailedError) as failure:
         job.outcome()
@@ -84,8 +84,8 @@ def test_failed_job_tells_why() -> None:
     "error",
     [None, "", {}, [], "out of memory", {"message": "out of memory"}, {"reason": "out of memory"}],
 )
-def test_failed_job_with_less_to_tell(error: object) -> None:
-    """Whatever the error field holds, ERROR is a failure, and what it says is told."""
+def test_a_job_in_error_fails_whatever_its_error_field_holds(error: object) -> None:
+    """The message is reported if there is one."""
     with pytest.raises(FineTuneFailedError) as failure:
         parse(status="ERROR", error=error).outcome()
     assert ("out of memory" in str(failure.value)) == bool(error)
@@ -120,8 +120,8 @@ def test_failed_job_with_less_to_tell(error: object) -> None:
     ],
     ids=repr,
 )
-def test_error_in_any_form(error: object, message: str, code: str | None) -> None:
-    """An error is read in whatever form it comes: its message and its code, in the letters that it has."""
+def test_an_error_is_read_in_any_form(error: object, message: str, code: str | None) -> None:
+    """Its message and code are not changed."""
     job = parse(status="ERROR", error=error)
     assert job.error is not None
     assert (job.error.message.strip(), job.error.code) == (message, code)
@@ -131,8 +131,8 @@ def test_error_in_any_form(error: object, message: str, code: str | None) -> Non
 @pytest.mark.parametrize(
     "error", [None, "", "  ", "null", '""', '" "', {}, "{}", [], "[]", [None], [{}, ""]]
 )
-def test_error_that_says_nothing(error: object) -> None:
-    """An error that says nothing is none, and the failure says that."""
+def test_an_empty_error_is_no_error(error: object) -> None:
+    """The failure says that there is no error message."""
     job = parse(status="ERROR", error=error)
     assert job.error is None
     with pytest.raises(FineTuneFailedError, match="no error message"):
@@ -140,29 +140,29 @@ def test_error_that_says_nothing(error: object) -> None:
 
 
 @pytest.mark.parametrize("code", [None, "X"])
-def test_failed_job_in_cortex_words(code: str | None) -> None:
-    """Of an error that has a message, the message is told, and not the object around it."""
+def test_a_failure_shows_the_message_without_the_object_around_it(code: str | None) -> None:
+    """The code may be missing."""
     with pytest.raises(FineTuneFailedError) as failure:
         parse(status="ERROR", error={"message": "out of memory", "code": code}).outcome()
     assert (failure.value.message, failure.value.code) == ("out of memory", code)
 
 
-def test_cancelled_job() -> None:
-    """A cancelled job has no model, whatever else it says."""
+def test_a_cancelled_job_has_no_model() -> None:
+    """Even if its record names one."""
     with pytest.raises(FineTuneCancelledError, match="ft_1"):
         parse(status="CANCELLED", model="m").outcome()
 
 
 @pytest.mark.parametrize("model", [None, "", "  ", 7, ["m"]])
 def test_success_needs_a_model(model: object) -> None:
-    """SUCCESS without a usable name is no success, and the error shows what came."""
+    """Without one, the error shows the answer."""
     with pytest.raises(MissingModelError, match=r'job ft_1 .*"status": "SUCCESS"'):
         parse(status="SUCCESS", model=model).outcome()
 
 
 @pytest.mark.parametrize("status", ["PENDING", "IN_PROGRESS", "RUNNING", "whatever"])
-def test_only_success_has_an_outcome(status: str) -> None:
-    """A job that is not over never passes for one that succeeded, even with a model's name."""
+def test_an_unfinished_job_has_no_outcome(status: str) -> None:
+    """Even if its record names a model."""
     with pytest.raises(MissingModelError):
         parse(status=status, model="m").outcome()
 
@@ -177,27 +177,27 @@ def test_only_success_has_an_outcome(status: str) -> None:
         ("UNKNOWN", JobStatus.UNKNOWN),
     ],
 )
-def test_status_in_any_case(text: str, status: JobStatus) -> None:
-    """A status is read in any letters; an unknown one is a value that keeps what was written."""
+def test_a_status_is_read_in_any_case(text: str, status: JobStatus) -> None:
+    """The record keeps what Cortex wrote, which matters for an unknown status."""
     job = parse(status=text)
     assert job.status is status
     assert job.reported_status == text
 
 
-def test_unknown_status_is_not_the_end() -> None:
-    """A status newer than this package keeps a wait going."""
+def test_an_unknown_status_is_not_terminal() -> None:
+    """With a status newer than this release, the wait goes on."""
     assert not parse(status="PAUSED").is_finished
 
 
 @pytest.mark.parametrize("wrap", [str, json.loads, json.dumps], ids=["text", "object", "twice"])
-def test_whatever_form_the_driver_delivers(wrap: Any) -> None:
-    """Text, an object, and text encoded twice say the same."""
+def test_the_driver_may_deliver_text_or_an_object(wrap: Any) -> None:
+    """Text may be encoded twice."""
     text = published("describe_success")
     assert FineTuneJob.parse(wrap(text)) == FineTuneJob.parse(text)
 
 
-def test_training_result_as_a_list() -> None:
-    """Of a list of results the last that has a figure counts."""
+def test_the_last_result_with_a_figure_counts() -> None:
+    """The training result may be a list."""
     job = parse(training_result=[{"training_loss": 2}, {"training_loss": 1.5}, {"step": 9}])
     assert job.training_loss == 1.5
     assert job.validation_loss is None
@@ -205,15 +205,15 @@ def test_training_result_as_a_list() -> None:
 
 
 @pytest.mark.parametrize("last", [float("nan"), "NaN", None])
-def test_training_that_diverged(last: object) -> None:
-    """A last figure that is no number does not leave the one of the epoch before as the last."""
+def test_a_diverged_training_has_no_loss(last: object) -> None:
+    """If the last figure is not a number, an earlier one does not replace it."""
     job = parse(training_result=[{"training_loss": 1.5}, {"training_loss": last}, {"step": 9}])
     assert job.training_loss is None
 
 
 @pytest.mark.parametrize("progress", [None, "", "half", -0.1, 1.1, float("inf"), True, [], "NaN"])
-def test_progress_that_makes_no_sense(progress: object) -> None:
-    """Progress outside of 0 to 1 is no progress; it does not end a wait."""
+def test_an_impossible_progress_is_none(progress: object) -> None:
+    """Progress is a number from 0 to 1; anything else does not end a wait."""
     assert parse(progress=progress).progress is None
 
 
@@ -221,27 +221,27 @@ def test_progress_that_makes_no_sense(progress: object) -> None:
     "figure",
     ["NaN", "Infinity", float("inf"), 10**400, "many", True, {}, -1, -0.5, "-7", -(10**400)],
 )
-def test_figure_that_makes_no_sense(figure: object) -> None:
-    """A figure that is no finite number is absent, and the job is still read."""
+def test_an_impossible_figure_is_none(figure: object) -> None:
+    """The rest of the job is still read."""
     job = parse(trained_tokens=figure, training_result={"training_loss": figure})
     assert (job.trained_tokens, job.training_loss) == (None, None)
 
 
-def test_negative_figure_is_not_the_one_before() -> None:
-    """A last figure that cannot be does not leave the one of the epoch before as the last."""
+def test_a_negative_loss_is_none() -> None:
+    """An earlier figure does not replace it."""
     job = parse(training_result=[{"validation_loss": 1.5}, {"validation_loss": -1.5}])
     assert job.validation_loss is None
     assert job.to_dict()["training_result"][1] == {"validation_loss": -1.5}
 
 
 @pytest.mark.parametrize("options", ["fast", 3, [{"max_epochs": 3}]])
-def test_options_that_make_no_sense(options: object) -> None:
-    """Options that are no object are absent, and the job is still read."""
+def test_options_that_are_not_an_object_are_none(options: object) -> None:
+    """The rest of the job is still read."""
     assert parse(options=options).options is None
 
 
-def test_nan_is_not_handed_on() -> None:
-    """NaN and Infinity are not JSON: the record for Airflow's database has null for them."""
+def test_nan_becomes_null() -> None:
+    """NaN and Infinity are not JSON: Airflow's database gets null for them."""
     job = FineTuneJob.parse('{"id": "ft_1", "status": "PENDING", "progress": NaN, "x": Infinity}')
     assert job.progress is None
     assert json.loads(json.dumps(job.to_dict(), allow_nan=False))["x"] is None
@@ -256,12 +256,12 @@ CREATED, FINISHED = 1_717_004_388_348, 1_717_004_691_577
     [
         *(None, "", "soon", 10**30, -(10**30), {}, True, 0, "0", -1, -CREATED),
         *(CREATED // 1000, CREATED * 1000, CREATED * 10**6, str(CREATED // 1000)),
-        *(1_577_836_799_999, 4_102_444_800_000),  # the last one before 2020, the first one of 2100
+        *(1_577_836_799_999, 4_102_444_800_000),  # the last ms before 2020, the first one of 2100
     ],
 )
 @pytest.mark.parametrize("end", ["created_on", "finished_on"])
-def test_moment_that_makes_no_sense(end: str, moment: object) -> None:
-    """A time that cannot be read, or that no job was made at, is absent, and the job is still read."""
+def test_an_impossible_time_is_none(end: str, moment: object) -> None:
+    """It is unreadable, or in a year without fine-tuning jobs; the rest is still read."""
     job = parse(**{"created_on": CREATED, "finished_on": FINISHED, end: moment})
     assert getattr(job, end) is None
     assert job.seconds is None
@@ -269,8 +269,8 @@ def test_moment_that_makes_no_sense(end: str, moment: object) -> None:
 
 
 @pytest.mark.parametrize("finished_on", [CREATED - 1, CREATED - 86_400_000, str(CREATED - 1)])
-def test_end_before_the_beginning(finished_on: object) -> None:
-    """A job does not end before it begins: its end is absent, and the beginning counts."""
+def test_an_end_before_the_start_is_none(finished_on: object) -> None:
+    """The start is kept."""
     job = parse(created_on=CREATED, finished_on=finished_on)
     assert (job.finished_on, job.seconds) == (None, None)
     assert job.created_on is not None
@@ -286,14 +286,16 @@ def test_end_before_the_beginning(finished_on: object) -> None:
         (1_577_836_800_000, 4_102_444_799_999, 2_524_607_999.999),
     ],
 )
-def test_duration(created_on: object, finished_on: object, seconds: float) -> None:
-    """A job takes as long as from its beginning to its end, which may be no time at all."""
+def test_a_job_lasts_from_its_start_to_its_end(
+    created_on: object, finished_on: object, seconds: float
+) -> None:
+    """Both may be the same."""
     job = parse(created_on=created_on, finished_on=finished_on)
     assert job.seconds == pytest.approx(seconds)
 
 
-def test_nothing_is_lost() -> None:
-    """Unknown fields are kept: in the record, and in what goes into XCom."""
+def test_unknown_fields_are_kept() -> None:
+    """They are in the record, and in its JSON for XCom."""
     job = parse(queue="fast", tags=[1, 2])
     assert job.others == {"queue": "fast", "tags": [1, 2]}
     assert job.to_dict()["tags"] == [1, 2]
@@ -322,23 +324,23 @@ def test_nothing_is_lost() -> None:
     ],
     ids=repr,
 )
-def test_unreadable_answer(answer: object) -> None:
-    """What cannot be read is an error that shows a bounded piece of it."""
+def test_an_unreadable_answer_is_an_error(answer: object) -> None:
+    """The error shows the answer, shortened."""
     with pytest.raises(UnreadableAnswerError) as error:
         FineTuneJob.parse(answer)
     assert error.value.answer == excerpt(answer)
     assert len(str(error.value)) < 500
 
 
-def test_another_jobs_answer_is_refused() -> None:
-    """An answer about another job never decides about this one."""
+def test_the_answer_about_another_job_is_an_error() -> None:
+    """It never decides about this job."""
     with pytest.raises(UnreadableAnswerError, match=r"not about job ft_2: .*ft_1"):
         FineTuneJob.parse({"id": "ft_1", "status": "SUCCESS"}, job_id="ft_2")
 
 
-def test_show() -> None:
-    """SHOW lists the account's jobs, each with what SHOW tells of it."""
-    succeeded, failed = jobs(published("show"))
+def test_show_lists_the_jobs_of_the_account() -> None:
+    """Each has the fields that SHOW reports."""
+    succeeded, failed = parse_list(published("show"))
     assert (succeeded.status, failed.status) == (JobStatus.SUCCESS, JobStatus.ERROR)
     assert succeeded.base_model == "llama3.1-8b"
     assert succeeded.created_on is not None
@@ -349,15 +351,15 @@ def test_show() -> None:
     ("answer", "shown"),
     [("{}", "{}"), (None, "None"), ('[{"id": "ft_1"}]', "{'id': 'ft_1'}"), ("[1]", "1")],
 )
-def test_unreadable_show(answer: object, shown: str) -> None:
-    """What is not a list of jobs is refused whole, and what is wrong with it is shown."""
+def test_a_list_with_an_unreadable_entry_is_an_error(answer: object, shown: str) -> None:
+    """The error shows the unreadable part."""
     with pytest.raises(UnreadableAnswerError) as error:
-        jobs(answer)
+        parse_list(answer)
     assert error.value.answer == shown
 
 
 def test_jobs_are_frozen() -> None:
-    """A record is what Cortex said once: nobody changes it."""
+    """A record stays as Cortex returned it."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         parse().status = JobStatus.SUCCESS  # type: ignore[misc]
 
@@ -372,8 +374,8 @@ names = st.sampled_from([f.name for f in dataclasses.fields(FineTuneJob)])
 
 @settings(max_examples=50, deadline=None)
 @given(st.dictionaries(names | st.text(), json_values))
-def test_any_object_is_read_or_refused(record: dict[str, Any]) -> None:
-    """Whatever fields come, in whatever types: a record, or our error, and nothing else."""
+def test_any_object_is_a_job_or_an_unreadable_answer(record: dict[str, Any]) -> None:
+    """No field of any type raises another error."""
     try:
         job = FineTuneJob.parse(json.dumps({"id": "ft_1", "status": "PENDING"} | record))
     except UnreadableAnswerError:
@@ -382,7 +384,7 @@ def test_any_object_is_read_or_refused(record: dict[str, Any]) -> None:
     json.dumps(job.to_dict(), allow_nan=False)
 
 
-def test_number_too_large_for_a_float() -> None:
-    """What would become Infinity is null, as NaN is: neither is JSON for those who read it next."""
+def test_a_number_too_large_for_a_float_becomes_null() -> None:
+    """It would become Infinity, which is not JSON."""
     job = FineTuneJob.parse('{"id": "ft_1", "status": "SUCCESS", "new": [1e999, -1e999, 1e300]}')
     assert job.to_dict()["new"] == [None, None, 1e300]

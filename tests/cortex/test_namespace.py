@@ -1,4 +1,4 @@
-"""Where a name belongs."""
+"""How names in Snowflake are completed and addressed."""
 
 import pytest
 
@@ -18,14 +18,14 @@ HOME = Namespace(account="org-acc", database="db", schema="Public")
         ('d.s."é"', "org-acc/d/s/%C3%A9", ["D", "S", "é"]),
     ],
 )
-def test_names(name: str, uri: str, folded: list[str]) -> None:
-    """A name is completed from the session; its address has its own letters, lineage those that Snowflake keeps."""
+def test_a_name_is_completed_from_the_session(name: str, uri: str, folded: list[str]) -> None:
+    """Its address keeps the case as written; lineage uses the case that Snowflake stores."""
     assert HOME.uri(name) == f"snowflake://{uri}"
     assert [part.folded for part in HOME.full_name(name)] == folded
 
 
-def test_a_session_with_quoted_names() -> None:
-    """What a connection says may be quoted, or need quotes and have none, as the driver has it."""
+def test_names_in_a_connection_may_be_quoted() -> None:
+    """The driver also accepts names without the quotes that they would need in SQL."""
     place = Namespace(account="xy12345.eu-west-1", database='"my db"', schema=" my-schema ")
     assert place.uri("m") == "snowflake://xy12345.eu-west-1/my%20db/my-schema/m"
 
@@ -33,16 +33,18 @@ def test_a_session_with_quoted_names() -> None:
 @pytest.mark.parametrize(
     ("place", "name", "reason"),
     [
-        (HOME, "it's mine", "no name in Snowflake"),
-        (HOME, "a.b.c.d", "no name in Snowflake"),
+        (HOME, "it's mine", "not a Snowflake identifier"),
+        (HOME, "a.b.c.d", "not a Snowflake identifier"),
         (Namespace(account="a", schema="s"), "m", "names a database"),
         (Namespace(account="a", database="d"), "m", "names a schema"),
         (Namespace(account="a", database=" ", schema="s"), "t.m", "names a database"),
         (Namespace(database="d", schema="s"), "d.s.m", "connection has no account"),
     ],
 )
-def test_what_nobody_can_tell(place: Namespace, name: str, reason: str) -> None:
-    """A name that nobody can place is told with what is missing."""
+def test_a_name_that_cannot_be_completed_is_an_error(
+    place: Namespace, name: str, reason: str
+) -> None:
+    """The error names what is missing."""
     with pytest.raises(UnknownNamespaceError, match=reason) as error:
         place.uri(name)
     assert error.value.name == name
@@ -65,8 +67,8 @@ def test_what_nobody_can_tell(place: Namespace, name: str, reason: str) -> None:
         ("x/y.r/n", "r%2Fn/x%2Fy"),
     ],
 )
-def test_query_url(account: str, path: str) -> None:
-    """A query is found in Snowsight by its account's path."""
+def test_a_query_has_an_address_in_snowsight(account: str, path: str) -> None:
+    """The address has the account's path."""
     url = Namespace(account=account).query_url("01/b")
     assert url == f"https://app.snowflake.com/{path}/#/compute/history/queries/01%2Fb/detail"
 
@@ -81,15 +83,15 @@ def test_query_url(account: str, path: str) -> None:
         "xy12345.eu-west-1.snowflakecomputing.com",
     ],
 )
-def test_query_url_with_a_host(host: str | None) -> None:
-    """A host in Snowflake's usual domain makes no difference."""
+def test_a_host_in_the_usual_domain_keeps_the_address(host: str | None) -> None:
+    """Its case does not matter."""
     url = Namespace(account="org-acc", host=host).query_url("01b")
     assert url == "https://app.snowflake.com/org/acc/#/compute/history/queries/01b/detail"
 
 
 @pytest.mark.parametrize("account", [None, "", "xy12345", "xy12345.snowflakecomputing.com"])
-def test_no_query_url(account: str | None) -> None:
-    """An account that does not tell where it is has no address."""
+def test_an_account_without_region_or_organization_has_no_address(account: str | None) -> None:
+    """Its Snowsight address is unknown."""
     assert Namespace(account=account).query_url("01b") is None
 
 
@@ -112,8 +114,8 @@ def test_no_query_url(account: str | None) -> None:
         "org-acc.eu-west-1",
     ],
 )
-def test_account_without_a_snowsight_that_is_known(account: str) -> None:
-    """Over private link, and in another domain, Snowsight is elsewhere: no link is better than a wrong one."""
+def test_an_account_elsewhere_has_no_address(account: str) -> None:
+    """With private link or in another domain, no link is better than a wrong one."""
     assert Namespace(account=account).query_url("01b") is None
 
 
@@ -129,6 +131,6 @@ def test_account_without_a_snowsight_that_is_known(account: str) -> None:
     ],
 )
 @pytest.mark.parametrize("account", ["org-acc", "xy12345.eu-west-1"])
-def test_host_without_a_snowsight_that_is_known(account: str, host: str) -> None:
-    """So it is if only the connection's host says it."""
+def test_a_host_elsewhere_has_no_address(account: str, host: str) -> None:
+    """The account's name alone does not show it."""
     assert Namespace(account=account, host=host).query_url("01b") is None

@@ -1,4 +1,4 @@
-"""The comment by which a task knows its own job again."""
+"""The comment by which a task recognizes its own job."""
 
 import re
 from dataclasses import replace
@@ -30,14 +30,14 @@ def job(training_data: str | None) -> FineTuneJob:
     return FineTuneJob.parse(record)
 
 
-def test_proof_is_the_same_at_each_try() -> None:
-    """Another process of the same task makes the same proof, 32 hexadecimal digits."""
+def test_the_proof_is_the_same_in_each_try() -> None:
+    """It has 32 hexadecimal digits."""
     assert replace(TASK).proof == TASK.proof
     assert re.fullmatch("[0-9a-f]{32}", TASK.proof)
 
 
-def test_proof_is_the_same_in_each_release() -> None:
-    """An upgrade between two tries does not make a task forget its job: this proof may never change."""
+def test_the_proof_is_the_same_in_each_release() -> None:
+    """A task recognizes its job after an upgrade: this proof must never change."""
     assert TASK.proof == "dfc8d0c43c19ddb34d61098ef33ba33e"
 
 
@@ -50,7 +50,7 @@ OTHERS: list[dict[str, Any]] = [
     {"map_index": 0},
     {"map_index": 1},
     {"call": "start lights_2"},
-    # The same letters, divided otherwise.
+    # The same characters, distributed differently.
     {"dag_id": "tickets.start", "task_id": ""},
     {"dag_id": "", "task_id": "tickets.start"},
     {"dag_id": "tickets', task_id='start"},
@@ -63,8 +63,8 @@ OTHERS: list[dict[str, Any]] = [
 ]
 
 
-def test_proof_of_another_task() -> None:
-    """A proof differs if anything of the task does, even if the rest of the comment is the same."""
+def test_every_task_has_its_own_proof() -> None:
+    """Any difference counts, even if the rest of the comment is the same."""
     owners = [TASK, *(replace(TASK, **other) for other in OTHERS)]
     assert len({one.proof for one in owners}) == len(owners)
     for one in owners:
@@ -72,8 +72,8 @@ def test_proof_of_another_task() -> None:
         assert [other for other in owners if other.owns(mine)] == [one]
 
 
-def test_comment() -> None:
-    """People see whose job it is: the DAG, the task, the run, and of a mapped task which one."""
+def test_the_comment_names_the_task_instance() -> None:
+    """It shows the DAG, the task, the run and, for a mapped task, the map index."""
     assert TASK.comment == f"/* airflow-task {TASK.proof} tickets.start weekly_1 */"
     assert TASK.mark(DATA) == f"{DATA} {TASK.comment}"
     mapped = replace(TASK, map_index=0)
@@ -107,15 +107,15 @@ ODD = [
 
 @pytest.mark.parametrize("name", ODD, ids=lambda name: ascii(name)[:20])
 @pytest.mark.parametrize("field", ["deployment", "dag_id", "task_id", "run_id", "call"])
-def test_odd_name(field: str, name: str) -> None:
-    """Whatever is in a name, the comment is one comment, of one line, that can be sent, and is a proof."""
+def test_a_comment_is_valid_for_odd_names(field: str, name: str) -> None:
+    """It is a single line that can be sent, and still proves the owner."""
     task: Owner = replace(TASK, **{field: name})  # type: ignore[arg-type]
     inner = task.comment.removeprefix("/*").removesuffix("*/")
     assert "*" not in inner
     assert not re.search(r"[\n\r'\"%;$\0\u2028\ud800-\udfff]", inner)
     assert task.comment.encode()
     marked = task.mark(DATA)
-    # What Cortex makes of it: a query in parentheses.
+    # Cortex puts the query in parentheses.
     assert source_query.without_terminator("training_data", marked) == marked
     assert task.owns(job(marked))
     assert not TASK.owns(job(marked))
@@ -123,24 +123,24 @@ def test_odd_name(field: str, name: str) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.text(), st.text(), st.text(st.characters()))
-def test_any_name(dag_id: str, task_id: str, run_id: str) -> None:
-    """So it is with any letters at all."""
+def test_a_comment_is_valid_for_any_names(dag_id: str, task_id: str, run_id: str) -> None:
+    """With random characters."""
     task = replace(TASK, dag_id=dag_id, task_id=task_id, run_id=run_id)
     marked = task.mark(DATA)
     assert source_query.without_terminator("training_data", f"{marked}; -- all") == marked
     assert task.owns(job(marked))
 
 
-def test_name_in_other_letters() -> None:
-    """Letters of any language are shown as they are."""
+def test_names_keep_the_letters_of_any_language() -> None:
+    """The comment shows them as they are."""
     task = replace(TASK, dag_id="Anfragen_für_März", run_id="manual__2026-01-01T00:00:00+00:00")
     assert (
         owner(job(task.mark(DATA))) == "Anfragen_für_März.start manual__2026-01-01T00:00:00+00:00"
     )
 
 
-def test_owner() -> None:
-    """Who has started a job can be read from its data."""
+def test_the_owner_is_read_from_the_comment() -> None:
+    """Anyone who can describe a job sees which task started it."""
     assert owner(job(TASK.mark(DATA))) == "tickets.start weekly_1"
     assert owner(job(replace(TASK, map_index=3).mark(DATA))) == "tickets.start weekly_1 map_index=3"
 
@@ -157,8 +157,8 @@ def test_owner() -> None:
         f"{DATA} /* airflow-task {TASK.proof} tickets.start",
     ],
 )
-def test_job_of_nobody(data: str | None) -> None:
-    """Data without such a comment says nothing of who has started the job."""
+def test_a_job_without_a_valid_comment_has_no_owner(data: str | None) -> None:
+    """Any part of the comment may be missing or changed."""
     assert owner(job(data)) is None
     assert not TASK.owns(job(data))
 
@@ -175,22 +175,22 @@ def test_job_of_nobody(data: str | None) -> None:
         "/* airflow-task {proof} tickets.start weekly_1 */ {data}",
     ],
 )
-def test_comment_in_another_form(data: str) -> None:
-    """Cortex may return the query with other blanks, or something around it: the proof is in it still."""
+def test_a_reformatted_comment_is_still_a_proof(data: str) -> None:
+    """Cortex may change whitespace, or put something around the query."""
     mine = job(data.format(data=DATA, proof=TASK.proof))
     assert TASK.owns(mine)
     assert owner(mine) == "tickets.start weekly_1"
 
 
-def test_comment_without_a_name() -> None:
-    """A proof alone is one, and says nothing to people."""
+def test_a_comment_without_a_name_is_a_proof() -> None:
+    """There is no owner to display then."""
     mine = job(f"{DATA} /* airflow-task {TASK.proof} */")
     assert TASK.owns(mine)
     assert owner(mine) is None
 
 
-def test_copied_query() -> None:
-    """A query that is copied from another job has that job's comment: the last one counts."""
+def test_the_last_comment_of_a_copied_query_counts() -> None:
+    """The query of another job still has that job's comment."""
     other = replace(TASK, run_id="weekly_0")
     copied = job(TASK.mark(other.mark(DATA)))
     assert TASK.owns(copied)
@@ -207,8 +207,8 @@ def test_copied_query() -> None:
         "SELECT 1 -- /* airflow-task {proof} me\n",
     ],
 )
-def test_comment_within_the_data(within: str) -> None:
-    """What looks like a comment of a task within the data does not hide the one at its end."""
+def test_a_similar_text_within_the_query_does_not_count(within: str) -> None:
+    """It does not hide the comment at the end."""
     data = within.format(proof=replace(TASK, run_id="weekly_0").proof)
     mine = job(TASK.mark(data))
     assert TASK.owns(mine)
@@ -219,7 +219,7 @@ def test_comment_within_the_data(within: str) -> None:
     "data",
     ["snow://dataset/db.schema.ds/versions/v1", " SNOW://dataset/x", "@stage/train.jsonl", " @~/a"],
 )
-def test_data_that_is_elsewhere(data: str) -> None:
-    """Data that is no query cannot carry a comment, and stays as it is."""
+def test_the_path_of_a_dataset_has_no_comment(data: str) -> None:
+    """It stays as it is, so that job has no owner."""
     assert TASK.mark(data) == data
     assert not TASK.owns(job(TASK.mark(data)))

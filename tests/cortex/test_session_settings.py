@@ -1,4 +1,4 @@
-"""Which session a call runs in."""
+"""The settings of a session, and its query tag."""
 
 import json
 from typing import Any
@@ -9,8 +9,8 @@ from airflow_provider_cortex.cortex.session_settings import SessionSettings, que
 from airflow_provider_cortex.errors import UnsupportedValueError
 
 
-def test_settings_there_and_back() -> None:
-    """What is set travels as JSON and makes the same session again; what is not does not travel."""
+def test_settings_survive_json() -> None:
+    """Settings that are None are left out."""
     session = SessionSettings(role="TUNER", session_parameters={"TIMEZONE": "UTC"})
     settings = json.loads(json.dumps(session.to_dict()))
     assert settings == {
@@ -21,8 +21,8 @@ def test_settings_there_and_back() -> None:
     assert SessionSettings(**settings) == session
 
 
-def test_tag_says_who_asked() -> None:
-    """Snowflake's query history names the task that asked, in JSON."""
+def test_the_tag_names_the_task() -> None:
+    """Snowflake's query history shows it as JSON."""
     assert json.loads(query_tag(dag_id="tickets", task_id="wait", run_id=None)) == {
         "package": "airflow-provider-cortex",
         "dag_id": "tickets",
@@ -37,38 +37,38 @@ def test_tag_says_who_asked() -> None:
     ids=ascii,
 )
 @pytest.mark.parametrize("length", [1, 250, 400])
-def test_tag_of_any_ids(one: str, length: int) -> None:
-    """However long ids are and whatever is in them, the tag is JSON that Snowflake takes, and begins with them."""
+def test_a_tag_is_valid_for_any_ids(one: str, length: int) -> None:
+    """It is JSON, short enough for Snowflake, and has at least the start of each id."""
     ids = {"dag_id": "d" * 250, "task_id": "t" * 250, "run_id": one * length}
     tag = query_tag(**ids)
     assert len(tag) <= 2000  # https://docs.snowflake.com/en/sql-reference/parameters#query-tag
-    told = json.loads(tag)
-    assert told.pop("package") == "airflow-provider-cortex"
-    assert told.keys() == ids.keys()
+    decoded = json.loads(tag)
+    assert decoded.pop("package") == "airflow-provider-cortex"
+    assert decoded.keys() == ids.keys()
     for name, whole in ids.items():
-        assert whole.startswith(told[name])
-        assert len(told[name]) >= min(100, len(whole))
+        assert whole.startswith(decoded[name])
+        assert len(decoded[name]) >= min(100, len(whole))
     SessionSettings(query_tag=tag)
 
 
 @pytest.mark.parametrize("one", ["ü", "発", '"', "\\", "\n"], ids=ascii)
-def test_tag_of_long_ids_in_other_letters(one: str) -> None:
-    """So it is if all three of them are as long as Airflow allows, in letters that JSON may have to escape."""
+def test_a_tag_has_the_whole_of_long_ids(one: str) -> None:
+    """All three ids may have Airflow's full length, in characters that JSON may escape."""
     tag = query_tag(dag_id=one * 250, task_id=one * 250, run_id=one * 250)
     assert len(tag) <= 2000
     assert set(json.loads(tag).values()) == {"airflow-provider-cortex", one * 250}
 
 
-def test_names_that_are_numbers() -> None:
-    """The name of a warehouse may be digits, of which a template may have made a number."""
+def test_a_name_may_be_a_number() -> None:
+    """A template may turn a name of digits into a number."""
     names: dict[str, Any] = {"warehouse": 2024, "schema": 7, "database": 0}
     session = SessionSettings(**names, session_parameters='{"TIMEZONE": "UTC"}')  # type: ignore[arg-type]
     assert (session.warehouse, session.schema, session.database) == ("2024", "7", "0")
     assert session.session_parameters == {"TIMEZONE": "UTC"}
 
 
-def test_a_session_for_many_tasks_names_none() -> None:
-    """Tasks whose settings differ in nothing but the tag share a session, whose tag names no task."""
+def test_the_tag_of_a_shared_session_names_no_task() -> None:
+    """Tasks whose settings differ only in the tag share a session."""
     one, other = (
         SessionSettings(
             role="TUNER", query_tag=query_tag(dag_id="tickets", task_id=task, run_id="r")
@@ -94,7 +94,7 @@ def test_a_session_for_many_tasks_names_none() -> None:
     ],
     ids=repr,
 )
-def test_setting_that_no_login_can_tell(setting: dict[str, Any]) -> None:
-    """A setting that would not arrive as it was given makes no session, and the error names it."""
+def test_a_setting_that_cannot_be_sent_is_rejected(setting: dict[str, Any]) -> None:
+    """The error names the setting."""
     with pytest.raises(UnsupportedValueError, match=f"^{next(iter(setting))} "):
         SessionSettings(**setting)

@@ -1,4 +1,4 @@
-"""What users write as SQL can stand in parentheses, and still says the same."""
+"""A user's query is prepared to stand in parentheses, and keeps its meaning."""
 
 import pytest
 
@@ -26,8 +26,8 @@ HEAD = "SELECT prompt, completion FROM tickets"
         *("; -- weekly", "; // weekly", ";\n-- a\n;\n-- b\n", " -- a ; b"),
     ],
 )
-def test_end_of_a_query(end: str) -> None:
-    """Semicolons and comments that last until the end of a line are no part of a query, in any order."""
+def test_semicolons_and_line_comments_at_the_end_are_removed(end: str) -> None:
+    """In any order: both would break a closing parenthesis."""
     assert source_query.without_terminator("data", HEAD + end) == HEAD
 
 
@@ -40,7 +40,7 @@ def test_end_of_a_query(end: str) -> None:
     ],
 )
 def test_block_comments_stay(written: str, without_terminator: str) -> None:
-    """A block comment closes by itself, so it stays where it is."""
+    """A block comment does not reach the closing parenthesis."""
     assert source_query.without_terminator("data", written) == without_terminator
 
 
@@ -54,7 +54,7 @@ def test_block_comments_stay(written: str, without_terminator: str) -> None:
     ],
 )
 def test_literals_stay_whole(literal: str) -> None:
-    """What looks like a comment or an end within a literal or a quoted name is neither."""
+    """Comment signs and semicolons within literals and quoted names have no effect."""
     if literal.startswith("@"):
         literal = "'" + literal
     sql = f"SELECT {literal}"
@@ -62,37 +62,37 @@ def test_literals_stay_whole(literal: str) -> None:
     assert source_query.without_terminator("data", f"{sql} ; -- x") == sql
 
 
-def test_comments_within_stay() -> None:
-    """Comments before the end stay: only the last ones would swallow a parenthesis."""
+def test_comments_before_the_end_stay() -> None:
+    """Only a comment at the end would swallow the closing parenthesis."""
     sql = "-- all\nSELECT a, -- the first\n b // the second\nFROM t"
     assert source_query.without_terminator("data", sql) == sql
 
 
-def test_byte_order_mark() -> None:
-    """A byte order mark at the beginning of a file is no part of its query; one within it stays."""
+def test_a_leading_byte_order_mark_is_removed() -> None:
+    """One within the query stays."""
     assert source_query.without_terminator("data", f"\ufeff{HEAD};") == HEAD
     assert source_query.without_terminator("data", f" \ufeff\n{HEAD}") == HEAD
     assert source_query.without_terminator("data", "SELECT '\ufeff'") == "SELECT '\ufeff'"
-    assert source_query.source("data", "\ufefftickets\n") == "SELECT * FROM tickets"
+    assert source_query.as_query("data", "\ufefftickets\n") == "SELECT * FROM tickets"
     assert source_query.is_not_sql("\ufeffsnow://dataset/x")
 
 
 @pytest.mark.parametrize("sql", ["-- all", ";", "/* nothing */", "\ufeff", ";;-- a\n/* b */"])
-def test_nothing(sql: str) -> None:
-    """What holds no SQL is rejected by the argument's name."""
+def test_a_query_without_sql_is_rejected(sql: str) -> None:
+    """The error names the argument."""
     with pytest.raises(QueryError, match=r"^data holds no SQL"):
         source_query.without_terminator("data", sql)
 
 
 @pytest.mark.parametrize("sql", ["SELECT 1; SELECT 2", "SELECT 1;;SELECT 2;", "; SELECT 1"])
-def test_several_statements(sql: str) -> None:
-    """Several statements are rejected by the argument's name: Cortex would run them as one, and fail."""
+def test_several_statements_are_rejected(sql: str) -> None:
+    """Cortex would run them as one statement, and fail."""
     with pytest.raises(QueryError, match=r"^data must be one statement"):
         source_query.without_terminator("data", sql)
 
 
 @pytest.mark.parametrize(
-    ("written", "source"),
+    ("written", "query"),
     [
         ("tickets", "SELECT * FROM tickets"),
         ("db.s.tickets; -- all", "SELECT * FROM db.s.tickets"),
@@ -100,15 +100,15 @@ def test_several_statements(sql: str) -> None:
         (HEAD, HEAD),
     ],
 )
-def test_source(written: str, source: str) -> None:
-    """A table's name is a query for all of it."""
-    assert source_query.source("data", written) == source
+def test_a_table_name_becomes_a_query(written: str, query: str) -> None:
+    """The query selects all of the table; other queries stay as they are."""
+    assert source_query.as_query("data", written) == query
 
 
-def test_twice_is_once() -> None:
-    """What is prepared already stays as it is: a task and its hook both prepare it."""
-    once = source_query.source("data", "tickets; /* a */ -- b")
+def test_a_prepared_query_stays_as_it_is() -> None:
+    """A task and its hook both prepare it."""
+    once = source_query.as_query("data", "tickets; /* a */ -- b")
     assert once == "SELECT * FROM tickets /* a */"
     assert (
-        source_query.source("data", once) == source_query.without_terminator("data", once) == once
+        source_query.as_query("data", once) == source_query.without_terminator("data", once) == once
     )

@@ -1,7 +1,7 @@
 """
-A DAG as it was written for the first release, with that release's arguments only: it is to run for ever.
+A DAG that was written for the first release. Every later release must run it unchanged.
 
-Nothing here follows what the package has learned since.
+It uses the arguments of the first release only: do not modernise it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ DATA = Path(__file__).parent / "data"
 
 @task
 def load_tickets() -> None:
-    """Put the labelled tickets into a table; in your account they are there already."""
-    from airflow_provider_cortex.hooks import CortexHook  # when it runs, not when it is parsed
+    """Load the labelled tickets into a table; your account has its own."""
+    from airflow_provider_cortex.hooks import CortexHook  # not when the DAG file is parsed
 
     with (DATA / "support_tickets.csv").open(encoding="utf-8", newline="") as file:
         tickets = [(row["prompt"], row["completion"]) for row in csv.DictReader(file)]
@@ -34,14 +34,14 @@ def load_tickets() -> None:
 
 @task
 def new_tickets() -> list[str]:
-    """Return this week's tickets, which nobody has labelled yet."""
+    """Return this week's tickets, which have no labels yet."""
     tickets: list[str] = json.loads((DATA / "new_tickets.json").read_text(encoding="utf-8"))
     return tickets
 
 
 with DAG(
     dag_id="first_release",
-    description="Tune a model on labelled support tickets, and have it triage the new ones",
+    description="Tune a model on labelled support tickets, and triage the new tickets with it",
     schedule="@weekly",
     start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),  # noqa: UP017 - as DAG authors write it
     catchup=False,
@@ -60,7 +60,7 @@ with DAG(
         task_id="wait",
         finetune_job_id=start.output,
         deferrable=True,
-        poke_interval=5,  # for the emulator's half minute; leave it out for a real job
+        poke_interval=5,  # for the emulator's job of 30 s; omit it for a real job
         timeout=timedelta(hours=6),
     )
     triage = CortexCompleteOperator.partial(task_id="triage", model=wait.output).expand(

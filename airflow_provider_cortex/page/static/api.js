@@ -1,36 +1,38 @@
-/** Asking Airflow. */
+/** Requests to Airflow. */
 
-const PATIENCE = 30_000;
+const TIMEOUT = 30_000;
 
-/** Why there is no answer, in words for a person. */
-export class Trouble extends Error {
-  /** @param {boolean} isFinal whether asking again would not help */
-  constructor(message, isFinal) {
+/** Why a request failed, as a message for the user. */
+export class RequestError extends Error {
+  /** @param {boolean} isPermanent whether a retry would fail, too */
+  constructor(message, isPermanent) {
     super(message);
-    this.isFinal = isFinal;
+    this.isPermanent = isPermanent;
   }
 }
 
-/** Return what Airflow answers, or throw a Trouble. */
-export async function ask(path, parameters = {}) {
+/** Return the JSON that Airflow answers, or throw a RequestError. */
+export async function getJson(path, parameters = {}) {
   const query = new URLSearchParams(parameters).toString();
-  const response = await answered(query ? `${path}?${query}` : path);
+  const response = await send(query ? `${path}?${query}` : path);
   if (response.status === 401) {
-    throw new Trouble("Your Airflow session has ended: log in again.", true);
+    throw new RequestError("Your Airflow session has ended. Log in again.", true);
   }
   const content = await response.json().catch(() => null);
   if (response.ok && content) return content;
-  if (content?.detail && response.status < 500) throw new Trouble(String(content.detail), true);
-  throw unreachable(`it answered ${response.status}`);
+  if (content?.detail && response.status < 500) {
+    throw new RequestError(String(content.detail), true);
+  }
+  throw unreachable(`HTTP status ${response.status}`);
 }
 
-async function answered(url) {
-  const options = { credentials: "same-origin", signal: AbortSignal.timeout(PATIENCE) };
+async function send(url) {
+  const options = { credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT) };
   try {
     return await fetch(url, options);
   } catch {
-    throw unreachable("there was no answer");
+    throw unreachable("no answer");
   }
 }
 
-const unreachable = (why) => new Trouble(`Airflow could not be reached: ${why}.`, false);
+const unreachable = (why) => new RequestError(`Airflow could not be reached (${why}).`, false);

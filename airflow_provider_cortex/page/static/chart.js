@@ -1,17 +1,17 @@
-/** The chart: what became of the versions of each model, over time. */
+/** The chart: losses and trained tokens of each model's versions, over time. */
 
-import { h, mark, say, svg } from "./dom.js";
+import { h, setAttribute, setText, svg } from "./dom.js";
 import { scale, span, ticks, timeTicks } from "./scale.js";
-import * as words from "./words.js";
+import * as format from "./format.js";
 
-const MOST = 6; // colours that everybody can tell apart
+const MAX_MODELS = 6; // the number of colours that all users can distinguish
 const HEIGHT = 220;
 const TOP = 10;
 const RIGHT = 14;
 const BOTTOM = 26;
 const LEFT = 46;
 const TICK_WIDTH = 100;
-const MANY = 120; // dots that would hide each other
+const MANY_DOTS = 120; // more dots than that are drawn smaller
 
 export class Chart {
   #figure;
@@ -24,10 +24,10 @@ export class Chart {
   #slots = new Map();
   #hidden = new Set();
   #jobs = new Map();
-  #listed;
-  #drawn;
+  #shownLegend;
+  #shownPlots;
 
-  /** @param {(job: object) => void} open what to do with a version that is chosen */
+  /** @param {(job: object) => void} open called when the user chooses a version */
   constructor(figure, open) {
     this.#figure = figure;
     this.#open = open;
@@ -47,10 +47,10 @@ export class Chart {
   /** Show the versions among *jobs*. */
   show(jobs) {
     const families = familiesOf(jobs);
-    this.#families = named(this.#painted(families.slice(0, MOST)));
+    this.#families = withNames(this.#withColours(families.slice(0, MAX_MODELS)));
     this.#jobs = new Map(jobs.map((job) => [job.key, job]));
     this.#figure.classList.toggle("is-empty", !families.length);
-    say(this.#caption, captionOf(families.length));
+    setText(this.#caption, captionOf(families.length));
     this.#showLegend();
     this.#draw();
   }
@@ -60,7 +60,7 @@ export class Chart {
     const show = (event) => (keyOf(event) ? this.#showTip(event.target) : this.#hideTip());
     const open = (event) => {
       if (!keyOf(event)) return;
-      event.preventDefault(); // else Enter would press the button that gets the focus now
+      event.preventDefault(); // Enter would also press the button that gets the focus
       this.#open(this.#jobs.get(keyOf(event)));
     };
     for (const plot of this.#plots) {
@@ -73,50 +73,56 @@ export class Chart {
     }
   }
 
-  /** Give each family a colour that stays its own while it is shown. */
-  #painted(families) {
+  /** Give each family a colour, which stays the same while the family is shown. */
+  #withColours(families) {
     const shown = new Set(families.map((family) => family.key));
     for (const key of this.#slots.keys()) {
       if (!shown.has(key)) this.#slots.delete(key);
     }
     return families.map((family) => {
       const taken = new Set(this.#slots.values());
-      const free = Array.from({ length: MOST }, (_, slot) => slot).find((slot) => !taken.has(slot));
-      const slot = this.#slots.get(family.key) ?? free;
+      const slots = [...Array(MAX_MODELS).keys()];
+      const slot = this.#slots.get(family.key) ?? slots.find((free) => !taken.has(free));
       this.#slots.set(family.key, slot);
       return { ...family, slot };
     });
   }
 
   #showLegend() {
-    const told = JSON.stringify(this.#families.map(({ key, name, slot }) => [key, name, slot]));
-    if (told === this.#listed) return; // what has the focus must stay
-    this.#listed = told;
+    const content = JSON.stringify(this.#families.map(({ key, name, slot }) => [key, name, slot]));
+    if (content === this.#shownLegend) return; // a new element would lose the focus
+    this.#shownLegend = content;
     this.#legend.replaceChildren(...this.#families.map((family) => this.#entry(family)));
   }
 
   #entry({ key, name, family, slot }) {
     const toggle = ({ currentTarget }) => {
       if (!this.#hidden.delete(key)) this.#hidden.add(key);
-      mark(currentTarget, "aria-pressed", !this.#hidden.has(key));
+      setAttribute(currentTarget, "aria-pressed", !this.#hidden.has(key));
       this.#draw();
     };
     const pressed = !this.#hidden.has(key);
     return h(
       "button",
-      { type: "button", class: `family-${slot}`, title: family, "aria-pressed": pressed, click: toggle },
+      {
+        type: "button",
+        class: `family-${slot}`,
+        title: family,
+        "aria-pressed": pressed,
+        click: toggle,
+      },
       h("span", { class: "key" }),
       h("span", { class: "clip" }, name),
     );
   }
 
-  /** Draw, if that makes a difference. */
+  /** Draw the plots if they have changed. */
   #draw() {
     const families = this.#families.filter(({ key }) => !this.#hidden.has(key));
     const widths = this.#plots.map((plot) => plot.parentElement.clientWidth);
-    const told = JSON.stringify([families, widths]);
-    if (told === this.#drawn || widths.includes(0)) return;
-    this.#drawn = told;
+    const content = JSON.stringify([families, widths]);
+    if (content === this.#shownPlots || widths.includes(0)) return;
+    this.#shownPlots = content;
     const { key } = document.activeElement.dataset;
     this.#hideTip();
     this.#plots[0].replaceChildren(...losses(families, widths[0]));
@@ -128,7 +134,8 @@ export class Chart {
     const job = this.#jobs.get(target.dataset.key);
     const [at, frame] = [target, this.#figure].map((element) => element.getBoundingClientRect());
     const left = at.x + at.width / 2 - frame.x;
-    say(this.#tip, [words.lastPart(job.model), words.day(ended(job)), ...figures(job)].join("\n"));
+    const name = format.lastPart(job.model);
+    setText(this.#tip, [name, format.day(ended(job)), ...figures(job)].join("\n"));
     this.#tip.style.left = `${left}px`;
     this.#tip.style.top = `${at.y - frame.y}px`;
     this.#tip.classList.toggle("before", left > frame.width / 2);
@@ -149,7 +156,7 @@ function isVersion(job) {
   return job.status === "SUCCESS" && job.family && hasFigures && ended(job) != null;
 }
 
-/** Return the models of which there are versions, the one with the newest first. */
+/** Return the models that have versions, most recently trained first. */
 function familiesOf(jobs) {
   const families = new Map();
   for (const job of jobs.filter(isVersion)) {
@@ -163,8 +170,8 @@ function familiesOf(jobs) {
   return [...families.values()].sort((a, b) => newest(b) - newest(a));
 }
 
-/** Give each family the shortest name by which it differs from the others. */
-function named(families) {
+/** Give each family the shortest unique name. */
+function withNames(families) {
   const names = [
     ({ family }) => family.split(".").at(-1),
     ({ family }) => family,
@@ -179,19 +186,24 @@ function named(families) {
 
 function captionOf(count) {
   if (!count) return "Losses of finished models appear here";
-  if (count <= MOST) return "";
-  return `The ${MOST} most recent of ${count} models; filter by model to see others.`;
+  if (count <= MAX_MODELS) return "";
+  return `The ${MAX_MODELS} most recent of ${count} models; filter by model to see others.`;
 }
 
 function figures({ validation_loss, training_loss, trained_tokens }) {
   return [
-    validation_loss != null && `validation loss ${words.loss(validation_loss)}`,
-    training_loss != null && `training loss ${words.loss(training_loss)}`,
-    trained_tokens != null && `${words.whole(trained_tokens)} tokens`,
+    validation_loss != null && `validation loss ${format.loss(validation_loss)}`,
+    training_loss != null && `training loss ${format.loss(training_loss)}`,
+    trained_tokens != null && `${format.whole(trained_tokens)} tokens`,
   ].filter(Boolean);
 }
 
-/** Return the drawing of the losses: lines, and a dot for each version. */
+/** Return the description of a version for screen readers. */
+function label(job) {
+  return `${format.lastPart(job.model)}, ${format.day(ended(job))}: ${figures(job).join(", ")}`;
+}
+
+/** Return the plot of the losses: lines, and a dot for each version. */
 function losses(families, width) {
   const versions = families.flatMap((family) => family.versions);
   const values = versions.flatMap((job) => [job.validation_loss, job.training_loss]);
@@ -206,7 +218,7 @@ function losses(families, width) {
       }),
     ),
   );
-  const radius = versions.length > MANY ? 2.5 : 4;
+  const radius = versions.length > MANY_DOTS ? 2.5 : 4;
   const dots = families.flatMap(({ slot, versions }) =>
     versions
       .filter((job) => mainLoss(job) != null)
@@ -218,7 +230,7 @@ function losses(families, width) {
           r: radius,
           tabindex: 0,
           role: "img",
-          "aria-label": `${words.lastPart(job.model)}, ${words.day(ended(job))}: ${figures(job).join(", ")}`,
+          "aria-label": label(job),
           "data-key": job.key,
         }),
       ),
@@ -226,11 +238,11 @@ function losses(families, width) {
   return [...axes.drawing, ...lines, ...dots];
 }
 
-/** Return the drawing of the trained tokens: a bar for each version, those of a day side by side. */
+/** Return the plot of the trained tokens: a bar for each version. */
 function tokens(families, width) {
   const versions = families.flatMap((family) => family.versions);
   const values = versions.map((job) => job.trained_tokens);
-  const axes = axesOf(versions, [0, ...values], width, (tick) => words.short(tick.value));
+  const axes = axesOf(versions, [0, ...values], width, (tick) => format.short(tick.value));
   if (!axes) return [];
   const bar = Math.min(10, Math.max(2, (0.5 * width) / versions.length));
   const bars = families.flatMap(({ slot, versions }, index) =>
@@ -250,7 +262,7 @@ function tokens(families, width) {
   return [...axes.drawing, ...bars];
 }
 
-/** Return the scales and the drawing of two axes, or null if there is nothing to draw. */
+/** Return the scales and the drawing of both axes, or null without values. */
 function axesOf(versions, found, width, write) {
   const values = found.filter((value) => value != null);
   if (!versions.length || !values.length) return null;
@@ -259,7 +271,13 @@ function axesOf(versions, found, width, write) {
   const y = scale([rows[0].value, rows.at(-1).value], [HEIGHT - BOTTOM, TOP]);
   const drawing = [
     ...rows.flatMap((tick) => [
-      svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(tick.value), y2: y(tick.value) }),
+      svg("line", {
+        class: "grid",
+        x1: LEFT,
+        x2: width - RIGHT,
+        y1: y(tick.value),
+        y2: y(tick.value),
+      }),
       svg("text", { class: "row", x: LEFT - 8, y: y(tick.value), dy: "0.32em" }, write(tick)),
     ]),
     ...timeTicks(times, width / TICK_WIDTH).map(({ value, text }) =>
@@ -270,6 +288,7 @@ function axesOf(versions, found, width, write) {
 }
 
 function path(points) {
-  const steps = points.map(([x, y], index) => `${index ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`);
-  return steps.join("") + (steps.length === 1 ? "m-5 0h11" : ""); // a lone point is seen, too
+  const step = ([x, y], index) => `${index ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
+  const dash = points.length === 1 ? "m-5 0h11" : ""; // makes a single point visible
+  return points.map(step).join("") + dash;
 }

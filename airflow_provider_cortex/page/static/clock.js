@@ -2,7 +2,7 @@
 
 let offset = Date.now() - performance.now();
 
-/** Set the clock to what the server told just now, epoch milliseconds. */
+/** Set the clock to the server's time, epoch milliseconds. */
 export function set(now) {
   offset = now - performance.now();
 }

@@ -1,28 +1,28 @@
-/** The panel with all that is known of one job. */
+/** The panel with all details of one job. */
 
-import { ask } from "./api.js";
-import { h, mark, say } from "./dom.js";
+import { getJson } from "./api.js";
+import { h, setAttribute, setText } from "./dom.js";
 import { linkTo } from "./frame.js";
-import { seconds, told } from "./job.js";
+import { fingerprint, seconds } from "./job.js";
 import { Status } from "./status.js";
-import * as words from "./words.js";
+import * as format from "./format.js";
 
-// What Cortex is known to tell, in the order in which people want to know it.
+// The fields that Cortex documents, in the order in which they are shown.
 const FIELDS = {
   id: { name: "Job" },
-  status: { name: "Status", write: words.status },
-  progress: { name: "Progress", write: number(words.percent) },
+  status: { name: "Status", write: format.status },
+  progress: { name: "Progress", write: number(format.percent) },
   model: { name: "Model" },
   base_model: { name: "Base model" },
   created_on: { name: "Created", write: moment },
   finished_on: { name: "Finished", write: moment },
-  trained_tokens: { name: "Trained tokens", write: number(words.whole) },
+  trained_tokens: { name: "Trained tokens", write: number(format.whole) },
   options: { name: "Options" },
   error: { name: "Error", write: error },
 };
-// As Airflow calls the states in which a task stays.
-const FINISHED = new Set(["success", "failed", "skipped", "upstream_failed", "removed"]);
-const ELSEWHERE = new Set(["training_data", "validation_data"]);
+// Airflow's terminal states of a task.
+const TERMINAL_STATES = new Set(["success", "failed", "skipped", "upstream_failed", "removed"]);
+const SECTIONS = new Set(["training_data", "validation_data"]);
 
 export class Detail {
   #panel;
@@ -31,18 +31,24 @@ export class Detail {
   #note = h("p", { class: "quiet", role: "status" });
   #duration = h("dd");
   #sections = h("div");
-  #told = new Map();
+  #shown = new Map();
   #close;
-  #entry = null;
-  #asked;
-  #mayChange = false; // its tasks, though the job does not
+  #job = null;
+  #requested;
+  #tasksMayChange = false;
 
-  /** @param {() => void} close what to do when somebody closes it */
+  /** @param {() => void} close called when the user closes the panel */
   constructor(panel, close) {
     this.#panel = panel;
     this.#close = h(
       "button",
-      { type: "button", class: "close", "aria-label": "Close", title: "Close (Esc)", click: close },
+      {
+        type: "button",
+        class: "close",
+        "aria-label": "Close",
+        title: "Close (Esc)",
+        click: close,
+      },
       "✕",
     );
     const head = h("header", {}, this.#heading, this.#close);
@@ -52,22 +58,22 @@ export class Detail {
     });
   }
 
-  /** Show a job of the list, and ask for the rest if the list tells anything new. */
-  show(entry) {
-    if (this.#entry?.key !== entry.key) this.#clear();
-    this.#entry = entry;
+  /** Show a job of the list; request its details if something may have changed. */
+  show(job) {
+    if (this.#job?.key !== job.key) this.#clear();
+    this.#job = job;
     this.#status.element.hidden = false;
-    this.#status.show(entry);
-    this.#reveal(entry.model ?? entry.id, entry.id);
+    this.#status.show(job);
+    this.#reveal(job.model ?? job.id, job.id);
     this.tick();
-    if (this.#asked !== told(entry) || this.#mayChange) this.#ask(entry);
+    if (this.#requested !== fingerprint(job) || this.#tasksMayChange) this.#request(job);
   }
 
-  /** Show that there is no such job, or none yet. */
-  miss(id, why) {
+  /** Show why there is no such job. */
+  showMissing(id, why) {
     this.#clear();
     this.#status.element.hidden = true;
-    say(this.#note, why);
+    setText(this.#note, why);
     this.#reveal(id, id);
   }
 
@@ -81,58 +87,58 @@ export class Detail {
     this.#close.focus();
   }
 
-  /** Show what changes with time. */
+  /** Update remaining time and duration. */
   tick() {
-    if (!this.#entry) return;
+    if (!this.#job) return;
     this.#status.tick();
-    say(this.#duration, words.duration(seconds(this.#entry)));
+    setText(this.#duration, format.duration(seconds(this.#job)));
   }
 
   #reveal(heading, id) {
-    say(this.#heading, heading);
-    mark(this.#panel, "aria-label", `Job ${id}`);
+    setText(this.#heading, heading);
+    setAttribute(this.#panel, "aria-label", `Job ${id}`);
     this.#panel.hidden = false;
   }
 
   #clear() {
-    this.#entry = this.#asked = null;
-    this.#mayChange = false;
+    this.#job = this.#requested = null;
+    this.#tasksMayChange = false;
     this.#sections.replaceChildren();
-    this.#told.clear();
+    this.#shown.clear();
     this.#panel.scrollTop = 0;
-    say(this.#note, "");
+    setText(this.#note, "");
   }
 
-  async #ask(entry) {
-    const asked = told(entry);
-    this.#asked = asked;
-    if (!this.#sections.hasChildNodes()) say(this.#note, "Loading …");
+  async #request(job) {
+    const requested = fingerprint(job);
+    this.#requested = requested;
+    if (!this.#sections.hasChildNodes()) setText(this.#note, "Loading …");
     try {
-      const answer = await ask("api/job", { conn_id: entry.conn_id, job_id: entry.id });
-      if (this.#asked === asked) this.#fill(answer);
-    } catch (trouble) {
-      if (this.#asked !== asked) return;
-      this.#asked = null; // the next answer is a reason to ask again
-      say(this.#note, trouble.message);
+      const answer = await getJson("api/job", { conn_id: job.conn_id, job_id: job.id });
+      if (this.#requested === requested) this.#fill(answer);
+    } catch (error) {
+      if (this.#requested !== requested) return;
+      this.#requested = null; // the next refresh tries again
+      setText(this.#note, error.message);
     }
   }
 
   #fill({ record, tasks }) {
-    say(this.#note, "");
+    setText(this.#note, "");
     const { training_result, training_data, validation_data } = record;
     this.#section("facts", facts(record), () => this.#facts(record));
     this.#section("results", isTable(training_result) && training_result, results);
     this.#section("training", training_data, (query) => sql("Training query", query));
     this.#section("validation", validation_data, (query) => sql("Validation query", query));
     this.#section("tasks", tasks, taskList);
-    this.#mayChange = !tasks.length || tasks.some(({ state }) => !FINISHED.has(state));
+    this.#tasksMayChange = !tasks.length || tasks.some((task) => !TERMINAL_STATES.has(task.state));
   }
 
-  /** Build a section if its *content* has changed: what has the focus, or is marked, should stay. */
+  /** Build a section only if its *content* has changed, so that focus and selection stay. */
   #section(name, content, build) {
-    const told = JSON.stringify(content);
-    if (this.#told.has(name) && this.#told.get(name) === told) return;
-    this.#told.set(name, told);
+    const json = JSON.stringify(content);
+    if (this.#shown.has(name) && this.#shown.get(name) === json) return;
+    this.#shown.set(name, json);
     const section = h("section", { class: name }, ...(content ? build(content) : []));
     const old = this.#sections.querySelector(`:scope > .${name}`);
     if (old) old.replaceWith(section);
@@ -144,15 +150,15 @@ export class Detail {
     const after = Object.keys(FIELDS).indexOf("finished_on");
     const place = facts(record).findLastIndex(([key]) => order(key) <= after) + 1;
     rows.splice(place, 0, [h("dt", {}, "Duration"), this.#duration]);
-    const connection = [h("dt", {}, "Connection"), h("dd", {}, this.#entry.conn_id)];
+    const connection = [h("dt", {}, "Connection"), h("dd", {}, this.#job.conn_id)];
     return [h("dl", {}, ...rows.flat(), ...connection)];
   }
 }
 
-/** Return the fields of *record* for the list of facts: those that are known first. */
+/** Return the fields of *record* for the list of facts, documented ones first. */
 function facts(record) {
   return Object.entries(record)
-    .filter(([key]) => !ELSEWHERE.has(key) && !(key === "training_result" && isTable(record[key])))
+    .filter(([key]) => !SECTIONS.has(key) && !(key === "training_result" && isTable(record[key])))
     .sort(([a], [b]) => order(a) - order(b));
 }
 
@@ -162,32 +168,33 @@ function order(key) {
 }
 
 function row({ name, write = text }, value) {
-  const isSaid = value != null && value !== "";
-  return [h("dt", {}, name), h("dd", {}, isSaid ? write(value) : words.NONE)];
+  const hasValue = value != null && value !== "";
+  return [h("dt", {}, name), h("dd", {}, hasValue ? write(value) : format.NONE)];
 }
 
-/** Return any JSON value as it is. */
+/** Return any JSON value as text or an element. */
 function text(value) {
   if (typeof value === "string") return value;
   if (typeof value !== "object") return String(value);
   return h("pre", {}, JSON.stringify(value, null, 2));
 }
 
-/** Return what writes a number, and anything else as it is. */
+/** Return a function that formats numbers, and leaves other values as they are. */
 function number(write) {
   return (value) => (Number.isFinite(value) ? write(value) : text(value));
 }
 
 function moment(value) {
-  // A number may be none of milliseconds, and beyond what there is of them.
+  // A number may be too large for milliseconds.
   if (typeof value !== "number" || Number.isNaN(new Date(value).getTime())) return text(value);
-  return h("time", { datetime: words.iso(value), title: words.iso(value) }, words.moment(value));
+  const iso = format.iso(value);
+  return h("time", { datetime: iso, title: iso }, format.moment(value));
 }
 
 function error(value) {
   const { code, message } = value;
-  const said = message ? h("span", { class: "why" }, code ? `${code}: ${message}` : message) : null;
-  return said ?? text(value);
+  if (!message) return text(value);
+  return h("span", { class: "why" }, code ? `${code}: ${message}` : message);
 }
 
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
@@ -195,11 +202,12 @@ const isObject = (value) => value !== null && typeof value === "object" && !Arra
 const isTable = (value) =>
   isObject(value) || (Array.isArray(value) && value.length > 0 && value.every(isObject));
 
-/** Return the table of what training came to: a row for each epoch, or the only one. */
+/** Return the table of training results: a row per epoch, or a single one. */
 function results(content) {
   const epochs = [content].flat();
   const keys = [...new Set(epochs.flatMap(Object.keys))];
-  const cell = (value) => (typeof value === "number" ? words.figure(value) : text(value ?? words.NONE));
+  const cell = (value) =>
+    typeof value === "number" ? format.figure(value) : text(value ?? format.NONE);
   return [
     h("h3", {}, "Training result"),
     h(
@@ -219,24 +227,25 @@ function results(content) {
 const title = (key) => key.charAt(0).toUpperCase() + key.slice(1).replaceAll("_", " ");
 
 function sql(name, query) {
-  const said = text(query);
-  const box = h("pre", { tabindex: 0, role: "group", "aria-label": name }, said.textContent ?? said);
-  const copy = h("button", { type: "button", click: () => copyOf(box, copy) }, "Copy");
+  const content = text(query);
+  const attributes = { tabindex: 0, role: "group", "aria-label": name };
+  const box = h("pre", attributes, content.textContent ?? content);
+  const copy = h("button", { type: "button", click: () => copyText(box, copy) }, "Copy");
   return [h("header", {}, h("h3", {}, name), copy), box];
 }
 
-async function copyOf(box, button) {
+async function copyText(box, button) {
   try {
     await navigator.clipboard.writeText(box.textContent);
-    say(button, "Copied");
-    setTimeout(() => say(button, "Copy"), 2000);
+    setText(button, "Copied");
+    setTimeout(() => setText(button, "Copy"), 2000);
   } catch {
-    getSelection().selectAllChildren(box); // so that the keyboard can copy it
+    getSelection().selectAllChildren(box); // for Ctrl-C
   }
 }
 
 function taskList(tasks) {
-  const none = "No task of a DAG that you may see has recorded this job.";
+  const none = "No task in the DAGs that you may read has started or awaited this job.";
   const list = tasks.length
     ? h("ul", {}, ...tasks.map((task) => h("li", {}, ...taskItem(task))))
     : h("p", { class: "quiet" }, none);

@@ -1,31 +1,32 @@
-/** Building and changing the page's elements. What is shown is always text, never markup. */
+/** Building and updating the page's elements. All content is text, never markup. */
 
-/** Return an HTML element; an attribute that is a function listens to the event of its name. */
+/** Return an HTML element; an attribute that is a function listens to the event of that name. */
 export function h(tag, attributes = {}, ...children) {
-  return furnish(document.createElement(tag), attributes, children);
+  return build(document.createElement(tag), attributes, children);
 }
 
-/** Return an SVG element, of the same arguments. */
+/** Return an SVG element; see h(). */
 export function svg(tag, attributes = {}, ...children) {
-  return furnish(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  return build(element, attributes, children);
 }
 
-function furnish(element, attributes, children) {
+function build(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name, value);
-    else mark(element, name, value);
+    else setAttribute(element, name, value);
   }
   element.append(...children.filter((child) => child != null));
   return element;
 }
 
-/** Have an element show a text, without touching one that does. */
-export function say(element, text) {
+/** Set an element's text if it differs. */
+export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Set an attribute, without touching one that is right; null takes it away. */
-export function mark(element, name, value) {
+/** Set an attribute if it differs; null removes it. */
+export function setAttribute(element, name, value) {
   if (value == null) element.removeAttribute(name);
   else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
 }

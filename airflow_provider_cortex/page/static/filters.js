@@ -1,36 +1,36 @@
-/** The filters above the table: which jobs to show. */
+/** The filters above the table. */
 
 import * as clock from "./clock.js";
-import { say } from "./dom.js";
-import * as words from "./words.js";
+import { setText } from "./dom.js";
+import * as format from "./format.js";
 
 const HOUR = 3600 * 1000;
-const SPANS = { "24h": 24 * HOUR, "7d": 7 * 24 * HOUR, "30d": 30 * 24 * HOUR };
+const PERIODS = { "24h": 24 * HOUR, "7d": 7 * 24 * HOUR, "30d": 30 * 24 * HOUR };
 
 export class Filters {
   #form;
 
   /**
-   * @param {object} state what to filter by at first: status, model, since
-   * @param {() => void} changed called whenever somebody changes it
+   * @param {object} state the first values: status, model, since
+   * @param {() => void} onChange called when the user changes a filter
    */
-  constructor(form, state, changed) {
+  constructor(form, state, onChange) {
     this.#form = form;
     for (const field of this.#fields) {
       field.value = state[field.name];
-      if (field.selectedIndex === -1) field.value = ""; // the address asked for what there is not
+      if (field.selectedIndex === -1) field.value = ""; // the URL has an unknown value
     }
     form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("input", changed);
+    form.addEventListener("input", onChange);
     form.addEventListener("reset", (event) => {
       event.preventDefault();
       for (const field of this.#fields) field.value = "";
-      this.#fields[0].focus(); // the button is about to vanish
-      changed();
+      this.#fields[0].focus(); // the button will be hidden
+      onChange();
     });
   }
 
-  /** What is filtered by, as the address holds it. */
+  /** The filters' values, as the URL stores them. */
   get state() {
     return Object.fromEntries(this.#fields.map((field) => [field.name, field.value]));
   }
@@ -39,21 +39,22 @@ export class Filters {
     return this.#fields.some((field) => field.value);
   }
 
-  /** Return the jobs that match, and tell how many those are. */
-  choose(jobs) {
+  /** Return the jobs that match, and show their number. */
+  apply(jobs) {
     const { status, model, since } = this.state;
-    const sought = model.trim().toLowerCase();
-    const from = since ? clock.now() - SPANS[since] : -Infinity;
+    const part = model.trim().toLowerCase();
+    const isNew = (job) => !since || job.created_on >= clock.now() - PERIODS[since];
     const matching = jobs.filter(
-      (job) => hasStatus(job, status) && mentions(job, sought) && (!since || job.created_on >= from),
+      (job) => hasStatus(job, status) && hasName(job, part) && isNew(job),
     );
-    this.#tell(matching.length, jobs.length);
+    this.#showCount(matching.length, jobs.length);
     return matching;
   }
 
-  #tell(matching, all) {
-    const jobs = words.count(all, "job");
-    say(this.#form.querySelector("output"), this.isSet ? `${words.whole(matching)} of ${jobs}` : jobs);
+  #showCount(matching, all) {
+    const jobs = format.count(all, "job");
+    const text = this.isSet ? `${format.whole(matching)} of ${jobs}` : jobs;
+    setText(this.#form.querySelector("output"), text);
     this.#form.querySelector("[type=reset]").hidden = !this.isSet;
   }
 
@@ -66,6 +67,6 @@ function hasStatus(job, status) {
   return !status || (status === "running" ? !job.is_finished : job.status === status);
 }
 
-function mentions({ model, base_model, id }, sought) {
-  return [model, base_model, id].some((name) => name?.toLowerCase().includes(sought));
+function hasName({ model, base_model, id }, part) {
+  return [model, base_model, id].some((name) => name?.toLowerCase().includes(part));
 }

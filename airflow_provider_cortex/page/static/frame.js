@@ -1,13 +1,13 @@
-/** Where the page is shown: inside Airflow's interface, or alone. */
+/** The page's surroundings: Airflow's window, if the page is shown inside it. */
 
 const NAMES = ["job", "conn_id", "status", "model", "since"];
 
-const airflow = outer();
+const airflow = findAirflow();
 const windows = airflow ? [window, airflow] : [window];
 const base = new URL("../", document.baseURI);
 
-/** Airflow's window, or null: it may be of another origin, or there may be none. */
-function outer() {
+/** Return Airflow's window, or null if there is none or it has another origin. */
+function findAirflow() {
   try {
     return window.parent !== window && window.parent.location.href ? window.parent : null;
   } catch {
@@ -16,29 +16,30 @@ function outer() {
 }
 
 /**
- * Return the page's state that the address holds.
+ * Return the page's state from the URL.
  *
- * A link inside Airflow has it in Airflow's address. From 3.3 on Airflow puts ours behind its own when we are
- * loaded, and loads ours from there: so both are to have it.
+ * A link inside Airflow has the state in Airflow's URL. Airflow 3.3 and later copy the frame's
+ * query to Airflow's URL, and reload the frame from there: so both URLs must have the state.
  */
-export function state() {
-  return windows.map(queryOf).find((state) => Object.values(state).some(Boolean)) ?? queryOf(window);
+export function readState() {
+  const states = windows.map(stateOf);
+  return states.find((state) => Object.values(state).some(Boolean)) ?? states[0];
 }
 
-function queryOf({ location }) {
+function stateOf({ location }) {
   const query = new URLSearchParams(location.search);
   return Object.fromEntries(NAMES.map((name) => [name, query.get(name) ?? ""]));
 }
 
-/** Have the address hold the page's state, so that it can be passed on. */
-export function keep(state) {
+/** Write the page's state to the URLs, so that users can share them. */
+export function writeState(state) {
   for (const { location, history } of windows) {
     const url = new URL(location.href);
     for (const name of NAMES) {
       if (state[name]) url.searchParams.set(name, state[name]);
       else url.searchParams.delete(name);
     }
-    // The state of Airflow's history is React Router's.
+    // Keep history.state: React Router uses it in Airflow's window.
     if (url.href !== location.href) history.replaceState(history.state, "", url);
   }
 }
@@ -48,23 +49,22 @@ export function linkTo(path) {
   return { href: new URL(path, base).href, click: follow };
 }
 
-/** The frame may not navigate Airflow's window, but can have Airflow do so. */
+/** Have Airflow's router open the link: the frame may not navigate Airflow's window itself. */
 function follow(event) {
-  if (!airflow || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) {
-    return;
-  }
+  const hasModifier = event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
+  if (!airflow || event.button || hasModifier) return;
   event.preventDefault();
   airflow.history.pushState({}, "", event.currentTarget.href);
   airflow.dispatchEvent(new airflow.PopStateEvent("popstate", { state: {} }));
 }
 
-/** Be as dark or light as Airflow is, or as the system where Airflow does not tell. */
+/** Use Airflow's theme, dark or light, or else the system's. */
 export function followTheme() {
   const system = matchMedia("(prefers-color-scheme: dark)");
   const root = airflow?.document.documentElement;
   const apply = () => {
-    const told = ["dark", "light"].find((theme) => root?.classList.contains(theme));
-    document.documentElement.dataset.theme = told ?? (system.matches ? "dark" : "light");
+    const theme = ["dark", "light"].find((name) => root?.classList.contains(name));
+    document.documentElement.dataset.theme = theme ?? (system.matches ? "dark" : "light");
   };
   apply();
   system.addEventListener("change", apply);

@@ -1,8 +1,8 @@
-/** The jobs of all accounts, as the page's parts share them. */
+/** The jobs of all accounts, in the form that the parts of the page share. */
 
 import * as clock from "./clock.js";
 
-/** Return the jobs of an answer, newest first, each with its connection and a key of its own. */
+/** Return the jobs of an answer, newest first, each with its connection and a unique key. */
 export function jobsOf({ accounts }) {
   return accounts
     .flatMap(({ conn_id, jobs }) =>
@@ -12,11 +12,11 @@ export function jobsOf({ accounts }) {
 }
 
 /**
- * Return an answer in which no account knows less than it did before.
+ * Return an answer with each account's newest jobs, from this answer or the one before.
  *
- * Airflow's server may be several processes, each of which has asked Snowflake at another time, or not yet.
+ * Airflow's api-server may be several processes, each of which polls Snowflake at its own times.
  */
-export function newest(before, answer) {
+export function mergeNewest(before, answer) {
   const known = new Map(before?.accounts.map((account) => [account.conn_id, account]));
   const accounts = answer.accounts.map((account) => {
     const older = known.get(account.conn_id);
@@ -27,11 +27,11 @@ export function newest(before, answer) {
   return { ...answer, accounts };
 }
 
-/** Return for how many seconds a job has run, or did; null if Cortex does not tell. */
+/** Return how many seconds a job took, or has been running; null if unknown. */
 export function seconds({ created_on, finished_on, is_finished }) {
   const end = is_finished ? finished_on : clock.now();
   return created_on == null || end == null ? null : (end - created_on) / 1000;
 }
 
-/** Return all that Cortex told of a job, to compare: without what only time has changed. */
-export const told = (job) => JSON.stringify({ ...job, ends_on: null });
+/** Return a text that changes when Cortex reports something new about a job. */
+export const fingerprint = (job) => JSON.stringify({ ...job, ends_on: null });

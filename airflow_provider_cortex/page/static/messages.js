@@ -1,7 +1,7 @@
-/** What is wrong, or going on, with the accounts: one box each, above the table. */
+/** Problems and progress of the accounts: one box each, above the table. */
 
-import { h, mark, say } from "./dom.js";
-import * as words from "./words.js";
+import { h, setAttribute, setText } from "./dom.js";
+import * as format from "./format.js";
 
 const SETTING =
   "[cortex] jobs_page_conn_ids (or AIRFLOW__CORTEX__JOBS_PAGE_CONN_IDS), separated by commas.";
@@ -15,17 +15,17 @@ export class Messages {
     this.#element = element;
   }
 
-  /** Show what there is to tell; a box that stays is not announced again. */
-  show(answer, trouble) {
-    const messages = [...ofTrouble(trouble), ...(answer ? ofAccounts(answer.accounts) : [])];
+  /** Show all messages; screen readers announce a box once. */
+  show(answer, error) {
+    const messages = [...ofError(error), ...(answer ? ofAccounts(answer.accounts) : [])];
     const keys = new Set(messages.map((message) => message.key));
     for (const [key, box] of this.#boxes) {
-      if (!keys.has(key)) this.#drop(key, box);
+      if (!keys.has(key)) this.#remove(key, box);
     }
     for (const { key, text, isError } of messages) {
       const box = this.#boxes.get(key) ?? this.#add(key);
-      mark(box, "role", isError ? "alert" : "status");
-      say(box, text);
+      setAttribute(box, "role", isError ? "alert" : "status");
+      setText(box, text);
     }
   }
 
@@ -36,20 +36,20 @@ export class Messages {
     return box;
   }
 
-  #drop(key, box) {
+  #remove(key, box) {
     box.remove();
     this.#boxes.delete(key);
   }
 }
 
-function ofTrouble(trouble) {
-  return trouble ? [{ key: "", text: trouble.message, isError: true }] : [];
+function ofError(error) {
+  return error ? [{ key: "", text: error.message, isError: true }] : [];
 }
 
 function ofAccounts(accounts) {
   if (!accounts.length) {
-    const remedy = `Create one ${ADMIN}, and name it in Airflow's configuration: ${SETTING}`;
-    return [{ key: "none", text: `No connection is named. ${remedy}` }];
+    const advice = `Create one ${ADMIN}, and add it to Airflow's configuration: ${SETTING}`;
+    return [{ key: "none", text: `No connection is configured. ${advice}` }];
   }
   return accounts.flatMap((account) => {
     const message = ofAccount(account);
@@ -59,13 +59,14 @@ function ofAccounts(accounts) {
 
 function ofAccount({ conn_id, error, is_missing, is_loading, as_of, jobs }) {
   if (is_missing) {
-    const remedy = `Create it ${ADMIN}, or name the ones to look at in Airflow's configuration: ${SETTING}`;
-    return { text: `Airflow has no connection “${conn_id}”. ${remedy}` };
+    const advice = `Create it ${ADMIN}, or change Airflow's configuration: ${SETTING}`;
+    return { text: `Airflow has no connection “${conn_id}”. ${advice}` };
   }
   if (error) {
-    const old = jobs.length && as_of ? `\nWhat is shown is from ${words.time(as_of).slice(0, 5)}.` : "";
-    return { text: `${conn_id}: ${error}${old}`, isError: true };
+    const time = jobs.length && as_of ? format.time(as_of).slice(0, 5) : null;
+    const age = time ? `\nThe jobs shown here are from ${time}.` : "";
+    return { text: `${conn_id}: ${error}${age}`, isError: true };
   }
-  if (is_loading && !jobs.length) return { text: `Asking Snowflake through ${conn_id} …` };
+  if (is_loading && !jobs.length) return { text: `Loading the jobs of ${conn_id} …` };
   return null;
 }

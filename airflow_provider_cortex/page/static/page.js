@@ -1,167 +1,169 @@
-/** The page: asks for the jobs, as seldom as it may, and has its parts show them. */
+/** The page: requests the jobs, as rarely as possible, and passes them to its parts. */
 
-import { ask } from "./api.js";
+import { getJson } from "./api.js";
 import { Chart } from "./chart.js";
 import * as clock from "./clock.js";
 import { Detail } from "./detail.js";
-import { mark, say } from "./dom.js";
+import { setAttribute, setText } from "./dom.js";
 import { Filters } from "./filters.js";
+import * as format from "./format.js";
 import * as frame from "./frame.js";
-import { jobsOf, newest } from "./job.js";
+import { jobsOf, mergeNewest } from "./job.js";
 import { Messages } from "./messages.js";
 import { Table } from "./table.js";
-import * as words from "./words.js";
 
 const SECOND = 1000;
 const LOADING_SECONDS = 1;
-const USUAL_SECONDS = 15;
+const DEFAULT_REFRESH_SECONDS = 15;
 
 const element = (id) => document.getElementById(id);
 
 frame.followTheme();
 
-const state = frame.state();
+const state = frame.readState();
 let chosen = state.job ? { id: state.job, conn_id: state.conn_id } : null;
 let answer = null;
 let jobs = [];
-let trouble = null;
-let isAsking = false;
+let error = null;
+let isRequesting = false;
 let timer;
-let looks = 0; // at answers that are still to come
+let requestsWhileLoading = 0;
 
 const open = (job) => {
   choose(job);
   detail.focus();
 };
 const close = () => {
-  const job = entry();
+  const job = chosenJob();
   choose(null);
   if (job) table.focus(job.key);
 };
 const messages = new Messages(element("messages"));
 const filters = new Filters(element("filters"), state, () => {
   showJobs();
-  keep();
+  writeState();
 });
 const chart = new Chart(element("chart"), open);
 const table = new Table(element("jobs"), open);
 const detail = new Detail(element("detail"), close);
 
-/** Ask what there is, show it, and ask again when that is due. */
+/** Request the jobs, show them, and schedule the next request. */
 async function refresh() {
-  if (isAsking) return;
+  if (isRequesting) return;
   clearTimeout(timer);
-  isAsking = true;
-  mark(element("refresh"), "aria-busy", "true");
+  isRequesting = true;
+  setAttribute(element("refresh"), "aria-busy", "true");
   try {
-    answer = newest(answer, await ask("api/jobs"));
+    answer = mergeNewest(answer, await getJson("api/jobs"));
     clock.set(answer.now);
     jobs = jobsOf(answer);
-    trouble = null;
-  } catch (problem) {
-    trouble = problem;
+    error = null;
+  } catch (caught) {
+    error = caught;
   }
-  isAsking = false;
-  mark(element("refresh"), "aria-busy", null);
+  isRequesting = false;
+  setAttribute(element("refresh"), "aria-busy", null);
   show();
   schedule();
 }
 
-/** A look may wake a warehouse: so there is none unless it may tell something new to somebody. */
+/** Schedule a request only if it may bring news to a viewer: it may wake a warehouse. */
 function schedule() {
-  const seconds = document.hidden ? null : pause();
+  const seconds = document.hidden ? null : secondsToNextRequest();
   if (seconds !== null) timer = setTimeout(refresh, seconds * SECOND);
 }
 
-function pause() {
-  const usual = answer?.refresh_seconds ?? USUAL_SECONDS;
-  if (trouble) return trouble.isFinal ? null : usual;
-  looks = isLoading() ? looks + 1 : 0;
-  if (looks) return Math.min(usual, LOADING_SECONDS * 2 ** (looks - 1));
+function secondsToNextRequest() {
+  const usual = answer?.refresh_seconds ?? DEFAULT_REFRESH_SECONDS;
+  if (error) return error.isPermanent ? null : usual;
+  requestsWhileLoading = isLoading() ? requestsWhileLoading + 1 : 0;
+  if (requestsWhileLoading) {
+    return Math.min(usual, LOADING_SECONDS * 2 ** (requestsWhileLoading - 1));
+  }
   return isRunning() || isFailing() || !isComplete() ? usual : null;
 }
 
 const isLoading = () => answer === null || answer.accounts.some((account) => account.is_loading);
 
-/** Whether the next look would tell no more of the jobs that are over. */
+/** Whether all finished jobs have been described. */
 const isComplete = () => answer.accounts.every(({ is_complete }) => is_complete);
 
-/** Whether there is an account that the server is going to try again. */
-const isFailing = () => answer.accounts.some(({ error }) => error);
+/** Whether the server is going to retry an account. */
+const isFailing = () => answer.accounts.some((account) => account.error);
 
 const isRunning = () => jobs.some((job) => !job.is_finished);
 
+const isAnswered = (account) => account.as_of !== null && !account.error;
+
 function show() {
-  messages.show(answer, trouble);
+  messages.show(answer, error);
   if (!answer) return;
-  say(element("freshness"), freshness());
+  setText(element("freshness"), freshness());
   showJobs();
   showDetail();
 }
 
 function freshness() {
-  const answered = answer.accounts.filter(({ as_of, error }) => as_of !== null && !error);
-  const moments = answered.map(({ as_of }) => as_of);
-  const told = moments.length ? `as of ${words.time(Math.min(...moments))}` : null;
-  return [told, ahead()].filter(Boolean).join(" · ");
+  const moments = answer.accounts.filter(isAnswered).map(({ as_of }) => as_of);
+  const age = moments.length ? `as of ${format.time(Math.min(...moments))}` : null;
+  return [age, nextRefresh()].filter(Boolean).join(" · ");
 }
 
-/** Tell what the page is going to do. */
-function ahead() {
-  if (trouble?.isFinal) return null;
-  if (isLoading()) return "asking Snowflake …";
-  if (isRunning()) return `refreshes every ${answer.refresh_seconds} s while a job runs`;
-  if (!isComplete()) return "older jobs are still to come";
-  return jobs.length && !isFailing() ? "no job runs, so it does not refresh itself" : null;
+function nextRefresh() {
+  if (error?.isPermanent) return null;
+  if (isLoading()) return "loading …";
+  if (isRunning()) return `refreshes every ${answer.refresh_seconds} s while a job is running`;
+  if (!isComplete()) return "older jobs are still loading";
+  return jobs.length && !isFailing() ? "no automatic refresh, since no job is running" : null;
 }
 
 function showJobs() {
   if (!answer) return;
-  const matching = filters.choose(jobs);
-  chart.show(matching); // first, since it measures: the rows are laid out only once
+  const matching = filters.apply(jobs);
+  chart.show(matching); // before the table, since the chart's measuring would lay out all rows
   table.show(jobs, new Set(matching), { hasConnections: answer.accounts.length > 1 });
-  say(element("nothing"), matching.length ? "" : nothing());
+  setText(element("nothing"), matching.length ? "" : whyEmpty());
 }
 
-function nothing() {
+function whyEmpty() {
   if (jobs.length) return "No job matches the filters.";
   const { accounts } = answer;
-  const areKnown = accounts.length && accounts.every(({ as_of, error }) => as_of !== null && !error);
-  return areKnown ? "No fine-tuning jobs yet. CortexFineTuneOperator starts one." : "";
+  const isEmpty = accounts.length && accounts.every(isAnswered);
+  return isEmpty ? "No fine-tuning jobs yet. CortexFineTuneOperator starts one." : "";
 }
 
-/** Open a job, or none. */
+/** Open a job's panel, or close it. */
 function choose(job) {
   chosen = job;
   showDetail();
-  keep();
+  writeState();
 }
 
-/** Return the chosen job in the list: whichever connection it is found through. */
-function entry() {
+/** Return the chosen job from the list: of the chosen connection, or else of any. */
+function chosenJob() {
   const found = chosen ? jobs.filter((job) => job.id === chosen.id) : [];
   return found.find((job) => job.conn_id === chosen.conn_id) ?? found[0] ?? null;
 }
 
 function showDetail() {
-  const job = entry();
+  const job = chosenJob();
   table.select(job?.key);
   if (!chosen) detail.hide();
   else if (job) detail.show(job);
-  else detail.miss(chosen.id, isLoading() ? "Loading …" : missing(chosen));
+  else detail.showMissing(chosen.id, isLoading() ? "Loading …" : whyMissing(chosen));
 }
 
-function missing({ id, conn_id }) {
-  const through = conn_id ? ` (connection ${conn_id})` : "";
-  const looked = answer.accounts.map((account) => account.conn_id).join(", ") || "none";
+function whyMissing({ id, conn_id }) {
+  const connection = conn_id ? ` (connection ${conn_id})` : "";
+  const configured = answer.accounts.map((account) => account.conn_id).join(", ") || "none";
   return (
-    `No account that is looked at has job ${id}${through}. Only the connections in` +
-    ` [cortex] jobs_page_conn_ids are looked at: ${looked}. Snowflake may also have removed the job.`
+    `Job ${id}${connection} was not found. This page shows only the connections in` +
+    ` [cortex] jobs_page_conn_ids: ${configured}. Snowflake may also have removed the job.`
   );
 }
 
-function keep() {
-  frame.keep({ ...filters.state, job: chosen?.id, conn_id: chosen?.conn_id });
+function writeState() {
+  frame.writeState({ ...filters.state, job: chosen?.id, conn_id: chosen?.conn_id });
 }
 
 setInterval(() => {
@@ -174,5 +176,5 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) refresh();
 });
 showDetail();
-keep();
+writeState();
 refresh();

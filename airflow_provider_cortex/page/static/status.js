@@ -1,8 +1,8 @@
-/** How a job stands: its status, and while it runs how far it is. */
+/** A job's status and, while it is running, its progress. */
 
 import * as clock from "./clock.js";
-import { h, mark, say } from "./dom.js";
-import * as words from "./words.js";
+import { h, setAttribute, setText } from "./dom.js";
+import * as format from "./format.js";
 
 export class Status {
   #badge = h("span", { class: "badge" });
@@ -28,29 +28,29 @@ export class Status {
 
   show(job) {
     this.#job = job;
-    say(this.#badge, words.status(job.status));
-    mark(this.#badge, "data-status", job.status);
+    setText(this.#badge, format.status(job.status));
+    setAttribute(this.#badge, "data-status", job.status);
     this.#showProgress(job.is_finished ? null : job.progress);
     this.#error.hidden = !job.error;
-    say(this.#error, job.error ?? "");
-    mark(this.#error, "title", job.error);
+    setText(this.#error, job.error ?? "");
+    setAttribute(this.#error, "title", job.error);
     this.tick();
   }
 
-  /** Show what changes with time. */
+  /** Update the remaining time. */
   tick() {
     const { ends_on, is_finished } = this.#job;
     this.#left.hidden = is_finished || ends_on == null;
-    if (!this.#left.hidden) say(this.#left, words.left((ends_on - clock.now()) / 1000));
+    if (!this.#left.hidden) setText(this.#left, format.left((ends_on - clock.now()) / 1000));
   }
 
   #showProgress(progress) {
     this.#progress.parentElement.hidden = progress == null;
     if (progress == null) return;
-    const percent = words.percent(progress);
-    mark(this.#progress, "aria-valuenow", Math.round(progress * 100));
-    mark(this.#progress, "aria-label", `Progress of job ${this.#job.id}`);
+    const percent = format.percent(progress);
+    setAttribute(this.#progress, "aria-valuenow", Math.round(progress * 100));
+    setAttribute(this.#progress, "aria-label", `Progress of job ${this.#job.id}`);
     this.#bar.style.width = percent.replace(" ", "");
-    say(this.#percent, percent);
+    setText(this.#percent, percent);
   }
 }

@@ -1,9 +1,9 @@
-/** The table of jobs: a row is kept for as long as there is its job, and changed where it has changed. */
+/** The table of jobs. Rows are kept and updated, so that focus and selection stay. */
 
-import { h, mark, say } from "./dom.js";
+import { h, setAttribute, setText } from "./dom.js";
 import { seconds } from "./job.js";
 import { Status } from "./status.js";
-import * as words from "./words.js";
+import * as format from "./format.js";
 
 export class Table {
   #table;
@@ -11,44 +11,44 @@ export class Table {
   #open;
   #rows = new Map();
 
-  /** @param {(job: object) => void} open what to do with a job that is chosen */
+  /** @param {(job: object) => void} open called when the user chooses a job */
   constructor(table, open) {
     this.#table = table;
     this.#body = table.tBodies[0];
     this.#open = open;
   }
 
-  /** Show *jobs* in their order, those of *matching* only. */
+  /** Show the *matching* jobs, in the order of *jobs*. */
   show(jobs, matching, { hasConnections }) {
     this.#table.classList.toggle("has-connections", hasConnections);
     const keys = new Set(jobs.map((job) => job.key));
     for (const [key, row] of this.#rows) {
-      if (!keys.has(key)) this.#drop(key, row);
+      if (!keys.has(key)) this.#remove(key, row);
     }
-    // Only what stands in the wrong place is moved: moving takes the focus away.
-    let place = this.#body.firstChild;
+    // Only misplaced rows are moved: a moved row loses the focus.
+    let next = this.#body.firstChild;
     for (const job of jobs) {
       const row = this.#rows.get(job.key) ?? this.#add(job.key);
       row.show(job);
-      mark(row.element, "hidden", matching.has(job) ? null : "");
-      if (row.element === place) place = place.nextSibling;
-      else this.#body.insertBefore(row.element, place);
+      setAttribute(row.element, "hidden", matching.has(job) ? null : "");
+      if (row.element === next) next = next.nextSibling;
+      else this.#body.insertBefore(row.element, next);
     }
   }
 
-  /** Show what changes with time. */
+  /** Update times and durations. */
   tick() {
     for (const row of this.#rows.values()) row.tick();
   }
 
-  /** Mark the row of a job that is open elsewhere. */
+  /** Highlight the row of the job in the panel. */
   select(key) {
     for (const row of this.#rows.values()) {
-      mark(row.element, "aria-current", row.job.key === key ? "true" : null);
+      setAttribute(row.element, "aria-current", row.job.key === key ? "true" : null);
     }
   }
 
-  /** Give the focus to a job's button. */
+  /** Focus a job's button. */
   focus(key) {
     this.#rows.get(key)?.button.focus();
   }
@@ -59,7 +59,7 @@ export class Table {
     return row;
   }
 
-  #drop(key, row) {
+  #remove(key, row) {
     row.element.remove();
     this.#rows.delete(key);
   }
@@ -67,13 +67,13 @@ export class Table {
 
 class Row {
   #status = new Status();
-  #place = h("span", { class: "quiet" });
+  #namespace = h("span", { class: "quiet" });
   #name = h("span");
   #baseModel = h("span", { class: "clip" });
   #id = h("span");
-  #told;
+  #shown;
 
-  button = h("button", { type: "button", class: "name" }, this.#place, h("wbr"), this.#name);
+  button = h("button", { type: "button", class: "name" }, this.#namespace, h("wbr"), this.#name);
   #statusCell = cell({ class: "status" }, this.#status.element);
   #connection = cell({ class: "connection" });
   #day = h("span");
@@ -101,19 +101,19 @@ class Row {
   }
 
   show(job) {
-    const told = JSON.stringify(job);
+    const content = JSON.stringify(job);
     this.job = job;
-    if (told === this.#told) return;
-    this.#told = told;
-    mark(this.element, "data-job-id", job.id);
-    mark(this.#statusCell, "data-status", job.status);
+    if (content === this.#shown) return;
+    this.#shown = content;
+    setAttribute(this.element, "data-job-id", job.id);
+    setAttribute(this.#statusCell, "data-status", job.status);
     this.#status.show(job);
     this.#showNames(job);
-    say(this.#connection, job.conn_id);
+    setText(this.#connection, job.conn_id);
     this.#showStart(job.created_on);
-    say(this.#tokens, words.whole(job.trained_tokens));
-    say(this.#training, words.loss(job.training_loss));
-    say(this.#validation, words.loss(job.validation_loss));
+    setText(this.#tokens, format.whole(job.trained_tokens));
+    setText(this.#training, format.loss(job.training_loss));
+    setText(this.#validation, format.loss(job.validation_loss));
     this.#showDuration();
   }
 
@@ -124,26 +124,26 @@ class Row {
   }
 
   #showNames({ id, model, base_model }) {
-    const name = model ? words.lastPart(model) : words.shortId(id);
-    say(this.#place, model ? model.slice(0, -name.length) : "");
-    say(this.#name, name);
-    mark(this.button, "title", model ?? "Cortex names the model when it is made");
-    mark(this.button, "aria-label", model ? null : `Job ${id}`);
-    say(this.#baseModel, base_model ?? "");
-    mark(this.#baseModel, "title", base_model);
-    say(this.#id, model ? words.shortId(id) : "");
-    mark(this.#id, "title", id);
+    const name = model ? format.lastPart(model) : format.shortId(id);
+    setText(this.#namespace, model ? model.slice(0, -name.length) : "");
+    setText(this.#name, name);
+    setAttribute(this.button, "title", model ?? "Cortex names the model when the job finishes");
+    setAttribute(this.button, "aria-label", model ? null : `Job ${id}`);
+    setText(this.#baseModel, base_model ?? "");
+    setAttribute(this.#baseModel, "title", base_model);
+    setText(this.#id, model ? format.shortId(id) : "");
+    setAttribute(this.#id, "title", id);
   }
 
   #showStart(moment) {
-    const [day, time] = words.moment(moment).split(", ");
-    say(this.#day, time ? `${day},` : day);
-    say(this.#time, time ?? "");
-    mark(this.#started, "title", words.iso(moment));
+    const [day, time] = format.moment(moment).split(", ");
+    setText(this.#day, time ? `${day},` : day);
+    setText(this.#time, time ?? "");
+    setAttribute(this.#started, "title", format.iso(moment));
   }
 
   #showDuration() {
-    say(this.#duration, words.duration(seconds(this.job)));
+    setText(this.#duration, format.duration(seconds(this.job)));
   }
 }
 
@@ -151,5 +151,5 @@ function cell(attributes, ...children) {
   return h("td", { role: "cell", ...attributes }, ...children);
 }
 
-/** Whether somebody marks text, to copy it, rather than choose the row. */
+/** Whether the user is selecting text instead of choosing the row. */
 const isSelecting = () => !getSelection().isCollapsed;

@@ -1,0 +1,263 @@
+"""
+Fine-tuning jobs of one Snowflake account: create, list, describe, cancel.
+
+Everything that is FINETUNE's own is here and in :mod:`~airflow_provider_cortex.cortex.job`: its SQL,
+how its answers are read, and what one rejected job means for the others. A second backend would offer
+the same methods.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+from airflow_provider_cortex.cortex import job
+from airflow_provider_cortex.cortex.describe_batches import DescribeBatches
+from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.cortex.sql import Call, json_text, subquery, text
+from airflow_provider_cortex.errors import (
+    TRANSIENT_ERRORS,
+    CortexError,
+    RejectedError,
+    UnreachableError,
+    UnreadableAnswerError,
+)
+
+log = logging.getLogger(__name__)
+
+JobOrError = FineTuneJob | CortexError
+
+MAX_UNANSWERED = 2
+"""After so many unanswered statements in a row no other one is sent: each may take a minute."""
+
+
+class StatementRunner(Protocol):
+    """What runs the statements: :class:`~airflow_provider_cortex.hooks.CortexHook`."""
+
+    @property
+    def last_query_id(self) -> str | None:
+        """The last answered statement, by its id in Snowflake's query history."""
+
+    def open(self) -> None:
+        """Log in, unless a session is open."""
+
+    def row(self, call: Call, *, width: int, about: str) -> tuple[object, ...]:
+        """Return the only row of an answer, which has *width* cells."""
+
+    def sentence(self, call: Call, *, about: str) -> str:
+        """Return the only cell of an answer, which is text."""
+
+    def count_polls(self, jobs: int) -> None:
+        """Count in Airflow's metrics that one statement describes so many jobs."""
+
+
+class FineTuneJobs:
+    """
+    The fine-tuning jobs of the account that a session is logged in to.
+
+    Every method raises the errors of :class:`~airflow_provider_cortex.hooks.CortexHook`.
+
+    :param runner: the session.
+    :param batch_size: the most jobs that one statement describes.
+    """
+
+    def __init__(self, runner: StatementRunner, *, batch_size: int) -> None:
+        self._runner = runner
+        self._batches = DescribeBatches(batch_size)
+
+    def create(
+        self,
+        model: str,
+        base_model: str,
+        training_data: str,
+        *,
+        validation_data: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> str:
+        """
+        Start a job and return its id. Every call starts, and bills, another one.
+
+        :param model: the name for the tuned model; Cortex appends a suffix if it is taken.
+        :param base_model: the model to tune.
+        :param training_data: a query with the columns PROMPT and COMPLETION.
+        :param validation_data: the same for validation; without it Cortex splits the training data.
+        :param options: Cortex's own, such as ``{"max_epochs": 3}``.
+        """
+        call = create_call(
+            model, base_model, training_data, validation_data=validation_data, options=options
+        )
+        about = f"create a fine-tuning job for model {model}"
+        return self._runner.sentence(call, about=about).strip('"')
+
+    def list_all(self, *, skip_unreadable: bool = False) -> tuple[FineTuneJob, ...]:
+        """
+        Return all jobs of the account, each with its id, status, base model and creation time.
+
+        :param skip_unreadable: leave out entries that are no jobs, instead of raising.
+        """
+        (answer,) = self._runner.row(show_call(), width=1, about="show the fine-tuning jobs")
+        return job.parse_list(answer, skip_unreadable=skip_unreadable)
+
+    def cancel(self, job_id: str) -> str:
+        """Cancel a job and return Cortex's sentence about it."""
+        return self._runner.sentence(
+            cancel_call(job_id), about=f"cancel fine-tuning job {job_id}"
+        )
+
+    def get(self, job_id: str) -> FineTuneJob:
+        """Describe one job; its error is raised."""
+        outcome = self.describe(job_id)[job_id]
+        if isinstance(outcome, CortexError):
+            raise outcome
+        return outcome
+
+    def describe(self, *job_ids: str) -> dict[str, JobOrError]:
+        """
+        Describe jobs, many in one statement, and return for each id its job or its error.
+
+        :raises CortexError: if no session can be opened.
+        """
+        outcomes: dict[str, JobOrError] = {}
+        for part in self.describe_in_batches(job_ids):
+            outcomes |= part
+        return outcomes
+
+    def describe_in_batches(self, job_ids: Iterable[str]) -> Iterator[dict[str, JobOrError]]:
+        """
+        Describe jobs, and yield after each statement what it brought.
+
+        Snowflake rejects a statement as a whole. Its jobs are then described by halves, until the
+        rejected one is alone: the others still get their answers.
+
+        :raises CortexError: if no session can be opened.
+        """
+        queue = self._batches.divide(job_ids)
+        rejection: RejectedError | None = None
+        rejected_alone, largest_answered, unanswered = False, 0, 0
+        while queue:
+            ids = queue.pop(0)
+            self._runner.open()
+            try:
+                outcomes = self._describe(ids)
+            except RejectedError as error:
+                unanswered = 0
+                if len(ids) > 1:
+                    rejection = error
+                    queue[:0] = self._batches.rejected(ids)
+                    outcomes = {}
+                else:
+                    rejected_alone = True
+                    outcomes = {ids[0]: error}
+            except TRANSIENT_ERRORS as error:
+                self._batches.unanswered(ids)
+                unanswered += 1
+                if unanswered == MAX_UNANSWERED:
+                    ids += [job_id for batch in queue for job_id in batch]
+                    queue.clear()
+                outcomes = {job_id: error_about(job_id, error) for job_id in ids}
+            else:
+                unanswered, largest_answered = 0, max(largest_answered, len(ids))
+            yield outcomes
+        if rejection and not rejected_alone and largest_answered:
+            self._lower_size(largest_answered, rejection)
+
+    def _describe(self, job_ids: list[str]) -> dict[str, JobOrError]:
+        """Describe jobs in one statement; an unreadable answer is the error of its job alone."""
+        self._runner.count_polls(len(job_ids))
+        which = f"job {job_ids[0]}" if len(job_ids) == 1 else f"jobs, {len(job_ids)} at once"
+        answers = self._runner.row(
+            describe_call(*job_ids), width=len(job_ids), about=f"describe fine-tuning {which}"
+        )
+        self._batches.answered(job_ids)
+        return {
+            job_id: self._read(answer, job_id)
+            for job_id, answer in zip(job_ids, answers, strict=True)
+        }
+
+    def _read(self, answer: object, job_id: str) -> JobOrError:
+        try:
+            return FineTuneJob.parse(answer, job_id=job_id, query_id=self._runner.last_query_id)
+        except UnreadableAnswerError as error:
+            return error
+
+    def _lower_size(self, size: int, rejection: RejectedError) -> None:
+        """Remember that Snowflake described fewer jobs at once, though each of them alone is fine."""
+        if size < self._batches.size:
+            self._batches.size = size
+            log.warning(
+                "Snowflake describes at most %d fine-tuning jobs in one statement, and rejects more:"
+                " later statements have no more. (%s)",
+                size,
+                rejection,
+            )
+
+
+def error_about(job_id: str, error: Exception) -> CortexError:
+    """Return an error that names the job, of the same kind: transient or permanent."""
+    if isinstance(error, CortexError) and job_id in str(error):
+        return error
+    kind = RejectedError if isinstance(error, RejectedError) else UnreachableError
+    said = str(error) if isinstance(error, CortexError) else repr(error)
+    return kind(f"could not describe fine-tuning job {job_id}: {said}")
+
+
+def describe_call(*job_ids: str) -> Call:
+    """
+    Return the statement that describes jobs, one column for each.
+
+    Source: https://docs.snowflake.com/sql-reference/functions/finetune-describe. That one statement may
+    have several calls is a guess.
+    """
+    calls = ", ".join([_function("DESCRIBE", 1)] * len(job_ids))
+    ids = tuple(text("finetune_job_id", job_id) for job_id in job_ids)
+    return Call(f"SELECT {calls}", ids, only_reads=True)
+
+
+def show_call() -> Call:
+    """Source: https://docs.snowflake.com/sql-reference/functions/finetune-show."""
+    return Call(f"SELECT {_function('SHOW')}", (), only_reads=True)
+
+
+def cancel_call(job_id: str) -> Call:
+    """Source: https://docs.snowflake.com/sql-reference/functions/finetune-cancel."""
+    return _call("CANCEL", text("finetune_job_id", job_id))
+
+
+def create_call(
+    model: str,
+    base_model: str,
+    training_data: str,
+    *,
+    validation_data: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Call:
+    """
+    Return the statement that starts a job.
+
+    Options are JSON text in the fifth place. Without validation data NULL stands before them, as
+    snowflake-ml-python sends it.
+
+    Source: https://docs.snowflake.com/sql-reference/functions/finetune-create
+    """
+    values: list[str | None] = [
+        text("model", model),
+        text("base_model", base_model),
+        subquery("training_data", training_data),
+    ]
+    if validation_data is not None:
+        values.append(subquery("validation_data", validation_data))
+    elif options:
+        values.append(None)
+    if options:
+        values.append(json_text("options", options))
+    return _call("CREATE", *values)
+
+
+def _call(action: str, *values: str | None) -> Call:
+    return Call(f"SELECT {_function(action, len(values))}", values)
+
+
+def _function(action: str, values: int = 0) -> str:
+    arguments = ", ".join([f"'{action}'", *["%s"] * values])
+    return f"SNOWFLAKE.CORTEX.FINETUNE({arguments})"

@@ -1,0 +1,83 @@
+/** Numbers, times and names as text. */
+
+export const NONE = "—";
+
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+const STATUSES = {
+  PENDING: "Pending",
+  IN_PROGRESS: "In progress",
+  SUCCESS: "Success",
+  ERROR: "Error",
+  CANCELLED: "Cancelled",
+};
+
+const dates = (options) => new Intl.DateTimeFormat("en-GB", options);
+const DATE = { day: "numeric", month: "short", year: "numeric" };
+const day_ = dates(DATE);
+const time_ = dates({ timeStyle: "medium" });
+const moment_ = dates({ ...DATE, hour: "2-digit", minute: "2-digit" });
+const whole_ = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const short_ = new Intl.NumberFormat("en", { notation: "compact" });
+
+/** Return a status in words; an unknown one stays as Cortex wrote it. */
+export const status = (word) => STATUSES[word] ?? String(word);
+
+/** Return "1,234,567". */
+export const whole = (number) => (number == null ? NONE : whole_.format(number));
+
+/** Return "1.2M". */
+export const short = (number) => short_.format(number);
+
+/** Return "0.4123". */
+export const loss = (number) => (number == null ? NONE : number.toFixed(4));
+
+/** Return any number with a suitable number of digits. */
+export function figure(number) {
+  if (Number.isInteger(number)) return whole(number);
+  return Math.abs(number) < 0.001 ? number.toPrecision(3) : loss(number);
+}
+
+/** Return "35 %" of 0.35. */
+export const percent = (share) => `${Math.round(share * 100)} %`;
+
+/** Return "3 Nov 2026" of epoch milliseconds. */
+export const day = (moment) => day_.format(moment);
+
+/** Return "14:03:12". */
+export const time = (moment) => time_.format(moment);
+
+/** Return "3 Nov 2026, 14:03". */
+export const moment = (moment) => (moment == null ? NONE : moment_.format(moment));
+
+/** Return the same in ISO 8601, in UTC. */
+export const iso = (moment) => (moment == null ? null : new Date(moment).toISOString());
+
+/** Return "01:04:12", as Airflow writes durations. */
+export function duration(seconds) {
+  if (seconds == null) return NONE;
+  const total = Math.max(0, Math.floor(seconds));
+  const clock = [(total % DAY) / HOUR, (total % HOUR) / MINUTE, total % MINUTE]
+    .map((part) => String(Math.floor(part)).padStart(2, "0"))
+    .join(":");
+  return total < DAY ? clock : `${Math.floor(total / DAY)}d ${clock}`;
+}
+
+/** Return "about 5 min left". */
+export function left(seconds) {
+  const minutes = Math.round(seconds / MINUTE);
+  if (minutes < 1) return "less than 1 min left";
+  if (minutes < 60) return `about ${minutes} min left`;
+  return `about ${Math.floor(minutes / 60)} h ${minutes % 60} min left`;
+}
+
+/** Return the beginning of a job's id: "ft_6556…". */
+export const shortId = (id) => id.replace(/^([^_]*_[^_]{4})[^_]{5,}$/, "$1…");
+
+/** Return the name of a model without its database and schema. */
+export const lastPart = (name) => name.match(/(?:"(?:[^"]|"")*"|[^."])+$/)?.[0] ?? name;
+
+/** Return "1 job" or "2 jobs". */
+export const count = (number, noun) => `${whole(number)} ${noun}${number === 1 ? "" : "s"}`;

@@ -1,0 +1,111 @@
+"""Pass the model of a finished job downstream, if it passes its gate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_cortex.cortex import gate as gates
+from airflow_provider_cortex.cortex.arguments import number
+from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.tasks.base import CortexTask
+from airflow_provider_cortex.tasks.init_checks import as_value_error, is_literal
+from airflow_provider_cortex.waiting.progress import summary
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context, XComArg
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+    Limit = float | Decimal | str | XComArg | None
+
+JOB_RECORD = "finetune_job"
+"""The XCom with the job's record."""
+
+GATES = ("fail", "skip")
+"""What a task may do whose model misses its gate."""
+
+
+class ModelDelivery(CortexTask):
+    """
+    A task that returns the model of a finished job.
+
+    :param max_validation_loss: the highest validation loss that the model may have. (templated)
+    :param max_training_loss: the highest training loss. (templated)
+    :param max_trained_tokens: the most trained tokens. (templated)
+    :param gate: what the task does if its model misses the gate.
+    """
+
+    template_fields: Sequence[str] = (*gates.FIGURES, *CortexTask.template_fields)
+
+    def __init__(
+        self,
+        *,
+        max_validation_loss: Limit = None,
+        max_training_loss: Limit = None,
+        max_trained_tokens: Limit = None,
+        gate: Literal["fail", "skip"] = "fail",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.max_validation_loss = max_validation_loss
+        self.max_training_loss = max_training_loss
+        self.max_trained_tokens = max_trained_tokens
+        self.gate = gate
+        if gate not in GATES:
+            raise ValueError(f"gate must be one of {', '.join(GATES)}; got {gate!r}")
+        for name in gates.FIGURES:
+            self._check_limit(name, getattr(self, name))
+        self._job: FineTuneJob | None = None
+
+    def limits(self) -> dict[str, float]:
+        """
+        Return the limits that are set, once they are rendered.
+
+        :raises ArgumentError: if one is invalid, for instance because it rendered to nothing.
+        """
+        return {
+            name: number(name, getattr(self, name)) for name in gates.FIGURES if self.is_set(name)
+        }
+
+    def deliver(self, job: FineTuneJob, context: Context) -> str:
+        """
+        Push the job's XComs, and return its model's name.
+
+        :raises CortexError: if the job made no model, or one that misses the gate.
+        """
+        self._job = job
+        ti = context["ti"]
+        if self.do_xcom_push:
+            ti.xcom_push(key=JOB_RECORD, value=job.to_dict())
+        model = job.outcome()
+        self.log.info("%s", summary(job))
+        gates.check(job, model, self.limits())
+        if self.do_xcom_push:
+            ti.xcom_push(key="model", value=model)
+        if self.outlets:
+            from airflow_provider_cortex.tasks import assets
+
+            assets.emit(self, context, job, model)
+        return model
+
+    def get_openlineage_facets_on_complete(
+        self, task_instance: Any
+    ) -> OperatorLineage[Any, Any] | None:
+        """
+        Return the finished job's tables and model; OpenLineage's provider calls this.
+
+        Source: ``airflow.providers.openlineage.extractors.base.DefaultExtractor``.
+        """
+        from airflow_provider_cortex.tasks import lineage
+
+        return lineage.facets(self, self._job) if self._job else None
+
+    def _check_limit(self, name: str, value: Limit) -> None:
+        """Remember that a limit is set, and check it unless it is a template."""
+        if value is None:
+            return
+        self.remember_template(name)
+        if is_literal(value):
+            with as_value_error():
+                number(name, value)

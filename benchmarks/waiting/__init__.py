@@ -1,0 +1,1 @@
+"""What waiting for many jobs costs: with this package, and with the alternatives."""

@@ -1,0 +1,228 @@
+"""
+An invalid connection fails at once, and the error names it; only transient errors are retried.
+"""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from airflow_provider_cortex.cortex.error_codes import may_pass
+from airflow_provider_cortex.emulator import Emulator, Life
+from airflow_provider_cortex.errors import RejectedError, UnreachableError
+from airflow_provider_cortex.hooks import CortexHook
+from airflow_provider_cortex.operators import CortexFineTuneOperator
+from airflow_provider_cortex.sensors import CortexFineTuneSensor
+from airflow_provider_cortex.triggers import CortexFineTuneTrigger
+from tests.clock import Clock
+from tests.worker import MODES, Result, Worker, fire, in_mode
+
+CONNECTION = "AIRFLOW_CONN_SNOWFLAKE_DEFAULT"
+
+
+@pytest.fixture
+def change(connection: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return what changes the connection's extra."""
+
+    def change(**extra: Any) -> None:
+        """Return what changes the connection's extra."""
+        settings = json.loads(os.environ[CONNECTION])
+        settings["extra"] |= extra
+        monkeypatch.setenv(CONNECTION, json.dumps(settings))
+
+    return change
+
+
+def wait(worker: Worker, mode: str, job_id: str) -> Result:
+    return worker.run(
+        lambda: CortexFineTuneSensor(task_id="wait", finetune_job_id=job_id, **in_mode(mode))
+    )
+
+
+INVALID: dict[str, dict[str, Any]] = {
+    "session parameters that are no JSON": {"session_parameters": "TIMEZONE=UTC"},
+    "session parameters in a list": {"session_parameters": '["TIMEZONE"]'},
+    "a list of session parameters": {"session_parameters": ["TIMEZONE"]},
+    "a login timeout in words": {"login_timeout": "a minute"},
+    "a negative network timeout": {"network_timeout": -1},
+    "a socket timeout that is no number": {"socket_timeout": "nan"},
+    "a timeout that is a bool": {"network_timeout": True},
+    "a port in words": {"port": "https"},
+    "a protocol that is a number": {"protocol": 5},
+    "a host that is a number": {"host": 5},
+    "an authenticator that is a number": {"authenticator": 5},
+    "an unknown authenticator": {"authenticator": "nonsense"},
+    "a private key that is none": {"private_key_content": "x"},
+    "two private keys": {"private_key_content": "x", "private_key_file": "y"},
+}
+
+
+@pytest.mark.parametrize("field", INVALID)
+def test_an_invalid_connection_fails_at_the_first_poll(
+    field: str, change: Any, cortex_emulator: Emulator, worker: Worker
+) -> None:
+    """
+    A field that no driver accepts fails the task, without a retry, and the error names the
+    connection.
+    """
+    job = cortex_emulator.jobs.add(model="m")
+    change(**INVALID[field])
+    for mode in MODES:
+        result = wait(worker, mode, job.id)
+        assert (result.state, result.deferrals) == ("failed", 0), result
+        assert "'snowflake_default'" in str(result.error)
+        assert "emulator" not in str(result.error)
+        assert "contact" not in str(result.error)
+    assert cortex_emulator.statements == []
+
+
+@pytest.mark.parametrize("name", ["session_parameters", "login_timeout"])
+def test_the_error_names_the_invalid_field(name: str, change: Any) -> None:
+    """Where it is known, the error names the field, and what it must be."""
+    change(**{name: "x"})
+    with pytest.raises(RejectedError, match=f"connection 'snowflake_default'.*{name} .*'?x?'?"):
+        CortexHook().show()
+
+
+def test_a_connection_that_becomes_invalid_fails_a_deferred_task_at_once(
+    change: Any, cortex_emulator: Emulator
+) -> None:
+    """
+    A connection that becomes invalid while a task is deferred fails the task at its next poll.
+    """
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
+    now = time.time()
+    trigger = CortexFineTuneTrigger(
+        finetune_job_id=job.id,
+        session={"snowflake_conn_id": "snowflake_default"},
+        started_at=now,
+        deadline=now + 7200,
+    )
+    clock = Clock()
+    change(port="https")
+    event: Any = fire(trigger, clock)
+    assert len(clock.slept) == 1, clock.slept
+    assert event["kind"] == "refused"
+    assert "'snowflake_default'" in event["reason"]
+
+
+def test_session_parameters_and_timeouts_may_be_text(
+    change: Any, cortex_emulator: Emulator
+) -> None:
+    """Session parameters may be JSON text, and timeouts text."""
+    change(
+        session_parameters=json.dumps({"TIMEZONE": "UTC", "QUERY_TAG": "mine"}),
+        login_timeout="5",
+        network_timeout="5",
+        socket_timeout="5.0",
+    )
+    with CortexHook(query_tag="yours") as hook:
+        assert hook.show() == ()
+    assert cortex_emulator.statements[-1].query_tag == "mine"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_connection_may_be_a_uri(
+    mode: str,
+    connection: str,
+    cortex_emulator: Emulator,
+    worker: Worker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A connection that is written as a URI has text in every field of its extra."""
+    settings = json.loads(os.environ[CONNECTION])
+    extra = {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in settings["extra"].items()
+    }
+    extra["session_parameters"] = '{"TIMEZONE": "UTC"}'
+    login = f"{quote(settings['login'])}:{quote(settings['password'])}"
+    monkeypatch.setenv(CONNECTION, f"snowflake://{login}@/PUBLIC?{urlencode(extra)}")
+    job = cortex_emulator.jobs.add(model="DB.S.M")
+    result = wait(worker, mode, job.id)
+    assert (result.state, result.xcoms.get("return_value")) == ("success", "DB.S.M"), result
+
+
+LOGIN = {"token": "t", "masterToken": "m", "sessionId": 1, "parameters": [], "sessionInfo": {}}
+ODD = [
+    "<html>captive portal</html>",
+    *("[]", "{}", '"ok"', '{"success": true}', '{"success": true, "data": "x"}'),
+    '{"success": false, "code": null, "message": "m", "data": null}',
+    '{"success": true, "data": {"parameters": [1]}}',
+]
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """A proxy that answers in Snowflake's place."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    answers: ClassVar[dict[str, str]] = {}
+
+    def do_POST(self) -> None:
+        """Answer a login or a statement."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.answers["login" if "login-request" in self.path else "statement"].encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+@contextmanager
+def proxy(login: str, statement: str) -> Iterator[int]:
+    """Listen, and return the port."""
+    Proxy.answers = {"login": login, "statement": statement}
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        thread = threading.Thread(target=server.serve_forever, args=[0.01], daemon=True)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("answer", ODD, ids=repr)
+@pytest.mark.parametrize("at", ["login", "statement"])
+def test_a_proxy_s_answer_is_a_transient_error(at: str, answer: str, change: Any) -> None:
+    """
+    An answer that is not Snowflake's may be right in a minute, wherever the driver fails at it.
+    """
+    login = json.dumps({"success": True, "data": LOGIN})
+    answers = {"login": login, "statement": login} | {at: answer}
+    with proxy(**answers) as port:
+        change(port=port)
+        with CortexHook() as hook, pytest.raises(UnreachableError):
+            hook.show()
+
+
+def test_errors_of_the_system_are_transient_and_bugs_are_not() -> None:
+    """A bug stays; what the system or another library raises may be gone in a minute."""
+    bugs = TypeError(), ValueError(), AttributeError(), KeyError(), ImportError()
+    assert not any(map(may_pass, bugs))
+    transient = OSError(), TimeoutError(), RuntimeError("can't start new thread"), MemoryError()
+    assert all(map(may_pass, transient))
+
+
+def test_an_invalid_connection_starts_no_job(
+    change: Any, cortex_emulator: Emulator, worker: Worker
+) -> None:
+    """The same is true for the other tasks of this package."""
+    change(session_parameters="x")
+    result = worker.run(
+        lambda: CortexFineTuneOperator(
+            task_id="start", model="m", base_model="llama3.1-8b", training_data="SELECT 1"
+        )
+    )
+    assert result.state == "failed"
+    assert "session_parameters" in str(result.error)
+    assert cortex_emulator.logins == 0
