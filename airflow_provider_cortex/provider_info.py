@@ -47,8 +47,8 @@ def get_provider_info() -> dict[str, Any]:
     """
     Return this package's entry for ``airflow providers``.
 
-    At each start Airflow validates it against its ``provider_info.schema.json``, and stops if it is
-    invalid: so optional fields are left out, never None.
+    At each start Airflow validates it against its ``provider_info.schema.json``, and stops if it
+    is invalid: so optional fields are left out, never None.
     """
     from importlib.metadata import version  # needed only when Airflow lists providers
 

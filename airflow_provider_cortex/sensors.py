@@ -159,6 +159,7 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
         self._poller: JobPoller | None = None
         self._delay = 0.0
         self._resumed_job: Callable[[str], FineTuneJob] | None = None
+        self._poll_error: BaseException | None = None
         self._time_is_up = False
 
     # --- How Airflow runs it -----------------------------------------------------------------------
@@ -198,18 +199,10 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
     def poke(self, context: Context) -> PokeReturnValue | bool:
         """Poll once; when the job has finished, return its model."""
         try:
-            with self.translated_errors():
-                job = self._finished_job(context)
-                if job is not None:
-                    return PokeReturnValue(is_done=True, xcom_value=self.deliver(job, context))
-        except AirflowTaskTimeout as timeout:
-            if self.has_translated_error:
-                raise
-            self.has_translated_error = True
-            raise AirflowTaskTimeout(self._timeout_message(context)) from timeout
-        if self.deferrable:
-            self._defer(context)
-        return False
+            return self._poll(context)
+        except BaseException as error:
+            self._poll_error = error
+            raise
 
     def next_pause(self, fixed: Callable[[], float]) -> float:
         """Return the seconds to the next poll on this worker; the last one comes at the deadline."""
@@ -263,14 +256,28 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
         try:
             return self.run_poke_loop(context)
         except (AirflowTaskTimeout, AirflowSensorTimeout, AirflowSkipException) as end:
-            if self.has_translated_error:
-                raise
+            if self._poll_error and self._poll_error in {end, end.__cause__}:
+                raise  # what ended a poll knows the job
             is_skipped = self.soft_fail or self.never_fail
             exception = AirflowSkipException if is_skipped else type(end)
             raise exception(self._timeout_message(context)) from end
         finally:
+            self._poll_error = None  # its traceback holds this task
             if self.open_hook is not None:
                 self.close_hook(self.open_hook)
+
+    def _poll(self, context: Context) -> PokeReturnValue | bool:
+        """Poll once, with errors as Airflow takes them."""
+        with self.translated_errors():
+            try:
+                job = self._finished_job(context)
+                if job is not None:
+                    return PokeReturnValue(is_done=True, xcom_value=self.deliver(job, context))
+            except AirflowTaskTimeout as timeout:
+                raise AirflowTaskTimeout(self._timeout_message(context)) from timeout
+        if self.deferrable:
+            self._defer(context)
+        return False
 
     def _finished_job(self, context: Context) -> FineTuneJob | None:
         """Return the job if it has finished: from the trigger's event, or by one poll."""

@@ -9,8 +9,7 @@ from cluster.deployment import ClusterDeployment
 from cluster.ended_waits import ENDED_WAITS, EndedWaits, ended_waits_table
 from cluster.killed_starts import KilledStarts, killed_starts_table
 from cluster.planned_jobs import EXISTING_JOBS, STARTED_JOBS, PlannedJobs
-from cluster.report import waiting_tasks_table
-from cluster.waiting_tasks import WaitingTasks, count_adopted_waits
+from cluster.waiting_tasks import WaitingTasks, count_adopted_waits, waiting_tasks_table
 from tools.command import run
 from tools.errors import ToolError
 from tools.output import print_line

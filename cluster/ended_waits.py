@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_cortex.emulator import Emulator
-from airflow_provider_cortex.emulator.job import Status
+from airflow_provider_cortex.emulator.job_state import JobStatus
 from tools.output import markdown_table
 from tools.rest_api import FINISHED_TASK_STATES, DagRun, RestApi
 
@@ -46,13 +46,13 @@ class EndedWait:
     def expected_job(self) -> str:
         """The expected status of the job."""
         if self.end == "cleared" and not self.cancels:
-            return Status.SUCCESS  # it ends after the new try waits for it
-        return Status.CANCELLED if self.cancels and self.end != "timeout" else STILL_RUNNING
+            return JobStatus.SUCCESS  # it ends after the new try waits for it
+        return JobStatus.CANCELLED if self.cancels and self.end != "timeout" else STILL_RUNNING
 
     @property
     def expected_task(self) -> str:
         """The expected state of the task."""
-        succeeds = self.end == "success" or self.expected_job == Status.SUCCESS
+        succeeds = self.end == "success" or self.expected_job == JobStatus.SUCCESS
         return "success" if succeeds else "failed"
 
     def expected_log(self, job_id: str) -> str:
@@ -118,7 +118,7 @@ class EndedWaits:
                     self._end(wait)
                     yield f"{wait.task_id}: {ENDS[wait.end]}"
             elif (
-                wait.expected_job == Status.SUCCESS
+                wait.expected_job == JobStatus.SUCCESS
                 and task["try_number"] > self._ended_tries[wait.task_id]
             ):
                 # A new try waits. Its job ends as soon as it is no longer stalled.

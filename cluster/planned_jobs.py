@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from airflow_provider_cortex.emulator import Emulator, Life
-from airflow_provider_cortex.emulator.job import Job, State, Status
+from airflow_provider_cortex.emulator.job_state import Job, JobState, JobStatus
 
 EXISTING_JOBS = 120
 """Jobs that deferred tasks wait for. No task starts them."""
@@ -20,7 +20,13 @@ FIRST_END = 25.0
 LAST_END = 180.0
 """Seconds after *begin*."""
 
-STATUSES = (Status.SUCCESS, Status.ERROR, Status.SUCCESS, Status.CANCELLED, Status.SUCCESS)
+STATUSES = (
+    JobStatus.SUCCESS,
+    JobStatus.ERROR,
+    JobStatus.SUCCESS,
+    JobStatus.CANCELLED,
+    JobStatus.SUCCESS,
+)
 """The final statuses, assigned in turn."""
 
 
@@ -34,7 +40,7 @@ class PlannedJobs:
     def __init__(self, emulator: Emulator) -> None:
         self._jobs = emulator.jobs
         self._began_at: float | None = None
-        self._planned_ends: list[tuple[float, str, Status]] = []
+        self._planned_ends: list[tuple[float, str, JobStatus]] = []
         self._planned_ids: set[str] = set()
         """The started jobs whose end is planned."""
         self.ended_at: dict[str, float] = {}
@@ -64,7 +70,7 @@ class PlannedJobs:
         """How many jobs the tasks have started in excess."""
         return len(self.started) - STARTED_JOBS
 
-    def states(self) -> dict[str, tuple[Job, State]]:
+    def states(self) -> dict[str, tuple[Job, JobState]]:
         """Return every job and its real state, by the job's id."""
         return {job.id: (job, state) for job, state in self._jobs.all()}
 
@@ -92,11 +98,11 @@ class PlannedJobs:
         end = FIRST_END + (LAST_END - FIRST_END) * number / (of - 1)
         self._planned_ends.append((end, job_id, STATUSES[number % len(STATUSES)]))
 
-    def _end(self, job_id: str, status: Status) -> None:
+    def _end(self, job_id: str, status: JobStatus) -> None:
         match status:
-            case Status.ERROR:
+            case JobStatus.ERROR:
                 self._jobs.fail(job_id, code="INTERNAL_ERROR", message="Out of memory.")
-            case Status.CANCELLED:
+            case JobStatus.CANCELLED:
                 self._jobs.cancel(job_id)
             case _:
                 self._jobs.resume(job_id)  # its life has ended in the meantime: it succeeds

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_cortex.emulator.job import Job, State, Status
+from airflow_provider_cortex.emulator import Emulator
+from airflow_provider_cortex.emulator.job_state import Job, JobState, JobStatus
 from cluster.planned_jobs import EXISTING_JOBS, STARTED_JOBS, PlannedJobs
+from tools.output import markdown_table
 from tools.rest_api import FINISHED_TASK_STATES, DagRun
 
 DEFERRED = "wait_deferred"
@@ -18,10 +20,13 @@ RESCHEDULED = "wait_rescheduled"
 MODES = {DEFERRED: "deferrable", RESCHEDULED: "reschedule"}
 """How the tasks wait, by task id."""
 
+JOBS = {DEFERRED: EXISTING_JOBS, RESCHEDULED: STARTED_JOBS}
+"""How many jobs they wait for, by task id."""
+
 EXPECTED_STATES = {
-    Status.SUCCESS: "success",
-    Status.ERROR: "failed",
-    Status.CANCELLED: "skipped",
+    JobStatus.SUCCESS: "success",
+    JobStatus.ERROR: "failed",
+    JobStatus.CANCELLED: "skipped",
 }
 """The task's state by its job's status, with ``skip_on_cancelled``."""
 
@@ -110,7 +115,7 @@ class WaitingTasks:
         return self._started_ids.get(index)
 
     def _contradiction(
-        self, task: dict[str, Any], job: Job | None, state: State | None
+        self, task: dict[str, Any], job: Job | None, state: JobState | None
     ) -> str | None:
         if job is None or state is None:
             return "waited for no job"
@@ -121,7 +126,7 @@ class WaitingTasks:
             for key in ("return_value", "model", "finetune_job")
         }
         record = xcoms["finetune_job"] or {}
-        model = job.model if state.status is Status.SUCCESS else None
+        model = job.model if state.status is JobStatus.SUCCESS else None
         expected = (model, model, model, job.id, state.status)
         models = (xcoms["return_value"], xcoms["model"], record.get("model"))
         if (*models, record.get("id"), record.get("status")) != expected:
@@ -133,3 +138,49 @@ class WaitingTasks:
         if ended_at is None or task["end_date"] is None:
             return math.inf
         return datetime.fromisoformat(task["end_date"]).timestamp() - ended_at
+
+
+def waiting_tasks_table(
+    results: Sequence[TaskResult], waiting: WaitingTasks, adopted: int, emulator: Emulator
+) -> str:
+    """
+    Return the results of the waiting tasks as Markdown.
+
+    :param adopted: how many waits a triggerer did not cancel, since another had adopted them.
+    """
+    by_mode = {mode: [result for result in results if result.task_id == mode] for mode in MODES}
+    states = {mode: Counter(result.state for result in by_mode[mode]) for mode in MODES}
+    expected = [*EXPECTED_STATES.values()]
+    unexpected = sorted({result.state for result in results} - {*expected})
+    rows = [
+        ["jobs", *(str(JOBS[mode]) for mode in MODES)],
+        *(
+            [f"tasks that ended as: {state}", *(str(states[mode][state]) for mode in MODES)]
+            for state in [*expected, *unexpected]
+        ),
+        ["tasks that needed another try", *_count(by_mode, lambda result: result.tries > 1)],
+        [
+            "tasks whose outcome contradicts their job's",
+            *_count(by_mode, lambda result: result.contradiction),
+        ],
+        [
+            "jobs that ran without a waiting task, at any time",
+            *(str(len(waiting.abandoned[mode])) for mode in MODES),
+        ],
+        ["jobs that were started twice", "", str(waiting.jobs.duplicates)],
+        ["waits that a triggerer did not cancel, since another had adopted them", str(adopted), ""],
+        [
+            "longest time from a job's end to its task's end, seconds",
+            *(f"{max((r.delay for r in by_mode[mode]), default=0):.0f}" for mode in MODES),
+        ],
+    ]
+    total = f"Total: {emulator.logins} logins and {len(emulator.statements)} statements."
+    return f"{markdown_table(['', *MODES.values()], rows)}\n\n{total}"
+
+
+def _count(
+    by_mode: Mapping[str, Sequence[TaskResult]], is_counted: Callable[[TaskResult], object]
+) -> list[str]:
+    return [
+        str(sum(bool(is_counted(result)) for result in results)) for results in by_mode.values()
+    ]

@@ -51,6 +51,16 @@ gc.disable()  # until everything is imported: nothing of it is garbage, and it s
 PRINTED = pytest.StashKey[str]()
 
 
+def pytest_collection(session: pytest.Session) -> None:
+    """Let no property test fail because the machine is busy."""
+    if session.config.getoption("numprocesses", None):
+        return
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("tests")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the tests that take longest."""
     items.sort(key=lambda item: "test_example_dags" not in item.nodeid)
@@ -91,10 +101,12 @@ def connection(cortex_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> st
 
 
 @pytest.fixture
-def worker(request: pytest.FixtureRequest) -> Worker:
+def worker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Worker:
     """Run tasks as Airflow does, without waiting."""
+    from airflow_provider_cortex.waiting import shared_client
     from tests.worker import AIRFLOW_2, Worker
 
+    monkeypatch.setattr(shared_client, "GATHER_SECONDS", 0.001)
     if AIRFLOW_2:  # its sensors read in its database when they were first rescheduled
         request.getfixturevalue("airflow_database")
     return Worker()
@@ -145,7 +157,7 @@ def xcoms(monkeypatch: pytest.MonkeyPatch) -> Iterator[XComs]:
     leftovers.leave(XCOMS, json.dumps(table))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def no_blocking() -> Iterator[BlockBuster]:
     """Fail a test in which this package's code blocks an event loop."""
     with blockbuster_ctx("airflow_provider_cortex") as blockbuster:

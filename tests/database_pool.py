@@ -10,8 +10,8 @@ from typing import Any
 import duckdb
 from fakesnow.instance import GLOBAL_DATABASE_NAME, FakeSnow
 
-from airflow_provider_cortex.emulator import calls
-from airflow_provider_cortex.emulator.account import Account
+from airflow_provider_cortex.emulator import call_rewriting as calls
+from airflow_provider_cortex.emulator.sql_engine import SqlEngine as Account
 
 _pool: list[duckdb.DuckDBPyConnection] = []
 _make = FakeSnow.__init__

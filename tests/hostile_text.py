@@ -169,7 +169,7 @@ LONG = ("x" * 100_000, "'\\\n" * 30_000, "\U0001f600" * 25_000)
 
 UNSENDABLE: dict[str, tuple[str, ...]] = {
     "a NUL character": (*around("\0"), "\0\0", "x'\0", "\\\0", "%s\0"),
-    "half of a surrogate pair": (
+    "half a surrogate pair": (
         *around("\ud800", "\udfff"),
         *("\udc80", "\ud83d\ude00", "\ude00\ud83d", "'\ud800'", "\\\ud800", "\ud800" * 9),
     ),

@@ -14,7 +14,7 @@ OWN = {
     "cortex": ("tests/cortex/",),
     "hooks": ("tests/test_hook", "tests/test_default_timeouts", "tests/test_invalid_connections"),
     "tasks": ("tests/test_adoption", "tests/test_table"),
-    "waiting": ("tests/waiting/", "tests/test_client", "tests/test_cancel", "tests/test_wait"),
+    "waiting": ("tests/waiting/", "tests/test_client", "tests/test_cancel"),
 }
 """How the names of a module's own tests begin, where the module's name does not say it."""
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_cortex.emulator import Emulator
-from airflow_provider_cortex.emulator.job import Job
+from airflow_provider_cortex.emulator.job_state import Job
 from tests.clock import wait_until
 from tests.worker import MODES
 
@@ -161,7 +161,7 @@ TRANSIENT: dict[str, dict[str, Any]] = {
     "two rows": {"kind": "two-rows"},
     "another job's answer": {"kind": "other-job"},
     "text that is not JSON": {"kind": "unreadable", "text": "<html>Service unavailable</html>"},
-    "JSON that is no record": {"kind": "unreadable", "text": "[]"},
+    "JSON that is not a record": {"kind": "unreadable", "text": "[]"},
     "a record without a status": {"kind": "record", "remove": ["status"]},
 }
 """Transient errors: the wait survives one, and ends if they last."""
@@ -187,7 +187,7 @@ HARMLESS: dict[str, Happens] = {
     "an unknown status": fault("record", set={"status": "Paused"}, requests=2),
     "no progress": fault("record", remove=["progress"]),
     "negative progress": record(progress=-0.5),
-    "progress that is no number": record(progress=float("nan")),
+    "progress that is not a number": record(progress=float("nan")),
     "progress above 1": record(progress=17.0),
     "progress in words": record(progress="half"),
     "progress that goes backwards": in_turn(
@@ -202,7 +202,7 @@ HARMLESS: dict[str, Happens] = {
     "a login that is rejected once": fault("login", requests=1),
     "sessions that are dropped": in_turn(fault("record", requests=1), fault("expire")),
     "a clock that is an hour ahead": fault("clock", jump=3600.0),
-    "a clock that is a day late": fault("clock", jump=-86400.0),
+    "a clock that is a day behind": fault("clock", jump=-86400.0),
 }
 """Odd, but the wait goes on and ends with the job's model."""
 

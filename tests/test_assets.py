@@ -28,9 +28,7 @@ RECORD = {
 def wait(
     cortex_emulator: Emulator, connection: str, worker: Worker
 ) -> Callable[..., tuple[str, Result]]:
-    """
-    Return what runs a sensor with outlets for a job with a record; it gives job id and result.
-    """
+    """Return what runs a sensor with outlets; it returns the job's id and the task's result."""
 
     def run(model: str, outlets: list[Any], **arguments: Any) -> tuple[str, Result]:
         job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
@@ -124,7 +122,7 @@ def test_a_model_s_name_is_completed_to_a_uri(
     [
         ("m", "database", "names a database"),
         ("m", "schema", "names a schema"),
-        ("it's mine", "nothing", "is no name"),
+        ("it's mine", "nothing", "is not a Snowflake identifier"),
     ],
 )
 def test_a_model_in_an_unknown_place_emits_no_alias_event(

@@ -1,9 +1,8 @@
-"""The hook: ordinary connections, every call, and errors that say what to do."""
+"""The hook: ordinary connections, every call, and errors that name the connection."""
 
 import json
 import os
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, ClassVar
 
@@ -50,22 +49,24 @@ def change(**extra: Any) -> None:
         ({"account": "", "region": "eu-west-1"}, None),
     ],
 )
-def test_where_names_belong(
+def test_the_connection_completes_names(
     extra: dict[str, str], account: str | None, connection: str, cortex_emulator: Emulator
 ) -> None:
-    """Account, database and schema are the connection's, or what the task has instead; nobody logs in for it."""
+    """Account, database and schema are the connection's or the task's; that needs no login."""
     change(**extra)
-    place = CortexHook(connection).place()
-    assert (place.account, place.database, place.schema) == (account, "CORTEX_DB", "PUBLIC")
-    other = CortexHook(connection, database="D", schema="S").place()
+    found = CortexHook(connection).namespace()
+    assert (found.account, found.database, found.schema) == (account, "CORTEX_DB", "PUBLIC")
+    other = CortexHook(connection, database="D", schema="S").namespace()
     assert (other.database, other.schema) == ("D", "S")
     with pytest.raises(ConnectionNotFoundError):
-        CortexHook("nowhere").place()
+        CortexHook("nowhere").namespace()
     assert cortex_emulator.logins == 0
 
 
-def test_a_jobs_life(hook: CortexHook, cortex_emulator: Emulator) -> None:
-    """Create, describe, show, use: what Cortex made is found under the name Cortex gave it."""
+def test_a_job_is_found_by_the_name_that_cortex_returned(
+    hook: CortexHook, cortex_emulator: Emulator
+) -> None:
+    """A job is created, described, listed; its model is used by the name that Cortex returned."""
     cortex_emulator.life = Life.by_looks(1)
     job_id = hook.create("it's mine", "llama3.1-8b", QUERY + ";", options={"max_epochs": 2})
     assert job_id.startswith("ft_")
@@ -79,14 +80,14 @@ def test_a_jobs_life(hook: CortexHook, cortex_emulator: Emulator) -> None:
     assert hook.complete(job.model, "what is 7 and 7?") == "it's 14"
 
 
-def test_taken_name(hook: CortexHook) -> None:
-    """A name that is taken makes another job with another name: only Cortex knows which."""
+def test_a_name_that_is_taken_gets_a_suffix(hook: CortexHook) -> None:
+    """A name that is taken makes a model with another name, which only Cortex knows."""
     jobs = [hook.create("m", "llama3.1-8b", QUERY) for _ in range(2)]
     first, second = [hook.describe(job_id).outcome() for job_id in jobs]
     assert first != second
 
 
-def test_cancel(hook: CortexHook, cortex_emulator: Emulator) -> None:
+def test_cancel_returns_cortex_s_sentence(hook: CortexHook, cortex_emulator: Emulator) -> None:
     """CANCEL returns Cortex's sentence, and the job is cancelled."""
     cortex_emulator.life = Life.by_looks(9)
     job_id = hook.create("m", "llama3.1-8b", QUERY)
@@ -95,8 +96,8 @@ def test_cancel(hook: CortexHook, cortex_emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize("function", ["AI_COMPLETE", "COMPLETE"])
-def test_complete(hook: CortexHook, function: Any) -> None:
-    """Text, or an object by a schema, from the new function and from the one being retired."""
+def test_a_model_answers_with_text_or_an_object(hook: CortexHook, function: Any) -> None:
+    """Both functions return text, or an object by a schema."""
     model = hook.describe(hook.create("m", "llama3.1-8b", QUERY)).outcome()
     question = "what is 3 and 3?"
     assert hook.complete(model, question, function=function) == "it's 6"
@@ -109,8 +110,8 @@ def test_complete(hook: CortexHook, function: Any) -> None:
     assert answer == {"sum": "it's 6"}
 
 
-def test_unknown_model(hook: CortexHook) -> None:
-    """A model that does not exist fails with Cortex's message; COMPLETE's number for it is also that of trouble."""
+def test_an_unknown_model_fails_with_cortex_s_message(hook: CortexHook) -> None:
+    """An unknown model fails with Cortex's message; COMPLETE's code for it may also be transient."""
     with pytest.raises(CompletionError, match="unknown model"):
         hook.complete("nobody", "hello?")
     with pytest.raises(UnreachableError, match="unknown model") as error:
@@ -121,31 +122,35 @@ def test_unknown_model(hook: CortexHook) -> None:
 @pytest.mark.parametrize(
     "value", ["it's", 'say "hi"', "back\\slash", "--", "; DROP TABLE train", "%s", "%(x)s", "ü€😀"]
 )
-def test_values_arrive_as_they_are(value: str, hook: CortexHook, cortex_emulator: Emulator) -> None:
-    """What a value looks like changes nothing in the statement that it is bound into."""
+def test_values_are_sent_unchanged(value: str, hook: CortexHook, cortex_emulator: Emulator) -> None:
+    """A value is bound: whatever it contains, the statement stays the same."""
     job = cortex_emulator.jobs.add(model="CORTEX_DB.PUBLIC.m", pairs=((value, value),))
     assert hook.complete(job.model, value) == value
     with pytest.raises(RejectedError):
         hook.describe(value)
 
 
-def test_session_arguments(connection: str, cortex_emulator: Emulator) -> None:
-    """Arguments replace what the connection says; the tag joins the connection's parameters."""
+def test_session_arguments_replace_the_connection_s(
+    connection: str, cortex_emulator: Emulator
+) -> None:
+    """Arguments replace the connection's settings; the tag is added to its parameters."""
     change(session_parameters={"TIMEZONE": "UTC"})
     with CortexHook(connection, database="OTHER_DB", schema="S", query_tag="t") as hook:
         assert hook.get_first("SELECT CURRENT_DATABASE(), CURRENT_SCHEMA()") == ("OTHER_DB", "S")
     assert cortex_emulator.statements[-1].query_tag == "t"
 
 
-def test_own_query_tag(connection: str, cortex_emulator: Emulator) -> None:
-    """A tag among the session parameters is the user's word."""
+def test_a_query_tag_among_the_session_parameters_wins(
+    connection: str, cortex_emulator: Emulator
+) -> None:
+    """A tag among the session parameters replaces the hook's."""
     with CortexHook(connection, query_tag="t", session_parameters={"QUERY_TAG": "mine"}) as hook:
         hook.show()
     assert cortex_emulator.statements[-1].query_tag == "mine"
 
 
-def test_one_session_until_closed(hook: CortexHook, cortex_emulator: Emulator) -> None:
-    """A hook keeps its session from call to call, and opens another once it was closed."""
+def test_a_session_is_kept_until_close(hook: CortexHook, cortex_emulator: Emulator) -> None:
+    """A hook keeps its session from call to call, and opens another one after close()."""
     before = cortex_emulator.logins
     hook.show()
     hook.show()
@@ -156,8 +161,8 @@ def test_one_session_until_closed(hook: CortexHook, cortex_emulator: Emulator) -
     assert cortex_emulator.logins == before + 2
 
 
-def test_lost_session(hook: CortexHook, cortex_emulator: Emulator) -> None:
-    """A session that Snowflake ended is replaced at once, and what only reads is asked again in it."""
+def test_a_read_is_repeated_in_a_new_session(hook: CortexHook, cortex_emulator: Emulator) -> None:
+    """A session that Snowflake ended is replaced, and a statement that only reads is repeated."""
     hook.show()
     before = cortex_emulator.logins
     cortex_emulator.faults.add("expire")
@@ -165,8 +170,10 @@ def test_lost_session(hook: CortexHook, cortex_emulator: Emulator) -> None:
     assert cortex_emulator.logins == before + 1
 
 
-def test_lost_session_orders_nothing_twice(hook: CortexHook, cortex_emulator: Emulator) -> None:
-    """What changes something is not sent again by itself: it may have been done before the session ended."""
+def test_a_change_is_not_repeated_in_a_new_session(
+    hook: CortexHook, cortex_emulator: Emulator
+) -> None:
+    """A statement that changes something is not repeated: Snowflake may have run it already."""
     hook.show()
     cortex_emulator.faults.add("expire")
     with pytest.raises(UnreachableError):
@@ -175,8 +182,10 @@ def test_lost_session_orders_nothing_twice(hook: CortexHook, cortex_emulator: Em
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_overload_passes(status: int, hook: CortexHook, cortex_emulator: Emulator) -> None:
-    """An overloaded Snowflake is trouble that passes, told with the connection's id."""
+def test_overload_is_a_transient_error(
+    status: int, hook: CortexHook, cortex_emulator: Emulator
+) -> None:
+    """An overloaded Snowflake is a transient error, which names the connection."""
     hook.show()
     cortex_emulator.faults.add("status", status=status)
     with pytest.raises(UnreachableError, match="'snowflake_default'"):
@@ -186,49 +195,55 @@ def test_overload_passes(status: int, hook: CortexHook, cortex_emulator: Emulato
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_closed_doors_stay_closed(status: int, connection: str, cortex_emulator: Emulator) -> None:
-    """An account that does not exist, or lets nobody in, is a refusal."""
+def test_a_login_to_an_unknown_account_is_a_permanent_error(
+    status: int, connection: str, cortex_emulator: Emulator
+) -> None:
+    """An account that does not exist, or rejects every login, is a permanent error."""
     cortex_emulator.faults.add("status", status=status)
     with pytest.raises(RejectedError):
         CortexHook(connection).show()
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405])
-def test_a_proxy_passes(status: int, hook: CortexHook, cortex_emulator: Emulator) -> None:
-    """The same status in the middle of a session is somebody in between, and passes."""
+def test_a_status_within_a_session_is_a_transient_error(
+    status: int, hook: CortexHook, cortex_emulator: Emulator
+) -> None:
+    """The same status within a session comes from a proxy, and is a transient error."""
     hook.show()
     cortex_emulator.faults.add("status", status=status)
     with pytest.raises(UnreachableError):
         hook.show()
 
 
-def test_no_privilege(connection: str, cortex_emulator: Emulator) -> None:
-    """A role without Cortex is refused: Snowflake says that there is no such function."""
+def test_a_role_without_cortex_is_a_permanent_error(
+    connection: str, cortex_emulator: Emulator
+) -> None:
+    """A role without Cortex is rejected: Snowflake says that there is no such function."""
     cortex_emulator.has_cortex_user_role = False
     with CortexHook(connection) as hook, pytest.raises(RejectedError, match="FINETUNE"):
         hook.describe("ft_1")
 
 
-def test_no_connection() -> None:
-    """A connection that does not exist is told by the argument's name and the id."""
+def test_a_missing_connection_is_named() -> None:
+    """The error for a missing connection has the argument's name and the id."""
     with pytest.raises(ConnectionNotFoundError, match=r"'nobody'.*snowflake_conn_id"):
         CortexHook("nobody").show()
 
 
-def test_unusable_connection(connection: str) -> None:
-    """Fields that do not go together are told, with the connection's id."""
+def test_an_invalid_connection_is_a_permanent_error(connection: str) -> None:
+    """Fields that contradict each other are a permanent error, which names the connection."""
     change(private_key_content="x", private_key_file="y")
-    with pytest.raises(RejectedError, match="'snowflake_default' is of no use"):
+    with pytest.raises(RejectedError, match="invalid connection 'snowflake_default': "):
         CortexHook(connection).show()
 
 
 @pytest.mark.parametrize(
     ("status", "error"), [(400, RejectedError), (401, RejectedError), (404, UnreachableError)]
 )
-def test_oauth(
+def test_an_oauth_endpoint_s_rejection_is_a_permanent_error(
     status: int, error: type[Exception], connection: str, cortex_emulator: Emulator
 ) -> None:
-    """Credentials that an OAuth endpoint turns down are a refusal; other trouble with it passes."""
+    """Credentials that an OAuth endpoint rejects are a permanent error; others are transient."""
     endpoint = f"http://127.0.0.1:{cortex_emulator.port}/oauth/token"
     change(authenticator="oauth", grant_type="client_credentials", token_endpoint=endpoint)
     cortex_emulator.faults.add("status", status=status)
@@ -236,19 +251,19 @@ def test_oauth(
         CortexHook(connection).show()
 
 
-def test_emulator_not_running(connection: str, cortex_emulator: Emulator) -> None:
-    """Where nobody listens on this machine, the error asks after the emulator."""
+def test_an_error_without_an_emulator_asks_for_it(
+    connection: str, cortex_emulator: Emulator
+) -> None:
+    """If nothing listens at a port of this machine, the error asks whether the emulator runs."""
     cortex_emulator.stop()
-    began = time.monotonic()
     with pytest.raises(UnreachableError) as error:
         CortexHook(connection).show()
     assert str(cortex_emulator.port) in str(error.value)
     assert "python -m airflow_provider_cortex.emulator" in str(error.value)
-    assert time.monotonic() - began < 30
 
 
-def test_no_secret_in_errors(connection: str, cortex_emulator: Emulator) -> None:
-    """A rejected login is told without the password."""
+def test_an_error_holds_no_password(connection: str, cortex_emulator: Emulator) -> None:
+    """The error for a rejected login has no password."""
     settings = json.loads(os.environ["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
     os.environ["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"] = json.dumps(
         settings | {"password": "s3cret-word"}
@@ -259,10 +274,8 @@ def test_no_secret_in_errors(connection: str, cortex_emulator: Emulator) -> None
     assert "s3cret" not in str(error.value)
 
 
-def test_a_login_that_is_refused_is_tried_once_more(
-    connection: str, cortex_emulator: Emulator
-) -> None:
-    """Credentials may just have been replaced: they are looked up once more, and the session opens."""
+def test_a_rejected_login_is_retried_once(connection: str, cortex_emulator: Emulator) -> None:
+    """The password may just have changed: it is looked up once more, and the session opens."""
     cortex_emulator.faults.add("login", requests=1)
     with CortexHook(connection) as hook:
         assert hook.show() == ()
@@ -270,18 +283,18 @@ def test_a_login_that_is_refused_is_tried_once_more(
 
 
 @pytest.mark.parametrize("code", [390100, 390144, 390303, 390318, 390102])
-def test_a_login_is_tried_twice_at_the_most(
+def test_a_login_is_tried_at_most_twice(
     code: int, connection: str, cortex_emulator: Emulator
 ) -> None:
-    """Credentials that are turned down twice are a refusal: Snowflake locks out who tries on and on."""
+    """Two rejected logins are a permanent error: Snowflake locks a user out after several."""
     cortex_emulator.faults.add("login", code=code, message="Not you.")
     with pytest.raises(RejectedError, match=r"Not you\."):
         CortexHook(connection).show()
     assert len(cortex_emulator.faults.struck) == 2
 
 
-def test_a_rotated_password(connection: str, cortex_emulator: Emulator) -> None:
-    """A session that ends after the password was changed is replaced with the new one."""
+def test_a_new_session_uses_the_new_password(connection: str, cortex_emulator: Emulator) -> None:
+    """A session that ends after a change of password is replaced with the new password."""
     with CortexHook(connection) as hook:
         hook.show()
         cortex_emulator.password = "a-new-password"
@@ -295,7 +308,7 @@ def test_a_rotated_password(connection: str, cortex_emulator: Emulator) -> None:
 
 
 class Tokens(BaseHTTPRequestHandler):
-    """An OAuth endpoint, whose first token is worth nothing."""
+    """An OAuth endpoint whose first token Snowflake rejects."""
 
     tokens: ClassVar[list[str]] = []
 
@@ -309,11 +322,13 @@ class Tokens(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Log nothing."""
 
 
-def test_a_new_oauth_token(connection: str, cortex_emulator: Emulator) -> None:
-    """An OAuth token that Snowflake does not take is replaced by a new one, once."""
+def test_a_rejected_oauth_token_is_replaced_once(
+    connection: str, cortex_emulator: Emulator
+) -> None:
+    """An OAuth token that Snowflake rejects is replaced by a new one, once."""
     Tokens.tokens = ["an-old-token", "a-new-token", "another-token"]
     cortex_emulator.token = "a-new-token"
     with HTTPServer(("127.0.0.1", 0), Tokens) as endpoint:
@@ -329,8 +344,10 @@ def test_a_new_oauth_token(connection: str, cortex_emulator: Emulator) -> None:
     assert Tokens.tokens == ["another-token"]
 
 
-def test_a_token_that_expires_in_a_session(hook: CortexHook, cortex_emulator: Emulator) -> None:
-    """A session whose token Snowflake finds expired is replaced like one that has ended."""
+def test_a_session_with_an_expired_token_is_replaced(
+    hook: CortexHook, cortex_emulator: Emulator
+) -> None:
+    """A session whose token has expired is replaced like one that has ended."""
     hook.show()
     before = cortex_emulator.logins
     cortex_emulator.faults.add("error", code=390318, sqlstate="08001", requests=1)
@@ -338,10 +355,10 @@ def test_a_token_that_expires_in_a_session(hook: CortexHook, cortex_emulator: Em
     assert cortex_emulator.logins == before + 1
 
 
-def test_a_login_that_is_refused_for_another_reason_is_not_repeated(
+def test_a_login_that_fails_for_another_reason_is_not_retried(
     connection: str, cortex_emulator: Emulator
 ) -> None:
-    """Only credentials are looked up again: an overloaded Snowflake is left alone until the next look."""
+    """Only rejected credentials are looked up again; other errors wait for the next poll."""
     cortex_emulator.faults.add("status", at="login", status=403)
     with pytest.raises(RejectedError):
         CortexHook(connection).show()
@@ -349,10 +366,10 @@ def test_a_login_that_is_refused_for_another_reason_is_not_repeated(
 
 
 @pytest.mark.parametrize("answer", [None, "", "{}", "[]"])
-def test_unreadable_describe(
+def test_an_answer_that_describes_no_job_is_unreadable(
     answer: str | None, hook: CortexHook, cortex_emulator: Emulator
 ) -> None:
-    """An answer that says nothing about the job is no description of it."""
+    """An answer that says nothing about the job is an unreadable answer."""
     job = cortex_emulator.jobs.add(model="m")
     cortex_emulator.jobs.answer(job.id, answer)
     with pytest.raises(UnreadableAnswerError):
@@ -362,7 +379,7 @@ def test_unreadable_describe(
 def test_a_session_after_a_network_error_is_a_new_one(
     connection: str, cortex_emulator: Emulator
 ) -> None:
-    """A call that the network has lost closes its session, which may be the reason: the next one logs in."""
+    """A network error closes the session, which may be the cause; the next call logs in again."""
     with CortexHook(connection) as hook:
         hook.show()
         cortex_emulator.faults.add("reset", at="statement", requests=1)
@@ -375,10 +392,8 @@ def test_a_session_after_a_network_error_is_a_new_one(
         assert cortex_emulator.open_sessions == 1
 
 
-def test_a_session_after_an_answer_that_cannot_be_read_goes_on(
-    connection: str, cortex_emulator: Emulator
-) -> None:
-    """An answer that nobody can read came over a session that works: it is kept."""
+def test_an_unreadable_answer_keeps_the_session(connection: str, cortex_emulator: Emulator) -> None:
+    """An unreadable answer came over a working session, which is kept."""
     job = cortex_emulator.jobs.add(model="m")
     cortex_emulator.faults.add("unreadable", requests=1)
     with CortexHook(connection) as hook:

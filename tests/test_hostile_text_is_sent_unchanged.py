@@ -63,11 +63,15 @@ def test_literals_are_decoded_by_snowflake_s_rules() -> None:
     assert decoded(r"it''s \'x\' \\ \n \101 \x41 \u26c4 \z \0") == "it's 'x' \\ \n A A \u26c4 z \0"
 
 
-def test_describe_sends_any_id_unchanged(received: Received) -> None:
+def test_describe_sends_any_id_unchanged(
+    received: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """DESCRIBE asks for ids of any text, many at once, and for nothing else."""
     ids = list(hostile_text.sendable())
+    monkeypatch.setenv("AIRFLOW__CORTEX__BATCH_SIZE", str(len(ids)))
+    received.emulator.faults.add("error")  # a transient one: ids are not described one by one
     with CortexHook() as hook:
-        rejected(lambda: hook.describe_all(ids))
+        hook.jobs().describe(*ids)
         sql, literals = received.one()
         calls = ", ".join(["SNOWFLAKE.CORTEX.FINETUNE(?, ?)"] * len(ids))
         assert sql == f"SELECT {calls}"

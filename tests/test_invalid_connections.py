@@ -1,6 +1,4 @@
-"""
-An invalid connection fails at once, and the error names it; only transient errors are retried.
-"""
+"""An invalid connection fails at once, by name; only transient errors are retried."""
 
 import json
 import os
@@ -13,6 +11,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 
 import pytest
+from snowflake.connector.time_util import TimeoutBackoffCtx
 
 from airflow_provider_cortex.cortex.error_codes import may_pass
 from airflow_provider_cortex.emulator import Emulator, Life
@@ -32,7 +31,6 @@ def change(connection: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return what changes the connection's extra."""
 
     def change(**extra: Any) -> None:
-        """Return what changes the connection's extra."""
         settings = json.loads(os.environ[CONNECTION])
         settings["extra"] |= extra
         monkeypatch.setenv(CONNECTION, json.dumps(settings))
@@ -47,19 +45,19 @@ def wait(worker: Worker, mode: str, job_id: str) -> Result:
 
 
 INVALID: dict[str, dict[str, Any]] = {
-    "session parameters that are no JSON": {"session_parameters": "TIMEZONE=UTC"},
+    "session parameters that are not JSON": {"session_parameters": "TIMEZONE=UTC"},
     "session parameters in a list": {"session_parameters": '["TIMEZONE"]'},
     "a list of session parameters": {"session_parameters": ["TIMEZONE"]},
     "a login timeout in words": {"login_timeout": "a minute"},
     "a negative network timeout": {"network_timeout": -1},
-    "a socket timeout that is no number": {"socket_timeout": "nan"},
+    "a socket timeout that is not a number": {"socket_timeout": "nan"},
     "a timeout that is a bool": {"network_timeout": True},
     "a port in words": {"port": "https"},
     "a protocol that is a number": {"protocol": 5},
     "a host that is a number": {"host": 5},
     "an authenticator that is a number": {"authenticator": 5},
     "an unknown authenticator": {"authenticator": "nonsense"},
-    "a private key that is none": {"private_key_content": "x"},
+    "an invalid private key": {"private_key_content": "x"},
     "two private keys": {"private_key_content": "x", "private_key_file": "y"},
 }
 
@@ -68,10 +66,7 @@ INVALID: dict[str, dict[str, Any]] = {
 def test_an_invalid_connection_fails_at_the_first_poll(
     field: str, change: Any, cortex_emulator: Emulator, worker: Worker
 ) -> None:
-    """
-    A field that no driver accepts fails the task, without a retry, and the error names the
-    connection.
-    """
+    """A field that no driver accepts fails the task without a retry, and names the connection."""
     job = cortex_emulator.jobs.add(model="m")
     change(**INVALID[field])
     for mode in MODES:
@@ -94,9 +89,7 @@ def test_the_error_names_the_invalid_field(name: str, change: Any) -> None:
 def test_a_connection_that_becomes_invalid_fails_a_deferred_task_at_once(
     change: Any, cortex_emulator: Emulator
 ) -> None:
-    """
-    A connection that becomes invalid while a task is deferred fails the task at its next poll.
-    """
+    """A connection that becomes invalid while a task is deferred fails it at the next poll."""
     job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
     now = time.time()
     trigger = CortexFineTuneTrigger(
@@ -193,10 +186,11 @@ def proxy(login: str, statement: str) -> Iterator[int]:
 
 @pytest.mark.parametrize("answer", ODD, ids=repr)
 @pytest.mark.parametrize("at", ["login", "statement"])
-def test_a_proxy_s_answer_is_a_transient_error(at: str, answer: str, change: Any) -> None:
-    """
-    An answer that is not Snowflake's may be right in a minute, wherever the driver fails at it.
-    """
+def test_a_proxy_s_answer_is_a_transient_error(
+    at: str, answer: str, change: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that is not Snowflake's is transient, wherever the driver fails at it."""
+    monkeypatch.setattr(TimeoutBackoffCtx, "should_retry", False)
     login = json.dumps({"success": True, "data": LOGIN})
     answers = {"login": login, "statement": login} | {at: answer}
     with proxy(**answers) as port:

@@ -1,8 +1,8 @@
 """
-A task that is killed on its worker cancels what it waits for, in the seconds that Airflow leaves it.
+A task that is killed on its worker cancels what it waits for, in the seconds before SIGKILL.
 
-Airflow calls ``on_kill`` in the handler of SIGTERM, wherever the task is just then; Airflow 3 sends SIGKILL five
-seconds later.
+Airflow calls ``on_kill`` in the handler of SIGTERM, whatever the task does at that moment; Airflow 3
+sends SIGKILL five seconds later.
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_cortex.emulator import Emulator, Life
-from airflow_provider_cortex.emulator.queries import Status
+from airflow_provider_cortex.emulator.query_registry import QueryStatus
 from airflow_provider_cortex.operators import (
     CortexCancelFineTuneOperator,
     CortexCompleteTableOperator,
@@ -28,7 +28,7 @@ from airflow_provider_cortex.waiting import cancelling
 from tests.clock import wait_until
 from tests.worker import Worker
 
-FOR_EVER = 3600.0
+NEVER = 3600.0
 """Seconds: no test waits that long."""
 
 QUERY = "SELECT 'red' AS prompt, 'stop' AS completion"
@@ -36,7 +36,7 @@ QUERY = "SELECT 'red' AS prompt, 'stop' AS completion"
 
 @pytest.fixture
 def patient(connection: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a driver that does not give up by itself."""
+    """Have a driver without timeouts of its own."""
     settings = json.loads(os.environ["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
     for name in "login_timeout", "network_timeout":
         del settings["extra"][name]
@@ -46,15 +46,15 @@ def patient(connection: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def killed(task: Any, when: Callable[[], object]) -> Iterator[threading.Event]:
     """
-    Kill a task that runs in this thread once *when* is true, as Airflow 3 does, which lets it go on until SIGKILL.
+    Kill a task that runs in this thread once *when* is true. As in Airflow 3, it runs on until SIGKILL.
 
-    Gives what is set when ``on_kill`` has returned.
+    Provides an event that is set when ``on_kill`` has returned.
     """
-    over = threading.Event()
+    done = threading.Event()
 
     def on_term(*_: object) -> None:
         task.on_kill()
-        over.set()
+        done.set()
 
     def kill() -> None:
         wait_until(when)
@@ -64,45 +64,51 @@ def killed(task: Any, when: Callable[[], object]) -> Iterator[threading.Event]:
     thread = threading.Thread(target=kill)
     thread.start()
     try:
-        yield over
+        yield done
     finally:
         thread.join()
         signal.signal(signal.SIGTERM, before)
-    assert over.is_set()
+    assert done.is_set()
 
 
 def once(condition: Callable[[], object], *, do: Callable[[], object]) -> Callable[[], bool]:
-    """Return what says whether *condition* has come about, and does something at that moment."""
+    """Return a condition that also does something at the moment when it becomes true."""
 
-    def is_time() -> bool:
+    def is_true() -> bool:
         if not condition():
             return False
         do()
         return True
 
-    return is_time
+    return is_true
+
+
+def no_time_to_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a killed task warn, and then give up, before a hanging Snowflake could answer."""
+    monkeypatch.setattr(cancelling, "SIGKILL_WARNING_SECONDS", 0.2)
+    monkeypatch.setattr(cancelling, "KILLED_TASK_TIMEOUT_SECONDS", 0.4)
 
 
 def slow_logins(emulator: Emulator) -> Callable[[], None]:
-    """Return what makes every login from then on take for ever."""
+    """Return a function after which no login is answered."""
 
     def slow() -> None:
-        emulator.login_delay = FOR_EVER
+        emulator.login_delay = NEVER
 
     return slow
 
 
-def query_looks(emulator: Emulator) -> int:
-    """Return how often a statement was looked at."""
+def query_polls(emulator: Emulator) -> int:
+    """Return how many times a statement has been polled."""
     return sum(query.looks for query in emulator.queries.all())
 
 
 @contextmanager
-def then(over: threading.Event, *, do: Callable[[], object]) -> Iterator[None]:
-    """Do what lets a task end that has been killed."""
+def then(done: threading.Event, *, do: Callable[[], object]) -> Iterator[None]:
+    """Let a task end that has been killed."""
 
     def act() -> None:
-        over.wait()
+        done.wait()
         do()
 
     thread = threading.Thread(target=act)
@@ -126,9 +132,11 @@ def wait(job_id: str) -> CortexFineTuneSensor:
     )
 
 
-def test_between_two_looks(patient: None, cortex_emulator: Emulator, worker: Worker) -> None:
-    """The job is cancelled over the session that is open: a login may take longer than Airflow waits."""
-    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(FOR_EVER))
+def test_a_kill_between_two_polls_cancels_over_the_open_session(
+    patient: None, cortex_emulator: Emulator, worker: Worker
+) -> None:
+    """The job is cancelled over the open session: a login may take longer than Airflow waits."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(NEVER))
     task = wait(job.id)
 
     with killed(task, once(lambda: cortex_emulator.jobs.looks, do=slow_logins(cortex_emulator))):
@@ -137,23 +145,27 @@ def test_between_two_looks(patient: None, cortex_emulator: Emulator, worker: Wor
     assert cortex_emulator.logins == 1
 
 
-def test_in_the_middle_of_a_look(patient: None, cortex_emulator: Emulator, worker: Worker) -> None:
-    """So it is while a statement hangs in that session."""
-    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(FOR_EVER))
+def test_a_kill_during_a_poll_cancels_over_the_open_session(
+    patient: None, cortex_emulator: Emulator, worker: Worker
+) -> None:
+    """The same while a statement hangs in that session."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(NEVER))
     task = wait(job.id)
     cortex_emulator.faults.add("hang", at="statement", requests=1)
     with (
-        killed(task, lambda: cortex_emulator.faults.struck) as over,
-        then(over, do=cortex_emulator.faults.clear),
+        killed(task, lambda: cortex_emulator.faults.struck) as done,
+        then(done, do=cortex_emulator.faults.clear),
     ):
         worker.run(lambda: task)
     assert status(cortex_emulator, job.id) == "CANCELLED"
     assert cortex_emulator.logins == 1
 
 
-def test_session_that_has_ended(patient: None, cortex_emulator: Emulator, worker: Worker) -> None:
-    """If Snowflake has ended the session meanwhile, a new one does it."""
-    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(FOR_EVER))
+def test_a_kill_cancels_in_a_new_session_if_the_open_one_has_ended(
+    patient: None, cortex_emulator: Emulator, worker: Worker
+) -> None:
+    """If Snowflake has ended the open session, the job is cancelled in a new one."""
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(NEVER))
     task = wait(job.id)
 
     def expire() -> None:
@@ -164,35 +176,34 @@ def test_session_that_has_ended(patient: None, cortex_emulator: Emulator, worker
     assert status(cortex_emulator, job.id) == "CANCELLED"
 
 
-def test_in_the_middle_of_a_login(
+def test_a_kill_during_a_login_logs_how_to_cancel_by_hand(
     patient: None,
     cortex_emulator: Emulator,
     worker: Worker,
     log_lines: Callable[[], list[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where there is no session, and none to be had in time, the log says so before SIGKILL, and what to do."""
-    monkeypatch.setattr(cancelling, "GRACE", 0.2)
-    monkeypatch.setattr(cancelling, "MOST_TIME", 0.4)
-    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(FOR_EVER))
+    """Without a session in time, the log says before SIGKILL how to cancel the job by hand."""
+    no_time_to_cancel(monkeypatch)
+    job = cortex_emulator.jobs.add(model="m", life=Life.by_time(NEVER))
     task = wait(job.id)
-    cortex_emulator.faults.add("hang", at="login", seconds=FOR_EVER)
+    cortex_emulator.faults.add("hang", at="login", seconds=NEVER)
 
     def end() -> None:
         cortex_emulator.jobs.cancel(job.id)
         cortex_emulator.faults.clear()
 
-    with killed(task, lambda: cortex_emulator.faults.struck) as over, then(over, do=end):
+    with killed(task, lambda: cortex_emulator.faults.struck) as done, then(done, do=end):
         worker.run(lambda: task)
     lines = [line for line in log_lines() if job.id in line]
-    first = next(n for n, line in enumerate(lines) if "is being cancelled" in line)
-    assert "may run on" in lines[first + 1]
+    first = next(n for n, line in enumerate(lines) if "The task was killed: cancelling" in line)
+    assert "may still be running: Snowflake has not answered" in lines[first + 1]
     assert f"SELECT SNOWFLAKE.CORTEX.FINETUNE('CANCEL', '{job.id}')" in lines[first + 1]
 
 
 def start(worker: Worker, emulator: Emulator, **facts: Any) -> str:
-    """Have a task start a job that runs for long; return its id."""
-    emulator.life = Life.by_time(FOR_EVER)
+    """Have a task start a job that runs for a long time; return its id."""
+    emulator.life = Life.by_time(NEVER)
     result = worker.run(
         lambda: CortexFineTuneOperator(
             task_id="start", model="m", base_model="llama3.1-8b", training_data=QUERY
@@ -204,7 +215,7 @@ def start(worker: Worker, emulator: Emulator, **facts: Any) -> str:
     return str(result.xcoms["return_value"])
 
 
-def test_whose_job_it_is(
+def test_a_kill_logs_whose_job_it_cancels(
     patient: None,
     cortex_emulator: Emulator,
     worker: Worker,
@@ -212,32 +223,32 @@ def test_whose_job_it_is(
 ) -> None:
     """The log names the job that is cancelled, and the task that started it, before and after."""
     job_id = start(worker, cortex_emulator)
-    looks = cortex_emulator.jobs.looks
+    polls = cortex_emulator.jobs.looks
     task = wait(job_id)
-    with killed(task, lambda: cortex_emulator.jobs.looks > looks + 1):
+    with killed(task, lambda: cortex_emulator.jobs.looks > polls + 1):
         worker.run(lambda: task)
-    whose = f"{job_id} (started by Airflow task team_a.start weekly_1)"
-    lines = [line for line in log_lines() if whose in line]
-    assert "is being cancelled" in lines[0]
-    assert "is over: CANCELLED" in lines[1]
+    owned = f"{job_id} (started by Airflow task team_a.start weekly_1)"
+    lines = [line for line in log_lines() if owned in line]
+    assert "The task was killed: cancelling" in lines[0]
+    assert "has finished: CANCELLED" in lines[1]
 
 
-def test_operator_names_whose_job_it_cancels(
+def test_the_operator_logs_whose_job_it_cancels(
     connection: str,
     cortex_emulator: Emulator,
     worker: Worker,
     log_lines: Callable[[], list[str]],
 ) -> None:
-    """So does the task that cancels a job, also one that is over already."""
+    """So does the operator that cancels a job, also for one that has finished."""
     job_id = start(worker, cortex_emulator, map_index=2)
     for _ in range(2):
         worker.run(lambda: CortexCancelFineTuneOperator(task_id="stop", finetune_job_id=job_id))
-    whose = f"{job_id} (started by Airflow task team_a.start weekly_1 map_index=2)"
-    lines = [line for line in log_lines() if whose in line]
+    owned = f"{job_id} (started by Airflow task team_a.start weekly_1 map_index=2)"
+    lines = [line for line in log_lines() if owned in line]
     assert len(lines) == 3
     assert "Cancelling" in lines[0]
-    assert "is over: CANCELLED" in lines[1]
-    assert "is over already: CANCELLED" in lines[2]
+    assert "has finished: CANCELLED" in lines[1]
+    assert "has already finished: CANCELLED" in lines[2]
 
 
 def answer_table() -> CortexCompleteTableOperator:
@@ -252,45 +263,46 @@ def answer_table() -> CortexCompleteTableOperator:
     )
 
 
-def test_statement(patient: None, cortex_emulator: Emulator, worker: Worker) -> None:
-    """A statement that runs by itself is cancelled over the session that is open, too."""
-    cortex_emulator.query_life = Life.by_time(FOR_EVER)
+def test_a_kill_cancels_a_statement_over_the_open_session(
+    patient: None, cortex_emulator: Emulator, worker: Worker
+) -> None:
+    """A statement that runs without a session is cancelled over the open one, too."""
+    cortex_emulator.query_life = Life.by_time(NEVER)
     task = answer_table()
 
-    has_looked = partial(query_looks, cortex_emulator)
-    with killed(task, once(has_looked, do=slow_logins(cortex_emulator))):
+    has_polled = partial(query_polls, cortex_emulator)
+    with killed(task, once(has_polled, do=slow_logins(cortex_emulator))):
         worker.run(lambda: task)
     (query,) = cortex_emulator.queries.all()
-    assert query.status is Status.ABORTED
+    assert query.status is QueryStatus.ABORTED
     assert cortex_emulator.logins == 1
 
 
-def test_statement_without_a_session(
+def test_a_kill_without_a_session_logs_how_to_cancel_the_statement(
     patient: None,
     cortex_emulator: Emulator,
     worker: Worker,
     log_lines: Callable[[], list[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where there is no session the log says that the statement may run on, and how to end it."""
-    monkeypatch.setattr(cancelling, "GRACE", 0.2)
-    monkeypatch.setattr(cancelling, "MOST_TIME", 0.4)
-    cortex_emulator.query_life = Life.by_time(FOR_EVER)
+    """Without a session the log says that the statement may still be running, and how to end it."""
+    no_time_to_cancel(monkeypatch)
+    cortex_emulator.query_life = Life.by_time(NEVER)
     task = answer_table()
 
     def expire() -> None:
         cortex_emulator.faults.add("expire")
-        cortex_emulator.faults.add("hang", at="login", seconds=FOR_EVER)
+        cortex_emulator.faults.add("hang", at="login", seconds=NEVER)
 
     def end() -> None:
         cortex_emulator.queries.cancel(cortex_emulator.queries.all()[0].id)
         cortex_emulator.faults.clear()
 
-    has_looked = partial(query_looks, cortex_emulator)
-    with killed(task, once(has_looked, do=expire)) as over, then(over, do=end):
+    has_polled = partial(query_polls, cortex_emulator)
+    with killed(task, once(has_polled, do=expire)) as done, then(done, do=end):
         worker.run(lambda: task)
     (query,) = cortex_emulator.queries.all()
     lines = [line for line in log_lines() if query.id in line]
-    first = next(n for n, line in enumerate(lines) if "is being cancelled" in line)
-    assert "may run on" in lines[first + 1]
+    first = next(n for n, line in enumerate(lines) if "The task was killed: cancelling" in line)
+    assert "may still be running: Snowflake has not answered" in lines[first + 1]
     assert f"SELECT SYSTEM$CANCEL_QUERY('{query.id}')" in lines[first + 1]

@@ -24,12 +24,9 @@ RECORD = {
 
 @pytest.fixture
 def run(cortex_emulator: Emulator, connection: str, worker: Worker) -> Callable[..., Any]:
-    """Run a sensor for a job with a record, and return the task as Airflow's listeners get it."""
+    """Return what runs a sensor, and returns the task as Airflow's listeners get it."""
 
     def run(record: dict[str, Any], **arguments: Any) -> Any:
-        """
-        Run a sensor for a job with a record, and return the task as Airflow's listeners get it.
-        """
         job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
         cortex_emulator.faults.add("record", requests=1)
         cortex_emulator.faults.add("record", set=RECORD | record)

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import XCom
 
+from airflow_provider_cortex.airflow_api.compat import HAS_PLUGIN_PAGES
 from airflow_provider_cortex.cortex.namespace import Namespace
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.operators import CortexFineTuneOperator
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
 from airflow_provider_cortex.tasks.base import JOB_ID
-from airflow_provider_cortex.tasks.links import HAS_PAGE, FineTuneJobLink, SnowflakeQueryLink
+from airflow_provider_cortex.tasks.links import FineTuneJobLink, SnowflakeQueryLink
 from tests.worker import AIRFLOW_2, MODES, Worker, in_mode
 
 HISTORY = "/#/compute/history/queries/01b7/detail"
@@ -64,9 +65,7 @@ CONNECTIONS: dict[str, tuple[dict[str, str], str | None]] = {
 def test_a_connection_gives_a_link_only_if_it_says_where_snowsight_is(
     which: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """
-    A task links to Snowsight if its connection names a public account, and to nothing otherwise.
-    """
+    """A task links to Snowsight if its connection names a public account."""
     extra, path = CONNECTIONS[which]
     settings = {"conn_type": "snowflake", "login": "me", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(settings))
@@ -104,7 +103,9 @@ def test_a_task_links_to_its_query_when_it_has_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The link comes from the operator, on Airflow 2 from its XCom."""
-    monkeypatch.setattr("airflow_provider_cortex.hooks.LOOPBACK", frozenset())
+    monkeypatch.setattr(
+        "airflow_provider_cortex.airflow_api.snowflake_session.LOOPBACK", frozenset()
+    )
     settings = json.loads(cortex_emulator.airflow_connection)
     settings["extra"]["account"] = "org-acc"
     monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(settings))
@@ -128,7 +129,9 @@ def test_an_account_with_an_unknown_snowsight_has_no_link(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A private account has no link, which is no error."""
-    monkeypatch.setattr("airflow_provider_cortex.hooks.LOOPBACK", frozenset())
+    monkeypatch.setattr(
+        "airflow_provider_cortex.airflow_api.snowflake_session.LOOPBACK", frozenset()
+    )
     settings = json.loads(cortex_emulator.airflow_connection)
     settings["extra"]["account"] = account
     monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(settings))
@@ -151,7 +154,11 @@ def test_airflow_2_reads_the_link_from_an_xcom(
 
 def page_of(job_id: str, base: str = "") -> str:
     """Return the URL of a job on the jobs page, if this Airflow has one."""
-    return f"{base}/plugin/cortex-jobs?conn_id=snowflake_default&job={job_id}" if HAS_PAGE else ""
+    return (
+        f"{base}/plugin/cortex-jobs?conn_id=snowflake_default&job={job_id}"
+        if HAS_PLUGIN_PAGES
+        else ""
+    )
 
 
 def test_the_task_that_starts_a_job_links_to_it(
@@ -198,9 +205,10 @@ def test_the_task_that_waits_links_to_its_job(
     assert result.xcoms[JOB_ID] == job.id
     key: Any = SimpleNamespace()
     links = {FineTuneJobLink().get_link(task, ti_key=key) for task in tasks if task.job_url}
-    assert links == ({page_of(job.id)} if HAS_PAGE else set())
+    assert links == ({page_of(job.id)} if HAS_PLUGIN_PAGES else set())
     assert (
-        any(isinstance(link, FineTuneJobLink) for link in tasks[0].operator_extra_links) is HAS_PAGE
+        any(isinstance(link, FineTuneJobLink) for link in tasks[0].operator_extra_links)
+        is HAS_PLUGIN_PAGES
     )
 
 

@@ -1,4 +1,4 @@
-"""The tasks around the sensor."""
+"""The operators that start a fine-tuning job and ask a model."""
 
 import socket
 from collections.abc import Callable
@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cortex.emulator import Emulator, Life
+from airflow_provider_cortex.emulator import Emulator
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.operators import (
-    CortexCancelFineTuneOperator,
     CortexCompleteOperator,
     CortexFineTuneOperator,
 )
@@ -41,10 +40,10 @@ def complete(worker: Worker, **arguments: Any) -> Result:
     return worker.run(lambda: CortexCompleteOperator(task_id="ask", **arguments))
 
 
-def test_fine_tune_returns_the_id(
+def test_starting_a_job_returns_its_id(
     training_data: None, cortex_emulator: Emulator, worker: Worker
 ) -> None:
-    """The task ends when the job is taken on; its XCom is the job's id."""
+    """The task ends when Cortex has accepted the job; its XCom is the job's id."""
     result = start(worker, options={"max_epochs": 1}, validation_data=QUERY)
     with CortexHook() as hook:
         job = hook.describe(result.xcoms["return_value"])
@@ -53,37 +52,41 @@ def test_fine_tune_returns_the_id(
     assert job.options == {"max_epochs": 1}
 
 
-def test_job_that_was_started_in_the_last_moment(
+def test_a_job_s_id_is_kept_if_the_time_is_up_while_the_session_closes(
     time_is_up_at_the_end: None, cortex_emulator: Emulator, worker: Worker
 ) -> None:
-    """No id of a job gets lost, even if execution_timeout passes before the session is closed."""
+    """The id is returned even if execution_timeout passes before the session is closed."""
     result = start(worker, training_data=LITERAL, execution_timeout=timedelta(hours=1))
     ((job, _state),) = cortex_emulator.jobs.all()
     assert result.xcoms["return_value"] == job.id
 
 
 @pytest.mark.parametrize("argument", ["model", "base_model", "training_data"])
-def test_fine_tune_needs_its_arguments(
+def test_an_argument_that_renders_to_nothing_is_rejected(
     argument: str, cortex_emulator: Emulator, connection: str, worker: Worker
 ) -> None:
-    """An argument that rendered to nothing is refused by name, before it costs anything."""
+    """An argument that renders to nothing is rejected by its name, before a job is billed."""
     result = start(worker, **{argument: " "})
     assert result.state == "failed"
     assert argument in str(result.error)
     assert cortex_emulator.jobs.all() == []
 
 
-def test_fine_tune_refused(cortex_emulator: Emulator, connection: str, worker: Worker) -> None:
-    """What Snowflake refuses is not retried."""
+def test_a_rejected_job_is_not_retried(
+    cortex_emulator: Emulator, connection: str, worker: Worker
+) -> None:
+    """If Snowflake rejects CREATE, the task fails without a retry."""
     result = start(worker, training_data=LITERAL, base_model="gpt-none")
     assert result.state == "failed"
     assert "gpt-none" in str(result.error)
 
 
-def test_fine_tune_out_of_reach(cortex_emulator: Emulator, connection: str, worker: Worker) -> None:
-    """Where Snowflake cannot be reached at all a retry may do."""
+def test_an_unreachable_snowflake_is_retried(
+    cortex_emulator: Emulator, connection: str, worker: Worker
+) -> None:
+    """If Snowflake cannot be reached, the task may be retried."""
     cortex_emulator.stop()
-    # Nobody listens on the port, and no other test's emulator gets it, which would answer.
+    # Hold the port, so that no other test's emulator gets it and answers.
     with socket.socket() as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind((cortex_emulator.host, cortex_emulator.port))
@@ -95,7 +98,7 @@ def test_fine_tune_out_of_reach(cortex_emulator: Emulator, connection: str, work
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("SELEC prompt", "is no query that Snowflake can run here"),
+        ("SELEC prompt", "is not a query that Snowflake can run here"),
         ("SELECT * FROM nothing", "NOTHING"),
         ("no_such_table", "NO_SUCH_TABLE"),
         (
@@ -110,7 +113,7 @@ def test_fine_tune_out_of_reach(cortex_emulator: Emulator, connection: str, work
         ("-- nothing", "holds no SQL"),
     ],
 )
-def test_wrong_query(
+def test_an_invalid_query_fails_before_the_job(
     argument: str,
     query: str,
     message: str,
@@ -118,7 +121,7 @@ def test_wrong_query(
     cortex_emulator: Emulator,
     worker: Worker,
 ) -> None:
-    """A query that would fail the job fails the task, for good, by the argument's name; there is no job."""
+    """A query that would fail the job fails the task, without a retry, and starts no job."""
     result = start(worker, **{"training_data": LITERAL, argument: query})
     assert result.state == "failed"
     assert str(result.error).startswith(argument)
@@ -138,17 +141,17 @@ def test_wrong_query(
         f"\ufeff{LITERAL}",
     ],
 )
-def test_end_of_a_query(
+def test_a_query_may_end_with_a_semicolon_or_a_comment(
     data: str, connection: str, cortex_emulator: Emulator, worker: Worker
 ) -> None:
-    """Neither a semicolon nor a comment at the end of the query fails the job."""
+    """A semicolon or a comment at the end of the query does not fail the job."""
     result = start(worker, training_data=data)
     with CortexHook() as hook:
         assert hook.describe(result.xcoms["return_value"]).outcome()
 
 
 @pytest.mark.parametrize("table", ["train", "Cortex_DB.public.TRAIN", '"TRAIN"'])
-def test_table(table: str, training_data: None, worker: Worker) -> None:
+def test_the_data_may_be_a_table(table: str, training_data: None, worker: Worker) -> None:
     """The data may be a table."""
     result = start(worker, training_data=table, validation_data="train")
     with CortexHook() as hook:
@@ -159,17 +162,19 @@ def test_table(table: str, training_data: None, worker: Worker) -> None:
 
 
 @pytest.mark.parametrize("data", ["snow://dataset/db.schema.ds/versions/v1", "@stage/train.jsonl"])
-def test_data_that_is_no_query(
+def test_a_dataset_or_stage_is_sent_unchanged(
     data: str, connection: str, cortex_emulator: Emulator, worker: Worker
 ) -> None:
-    """What only Cortex can read goes to it as it is."""
+    """Data that only Cortex can read is sent unchanged."""
     result = start(worker, training_data=data)
     with CortexHook() as hook:
         assert hook.describe(result.xcoms["return_value"]).training_data == data
 
 
-def test_without_validation(connection: str, cortex_emulator: Emulator, worker: Worker) -> None:
-    """With validate=False Cortex finds out, in the job."""
+def test_validate_false_starts_the_job_unchecked(
+    connection: str, cortex_emulator: Emulator, worker: Worker
+) -> None:
+    """With validate=False an invalid query fails the job, not the task."""
     result = start(worker, training_data="SELECT 1", validate=False)
     with CortexHook() as hook:
         assert hook.describe(result.xcoms["return_value"]).error
@@ -177,10 +182,10 @@ def test_without_validation(connection: str, cortex_emulator: Emulator, worker: 
 
 @pytest.mark.parametrize("name", ["my-model", "1st", "a.b.c.d", 'x"y', "model; --"])
 @pytest.mark.parametrize("argument", ["model", "base_model"])
-def test_name(
+def test_an_invalid_name_is_rejected_before_the_login(
     argument: str, name: str, connection: str, cortex_emulator: Emulator, worker: Worker
 ) -> None:
-    """What is no identifier is refused before the login; base models have names of their own."""
+    """A name must be an identifier; base models' names have rules of their own."""
     if argument == "base_model" and name in {"my-model", "1st", "a.b.c.d"}:
         pytest.skip("might be a base model")
     result = start(worker, **{argument: name})
@@ -191,97 +196,37 @@ def test_name(
 
 
 @pytest.mark.parametrize("epochs", [0, 11, True, 2.5, 3.0, "three", "", None, "-1", [3]])
-def test_max_epochs(
+def test_max_epochs_must_be_a_whole_number_from_1_to_10(
     epochs: object, connection: str, cortex_emulator: Emulator, worker: Worker
 ) -> None:
-    """Epochs are a whole number from 1 to 10, or refused before the login."""
+    """Other epochs are rejected before the login."""
     result = start(worker, options={"max_epochs": epochs})
     assert result.state == "failed"
     assert str(result.error).startswith("options must have a whole number from 1 to 10")
     assert cortex_emulator.logins == 0
 
 
-def test_options(
+def test_unknown_options_are_passed_to_cortex(
     connection: str,
     cortex_emulator: Emulator,
     worker: Worker,
     log_lines: Callable[[], list[str]],
 ) -> None:
-    """A template's digits are a number; what this package does not know is Cortex's business, and told."""
+    """Digits from a template are a number; unknown options are passed to Cortex, and logged."""
     result = start(worker, training_data=LITERAL, options={"max_epochs": "3", "new_one": 1})
     with CortexHook() as hook:
-        told = hook.describe(result.xcoms["return_value"]).options
-    assert told == {"max_epochs": 3, "new_one": 1}
+        options = hook.describe(result.xcoms["return_value"]).options
+    assert options == {"max_epochs": 3, "new_one": 1}
     assert any("does not know" in line and "new_one" in line for line in log_lines())
 
 
-@pytest.fixture
-def job_id(connection: str, cortex_emulator: Emulator) -> str:
-    """Have a job that runs."""
-    cortex_emulator.life = Life.by_time(3600)
-    with CortexHook() as hook:
-        return hook.create("lights", "llama3.1-8b", LITERAL)
-
-
-def cancel(worker: Worker, job_id: str, **arguments: Any) -> Result:
-    """Run the operator that cancels a job."""
-    return worker.run(
-        lambda: CortexCancelFineTuneOperator(task_id="stop", finetune_job_id=job_id, **arguments)
-    )
-
-
-def test_cancel(job_id: str, worker: Worker, log_lines: Callable[[], list[str]]) -> None:
-    """The job is cancelled, that is seen, and told."""
-    assert cancel(worker, f" {job_id}\n").xcoms == {"return_value": "CANCELLED"}
-    assert any(f"{job_id} is over: CANCELLED" in line for line in log_lines())
-
-
-@pytest.mark.parametrize("fail_if_over", [False, True])
-def test_cancel_a_job_that_is_over(
-    fail_if_over: bool, job_id: str, cortex_emulator: Emulator, worker: Worker
-) -> None:
-    """A job that is over is left as it is: an error only if it is to be one."""
-    cortex_emulator.jobs.fail(job_id)
-    result = cancel(worker, job_id, fail_if_over=fail_if_over)
-    if fail_if_over:
-        assert result.state == "failed"
-        assert f"Cannot cancel fine-tuning job {job_id}: it has finished (ERROR" in str(result.error)
-    else:
-        assert result.xcoms == {"return_value": "ERROR"}
-    assert not [s for s in cortex_emulator.statements if "'CANCEL'" in s.sql]
-
-
-@pytest.mark.parametrize("looks", [2, 100])
-def test_cancel_that_takes_time(
-    looks: int,
-    job_id: str,
-    cortex_emulator: Emulator,
-    worker: Worker,
-    monkeypatch: pytest.MonkeyPatch,
-    log_lines: Callable[[], list[str]],
-) -> None:
-    """There are some looks until it takes effect; if it does not, that is said, and the status returned."""
-    monkeypatch.setattr("airflow_provider_cortex.waiting.cancelling.PAUSE", 0)
-    cortex_emulator.faults.add("record", set={"status": "IN_PROGRESS"}, requests=looks)
-    expected = "CANCELLED" if looks < 5 else "IN_PROGRESS"
-    assert cancel(worker, job_id).xcoms == {"return_value": expected}
-    warned = any("was to be cancelled, and is still IN_PROGRESS" in line for line in log_lines())
-    assert warned is (expected == "IN_PROGRESS")
-
-
-def test_cancel_of_nothing(connection: str, cortex_emulator: Emulator, worker: Worker) -> None:
-    """An unknown job is refused for good, and an id that rendered to nothing by name."""
-    assert cancel(worker, "ft_none").state == "failed"
-    assert "finetune_job_id" in str(cancel(worker, "None").error)
-
-
-def test_complete_returns_the_answer(
+def test_the_answer_is_the_xcom_and_is_not_logged(
     training_data: None,
     cortex_emulator: Emulator,
     worker: Worker,
     log_lines: Callable[[], list[str]],
 ) -> None:
-    """The answer is the task's XCom, and neither it nor the prompt is in the log."""
+    """The answer is the task's XCom; neither it nor the prompt is in the log."""
     start(worker)
     result = complete(worker, model="CORTEX_DB.PUBLIC.lights", prompt="green")
     assert result.xcoms["return_value"] == "go"
@@ -289,7 +234,7 @@ def test_complete_returns_the_answer(
     assert not [line for line in log_lines() if "green" in line or "prompt" in line]
 
 
-def test_complete_with_a_schema(training_data: None, worker: Worker) -> None:
+def test_a_response_format_makes_the_answer_an_object(training_data: None, worker: Worker) -> None:
     """With a response format the XCom is an object."""
     start(worker)
     schema = {"type": "object", "properties": {"do": {"type": "string"}}}
@@ -302,23 +247,27 @@ def test_complete_with_a_schema(training_data: None, worker: Worker) -> None:
     assert result.xcoms["return_value"] == {"do": "stop"}
 
 
-def test_complete_without_an_answer(connection: str, worker: Worker) -> None:
-    """An error from Cortex fails the task in Cortex's words."""
+def test_a_model_s_error_fails_the_task_with_cortex_s_message(
+    connection: str, worker: Worker
+) -> None:
+    """An error from Cortex fails the task with Cortex's message."""
     result = complete(worker, model="nobody", prompt="hello?")
     assert result.state == "up_for_retry"
     assert "unknown model" in str(result.error)
 
 
-def test_complete_needs_a_model(cortex_emulator: Emulator, connection: str, worker: Worker) -> None:
-    """A model that rendered to nothing is refused by name, before any SQL."""
+def test_a_model_that_renders_to_nothing_is_rejected(
+    cortex_emulator: Emulator, connection: str, worker: Worker
+) -> None:
+    """A model that renders to nothing is rejected by its name, before any SQL."""
     result = complete(worker, model="None", prompt="hello?")
     assert result.state == "failed"
     assert "model" in str(result.error)
     assert cortex_emulator.logins == 0
 
 
-def test_prompt_is_not_told(connection: str, worker: Worker) -> None:
-    """A prompt that is no text is refused by name and type, and not shown."""
+def test_an_invalid_prompt_is_not_shown(connection: str, worker: Worker) -> None:
+    """A prompt that is not text is rejected by its name and type, and not shown."""
     result = complete(worker, model="m", prompt={"secret question": 1})
     assert result.state == "failed"
     assert "prompt must be non-empty text" in str(result.error)
@@ -326,13 +275,13 @@ def test_prompt_is_not_told(connection: str, worker: Worker) -> None:
     assert "secret" not in str(result.error)
 
 
-def test_functions() -> None:
-    """A function that Cortex does not have is refused when the DAG is parsed."""
+def test_an_unknown_function_is_rejected_when_the_dag_is_parsed() -> None:
+    """A function that Cortex does not have is rejected when the DAG is parsed."""
     with pytest.raises(ValueError, match=r"AI_COMPLETE, COMPLETE.*'GUESS'"):
         CortexCompleteOperator(task_id="ask", model="m", prompt="p", function="GUESS")  # type: ignore[arg-type]
 
 
-def test_complete_several(training_data: None, worker: Worker) -> None:
+def test_several_prompts_are_one_statement(training_data: None, worker: Worker) -> None:
     """A list of prompts is one statement, and the answers come in their order."""
     start(worker)
     result = complete(
@@ -343,7 +292,9 @@ def test_complete_several(training_data: None, worker: Worker) -> None:
 
 
 @pytest.mark.parametrize("function", ["AI_COMPLETE", "COMPLETE"])
-def test_complete_a_conversation(function: Any, training_data: None, worker: Worker) -> None:
+def test_the_last_message_of_a_conversation_is_answered(
+    function: Any, training_data: None, worker: Worker
+) -> None:
     """In a conversation the last message is answered."""
     start(worker)
     talk = [{"role": "system", "content": "red"}, {"role": "user", "content": "green"}]
@@ -352,7 +303,7 @@ def test_complete_a_conversation(function: Any, training_data: None, worker: Wor
     assert result.xcoms["usage"]["total_tokens"] > 0
 
 
-def test_complete_without_xcom(training_data: None, worker: Worker) -> None:
+def test_without_xcoms_an_answer_may_have_any_size(training_data: None, worker: Worker) -> None:
     """With do_xcom_push=False nothing is pushed, and an answer may be of any size."""
     start(worker, training_data=LENGTHY)
     result = complete(
@@ -362,8 +313,10 @@ def test_complete_without_xcom(training_data: None, worker: Worker) -> None:
     assert "usage" not in result.xcoms
 
 
-def test_complete_too_much(training_data: None, cortex_emulator: Emulator, worker: Worker) -> None:
-    """More than an XCom should carry fails for good, since a retry would pay again, and says what to use."""
+def test_an_answer_that_is_too_large_is_rejected(
+    training_data: None, cortex_emulator: Emulator, worker: Worker
+) -> None:
+    """A larger answer fails without a retry, which would be billed again, and says what to use."""
     start(worker, training_data=LENGTHY)
     result = complete(worker, model="CORTEX_DB.PUBLIC.lights", prompt=["red"] * 10)
     assert result.state == "failed"
@@ -371,12 +324,12 @@ def test_complete_too_much(training_data: None, cortex_emulator: Emulator, worke
     assert "return_value" not in result.xcoms
 
 
-def test_complete_logs_on_request(
+def test_log_answers_logs_prompt_and_answer(
     training_data: None, worker: Worker, log_lines: Callable[[], list[str]]
 ) -> None:
     """With log_answers=True prompt and answer are in the log."""
     start(worker)
     complete(worker, model="CORTEX_DB.PUBLIC.lights", prompt="green", log_answers=True)
     lines = log_lines()
-    assert any("Asked: green" in line for line in lines)
-    assert any("Answered: ['go']" in line for line in lines)
+    assert any("Prompt: green" in line for line in lines)
+    assert any("Answer: ['go']" in line for line in lines)

@@ -22,7 +22,7 @@ from snowflake.connector.time_util import TimeoutBackoffCtx
 
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
-from airflow_provider_cortex.waiting import policy, shared_client
+from airflow_provider_cortex.waiting import policy
 from tests.outcome_table import FLAGS, TABLE, connection_is_missing
 from tests.worker import MODES, Result, Worker, in_mode
 
@@ -55,7 +55,6 @@ def emulator(
     monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(settings))
     monkeypatch.setattr(TimeoutBackoffCtx, "should_retry", False)
     monkeypatch.setattr(policy, "FLOOR", 0.01)
-    monkeypatch.setattr(shared_client, "GATHER", 0.001)
     return cortex_emulator
 
 
@@ -204,7 +203,6 @@ def short_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 @settings(
     max_examples=15,
-    deadline=None,  # real I/O
     # One emulator serves all examples: each has a job of its own, and clears the faults before it.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -110,7 +110,7 @@ SETTINGS: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
     "paramstyle format": lambda: paramstyle("format"),
     "the driver's default paramstyle": lambda: driver_default("paramstyle", "qmark"),
     "the driver's default autocommit": lambda: driver_default("autocommit", False),
-    "socket.setdefaulttimeout": lambda: socket_timeout(0.05),
+    "socket.setdefaulttimeout": lambda: socket_timeout(0.01),
     "TZ": lambda: time_zone("Asia/Kathmandu"),
     "locale": number_locale,
     "json.JSONEncoder": json_encoder,
@@ -129,7 +129,7 @@ def setting(request: pytest.FixtureRequest) -> Iterator[str]:
 def slow(cortex_emulator: Emulator, connection: str, setting: str) -> None:
     """Let Snowflake take longer for an answer than the default socket timeout."""
     if setting == "socket.setdefaulttimeout":
-        cortex_emulator.statement_delay = cortex_emulator.login_delay = 0.1
+        cortex_emulator.statement_delay = cortex_emulator.login_delay = 0.03
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -192,7 +192,7 @@ def test_a_model_answers_a_prompt_and_a_table(
     )
     assert answer.state == "success", answer
     with CortexHook() as hook:
-        assert hook.place().database == "CORTEX_DB"
+        assert hook.namespace().database == "CORTEX_DB"
         assert hook.columns("answers", "answers") == ("BODY", "ANSWER", "ERROR")
 
 

@@ -12,8 +12,9 @@ import airflow
 import jsonschema
 
 import airflow_provider_cortex
+from airflow_provider_cortex.airflow_api.compat import HAS_PLUGIN_PAGES
 from airflow_provider_cortex.provider_info import PACKAGE, get_provider_info
-from airflow_provider_cortex.tasks.links import HAS_PAGE, JOB_LINKS
+from airflow_provider_cortex.tasks.links import JOB_LINKS
 
 HEAVY = ("snowflake.connector", "pandas", "fakesnow", "duckdb", "fastapi")
 
@@ -61,8 +62,8 @@ def test_airflow_finds_the_page() -> None:
     )
     plugin = entry.load()()
     plugin.validate()
-    assert len(plugin.external_views) == len(plugin.fastapi_apps) == (1 if HAS_PAGE else 0)
-    assert len(JOB_LINKS) == (1 if HAS_PAGE else 0)
+    assert len(plugin.external_views) == len(plugin.fastapi_apps) == (1 if HAS_PLUGIN_PAGES else 0)
+    assert len(JOB_LINKS) == (1 if HAS_PLUGIN_PAGES else 0)
 
 
 def test_airflow_lists_modules_and_classes() -> None:

@@ -38,10 +38,7 @@ def test_the_tag_of_long_ids_is_short_enough_and_valid_json(
     cortex_emulator: Emulator,
     worker: Worker,
 ) -> None:
-    """
-    However long ids are, and in any script, the tag is JSON that Snowflake accepts, and contains
-    them.
-    """
+    """Long ids, in any script, are shortened: the tag is JSON that Snowflake accepts."""
     job = cortex_emulator.jobs.add(model="m", life=Life.at_once())
     made: dict[str, Callable[[], Any]] = {
         "start": lambda: fine_tune(task_id=task_id),

@@ -36,9 +36,7 @@ from tests.worker import Instance, Worker
 def test_a_prompt_that_renders_to_a_number_is_text(
     prompt: Any, answer: Any, function: Any, years: None, worker: Worker
 ) -> None:
-    """
-    A prompt that renders to a number or a bool is the text that it looks like, also in a list.
-    """
+    """A prompt that renders to a number or a bool is used as text, also in a list."""
     result = render(worker, lambda: complete(prompt=prompt, function=function), year=2024)
     assert result.state == "success", result
     assert result.xcoms["return_value"] == answer
@@ -66,10 +64,7 @@ def test_a_column_that_renders_to_nothing_is_rejected(
     cortex_emulator: Emulator,
     worker: Worker,
 ) -> None:
-    """
-    A column or an expression that renders to nothing is rejected by its own name, before any
-    login.
-    """
+    """A column or expression that renders to nothing is rejected by name, before any login."""
     arguments: dict[str, Any] = {"prompt_column": None, argument: "{{ value }}"}
     result = render(worker, lambda: complete_table(**arguments), native=native, value=value)
     assert result.state == "failed"
@@ -91,4 +86,4 @@ def test_session_settings_that_render_to_numbers_are_text(
     kept = deferred.value.trigger.serialize()[1]["session"]
     assert (kept["warehouse"], kept["role"]) == ("2024", "7")
     place = in_dag(lambda: sensor(database=year, schema="7"), native=True, year=2024)
-    assert place.cortex_hook().place().uri("m") == "snowflake://emulator/2024/7/m"
+    assert place.cortex_hook().namespace().uri("m") == "snowflake://emulator/2024/7/m"

@@ -35,9 +35,7 @@ TUNED = AssetAlias("tuned-models")
 def test_impossible_times_count_as_unknown(
     which: str, mode: str, cortex_emulator: Emulator, connection: str, worker: Worker
 ) -> None:
-    """
-    No duration is computed from an impossible time, and the record keeps what Cortex returned.
-    """
+    """An impossible time gives no duration, and the record keeps what Cortex returned."""
     created_on, finished_on = TIMES[which]
     job_id = succeeded(cortex_emulator, created_on=created_on, finished_on=finished_on)
     result = worker.run(lambda: sensor(job_id, outlets=[TUNED], **in_mode(mode)))
@@ -125,10 +123,7 @@ ERRORS: dict[str, tuple[Any, str]] = {
 def test_an_error_of_any_form_is_shown_with_its_message(
     form: str, mode: str, cortex_emulator: Emulator, connection: str, worker: Worker
 ) -> None:
-    """
-    The task's error contains Cortex's message, whatever its form; the record keeps what Cortex
-    returned.
-    """
+    """The task's error contains Cortex's message, and the record keeps the error's form."""
     error, message = ERRORS[form]
     job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
     cortex_emulator.faults.add("record", requests=1)

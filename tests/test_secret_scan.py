@@ -112,9 +112,7 @@ def test_leaks_of_loggers_are_found(
     no_secret_left: Leftovers,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """
-    A secret is found in any record, with its arguments and traceback, even without a handler.
-    """
+    """A secret is found in any record's arguments and traceback, even without a handler."""
     monkeypatch.setattr(logging, "raiseExceptions", False)
     logger = logging.getLogger(name)
     monkeypatch.setattr(logger, "propagate", False)
@@ -149,8 +147,8 @@ EXTRAS: dict[str, dict[str, Any]] = {
     "password": {},
     "an OAuth token": {"authenticator": "oauth", "token": TOKEN},
     "a refresh token": {"authenticator": "oauth", "refresh_token": TOKEN},
-    "a key that is none": {"private_key_content": TOKEN},
-    "a token of Snowflake's own": {"authenticator": "programmatic_access_token", "token": TOKEN},
+    "an invalid key": {"private_key_content": TOKEN},
+    "a programmatic access token": {"authenticator": "programmatic_access_token", "token": TOKEN},
 }
 
 

@@ -77,7 +77,7 @@ def test_the_hook_rejects_an_unsendable_id(received: Received) -> None:
     for problem, text in hostile_text.unsendable():
         for call in (
             lambda text=text: hook.describe(text),
-            lambda text=text: hook.describe_all(["ft_1", text]),
+            lambda text=text: hook.jobs().describe("ft_1", text),
             lambda text=text: hook.cancel(text),
         ):
             with pytest.raises(UnsupportedValueError, match=f"^finetune_job_id .*{problem}"):
@@ -125,9 +125,7 @@ def test_session_settings_reject_unsendable_text() -> None:
 def test_a_task_with_unsendable_settings_does_not_log_in(
     received: Received, worker: Worker
 ) -> None:
-    """
-    The same for the session settings of a task: it fails without a retry and without a login.
-    """
+    """The same for a task's session settings: no retry, and no login."""
     for text, *_ in hostile_text.UNSENDABLE.values():
         for argument, value in in_each_setting(text):
             if argument == "query_tag":  # which a task writes itself

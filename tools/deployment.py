@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -32,7 +33,7 @@ COMPONENTS = {
 Result = TypeVar("Result")
 
 
-class Deployment:
+class Deployment(ABC):
     """
     Airflow's components, each in a process of its own. A subclass says what to start.
 
@@ -53,9 +54,9 @@ class Deployment:
         """Seconds since this object was created."""
         return time.monotonic() - self._created_at
 
+    @abstractmethod
     def start(self) -> None:
-        """Start all processes. Returns before they are ready."""
-        raise NotImplementedError
+        """Start all processes."""
 
     def stop(self) -> None:
         """Stop all processes. Does nothing if none has started."""

@@ -225,11 +225,12 @@ class SnowflakeSession(SnowflakeHook):
             fields["network_timeout"] = self.network_timeout
             # network_timeout bounds retries; only this one ends a request without an answer.
             fields["socket_timeout"] = self.network_timeout
-        fields |= {name: extra[name] for name in DRIVER_FIELDS & extra.keys()}
-        for name in SECONDS_FIELDS & fields.keys():
-            if fields[name] is not None:
+        for name in DRIVER_FIELDS & extra.keys():
+            value = extra[name]
+            if name in SECONDS_FIELDS and value is not None:
                 # A connection that is written as a URI has text here.
-                fields[name] = json_number(number(name, fields[name]))
+                value = json_number(number(name, value))
+            fields[name] = value
         return fields
 
     def _session_parameters(self, params: Mapping[str, Any]) -> dict[str, Any]:

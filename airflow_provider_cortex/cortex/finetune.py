@@ -39,6 +39,10 @@ class StatementRunner(Protocol):
     def last_query_id(self) -> str | None:
         """The last answered statement, by its id in Snowflake's query history."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a session is open."""
+
     def open(self) -> None:
         """Log in, unless a session is open."""
 
@@ -101,9 +105,7 @@ class FineTuneJobs:
 
     def cancel(self, job_id: str) -> str:
         """Cancel a job and return Cortex's sentence about it."""
-        return self._runner.sentence(
-            cancel_call(job_id), about=f"cancel fine-tuning job {job_id}"
-        )
+        return self._runner.sentence(cancel_call(job_id), about=f"cancel fine-tuning job {job_id}")
 
     def get(self, job_id: str) -> FineTuneJob:
         """Describe one job; its error is raised."""
@@ -133,21 +135,22 @@ class FineTuneJobs:
         :raises CortexError: if no session can be opened.
         """
         queue = self._batches.divide(job_ids)
-        rejection: RejectedError | None = None
-        rejected_alone, largest_answered, unanswered = False, 0, 0
+        answered: dict[str, int] = {}
+        rejections: list[tuple[list[str], RejectedError]] = []
+        unanswered = 0
         while queue:
             ids = queue.pop(0)
-            self._runner.open()
+            if not self._runner.is_open:
+                self._runner.open()
             try:
                 outcomes = self._describe(ids)
             except RejectedError as error:
                 unanswered = 0
                 if len(ids) > 1:
-                    rejection = error
+                    rejections.append((ids, error))
                     queue[:0] = self._batches.rejected(ids)
                     outcomes = {}
                 else:
-                    rejected_alone = True
                     outcomes = {ids[0]: error}
             except TRANSIENT_ERRORS as error:
                 self._batches.unanswered(ids)
@@ -155,12 +158,13 @@ class FineTuneJobs:
                 if unanswered == MAX_UNANSWERED:
                     ids += [job_id for batch in queue for job_id in batch]
                     queue.clear()
-                outcomes = {job_id: error_about(job_id, error) for job_id in ids}
+                is_about_one = len(ids) == 1
+                outcomes = {id_: error if is_about_one else error_about(id_, error) for id_ in ids}
             else:
-                unanswered, largest_answered = 0, max(largest_answered, len(ids))
+                unanswered = 0
+                answered |= dict.fromkeys(ids, len(ids))
+                self._lower_size(answered, rejections)
             yield outcomes
-        if rejection and not rejected_alone and largest_answered:
-            self._lower_size(largest_answered, rejection)
 
     def _describe(self, job_ids: list[str]) -> dict[str, JobOrError]:
         """Describe jobs in one statement; an unreadable answer is the error of its job alone."""
@@ -181,16 +185,25 @@ class FineTuneJobs:
         except UnreadableAnswerError as error:
             return error
 
-    def _lower_size(self, size: int, rejection: RejectedError) -> None:
-        """Remember that Snowflake described fewer jobs at once, though each of them alone is fine."""
-        if size < self._batches.size:
-            self._batches.size = size
-            log.warning(
-                "Snowflake describes at most %d fine-tuning jobs in one statement, and rejects more:"
-                " later statements have no more. (%s)",
-                size,
-                rejection,
-            )
+    def _lower_size(
+        self, answered: Mapping[str, int], rejections: Iterable[tuple[list[str], RejectedError]]
+    ) -> None:
+        """
+        Lower the batch size if a statement was rejected, and all of its parts were answered.
+
+        :param answered: the answered jobs, each with the number of jobs in its statement.
+        :param rejections: the jobs of each rejected statement, and its error.
+        """
+        largest = max(answered.values())
+        for ids, error in rejections:
+            if largest < self._batches.size and answered.keys() >= set(ids):
+                self._batches.size = largest
+                log.warning(
+                    "Snowflake describes at most %d fine-tuning jobs in one statement, and rejects"
+                    " more: later statements have no more. (%s)",
+                    largest,
+                    error,
+                )
 
 
 def error_about(job_id: str, error: Exception) -> CortexError:

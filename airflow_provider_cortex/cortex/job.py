@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -44,10 +44,9 @@ class JobStatus(StrEnum):
         word = "CANCELLED" if word == "CANCELED" else word
         return cls.__members__.get(word, cls.UNKNOWN)
 
-    @property
-    def is_terminal(self) -> bool:
-        """Whether the job has finished."""
-        return self in {JobStatus.SUCCESS, JobStatus.ERROR, JobStatus.CANCELLED}
+
+TERMINAL = frozenset({JobStatus.SUCCESS, JobStatus.ERROR, JobStatus.CANCELLED})
+"""The statuses of a job that has finished."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,33 +113,39 @@ class FineTuneJob:
             another job.
         """
         record = decode_object(answer)
-        found_id = _text(record.get("id"))
-        reported_status = _text(record.get("status"))
-        if found_id is None:
+        # Cortex writes "" for an absent text.
+        texts = {
+            name: value
+            for name in _TEXT_FIELDS
+            if isinstance(value := record.get(name), str) and value.strip()
+        }
+        if "id" not in texts:
             raise UnreadableAnswerError("which has no id", answer)
-        if job_id is not None and found_id != job_id:
+        if job_id is not None and texts["id"] != job_id:
             raise UnreadableAnswerError(f"which is not about job {job_id}", answer)
-        if reported_status is None:
+        if "status" not in texts:
             raise UnreadableAnswerError("which has no status", answer)
         created_on = _moment(record.get("created_on"))
         finished_on = _moment(record.get("finished_on"))
         if created_on and finished_on and finished_on < created_on:
             finished_on = None
+        tokens = _number(record.get("trained_tokens"))
+        options = record.get("options")
         return cls(
-            id=found_id,
-            status=JobStatus(reported_status),
-            reported_status=reported_status,
-            progress=_progress(record.get("progress")),
+            id=texts["id"],
+            status=JobStatus(texts["status"]),
+            reported_status=texts["status"],
+            progress=_number(record.get("progress"), most=1.0),
             error=_error(record.get("error")),
-            base_model=_text(record.get("base_model")),
+            base_model=texts.get("base_model"),
             created_on=created_on,
             finished_on=finished_on,
-            model=_text(record.get("model")),
-            training_data=_text(record.get("training_data")),
-            validation_data=_text(record.get("validation_data")),
-            trained_tokens=_count(record.get("trained_tokens")),
+            model=texts.get("model"),
+            training_data=texts.get("training_data"),
+            validation_data=texts.get("validation_data"),
+            trained_tokens=None if tokens is None else int(tokens),
             training_result=_results(record.get("training_result")),
-            options=_mapping(record.get("options")),
+            options=options if isinstance(options, Mapping) else None,
             others={key: value for key, value in record.items() if key not in _FIELDS},
             text=json.dumps(record),
             query_id=query_id,
@@ -149,7 +154,7 @@ class FineTuneJob:
     @property
     def is_finished(self) -> bool:
         """Whether the job has finished: its status will not change any more."""
-        return self.status.is_terminal
+        return self.status in TERMINAL
 
     @property
     def training_loss(self) -> float | None:
@@ -216,11 +221,12 @@ class FineTuneJob:
     def _last_result(self, key: str) -> float | None:
         # If the last figure is not a number (training diverged), no earlier one replaces it.
         figures = (result[key] for result in reversed(self.training_result) if key in result)
-        loss = _number(next(figures, None))
-        return None if loss is None or loss < 0 else loss  # a cross-entropy is never negative
+        return _number(next(figures, None))  # a cross-entropy is never negative, either
 
 
 _FIELDS = frozenset(FineTuneJob.__dataclass_fields__)
+
+_TEXT_FIELDS = ("id", "status", "base_model", "model", "training_data", "validation_data")
 
 
 def parse_list(answer: object, *, skip_unreadable: bool = False) -> tuple[FineTuneJob, ...]:
@@ -243,29 +249,15 @@ def parse_list(answer: object, *, skip_unreadable: bool = False) -> tuple[FineTu
     return tuple(found)
 
 
-def _text(value: object) -> str | None:
-    """Return text that is not empty: Cortex writes ``""`` for an absent value."""
-    return value if isinstance(value, str) and value.strip() else None
-
-
-def _number(value: object) -> float | None:
+def _number(value: object, *, most: float = sys.float_info.max) -> float | None:
+    """Return a number from 0 to *most*, None for anything else: no figure of a job is negative."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) else None
-
-
-def _count(value: object) -> int | None:
-    number = _number(value)
-    return None if number is None or number < 0 else int(number)
-
-
-def _progress(value: object) -> float | None:
-    number = _number(value)
-    return number if number is not None and 0 <= number <= 1 else None
+    return number if 0 <= number <= most else None
 
 
 def _moment(value: object) -> datetime | None:
@@ -280,14 +272,10 @@ def _moment(value: object) -> datetime | None:
     return moment if moment.year in POSSIBLE_YEARS else None
 
 
-def _mapping(value: object) -> Mapping[str, Any] | None:
-    return value if isinstance(value, Mapping) else None
-
-
 def _results(value: object) -> tuple[Mapping[str, Any], ...]:
     """Snowflake's page shows an object; the type hints of snowflake-ml-python, a list."""
     entries = value if isinstance(value, list) else [value]
-    return tuple(entry for entry in entries if isinstance(entry, Mapping))
+    return tuple([entry for entry in entries if isinstance(entry, Mapping)])
 
 
 def _error(value: object) -> JobError | None:

@@ -40,13 +40,13 @@ def text(argument: str, value: object) -> str:
     :raises UnsupportedValueError: if it is not text, or has a character that would not arrive: NUL
         ends a text early in some layers, and half a surrogate pair has no UTF-8 form.
     """
-    if arguments.is_number(value):
-        value = str(value)
     if not isinstance(value, str):
-        raise UnsupportedValueError(
-            argument, value, f"it is of type {type(value).__name__}, not text"
-        )
-    _reject(argument, value, _NUL_OR_SURROGATE.search(value))
+        if not arguments.is_number(value):
+            kind = type(value).__name__
+            raise UnsupportedValueError(argument, value, f"it is of type {kind}, not text")
+        value = str(value)
+    if found := _NUL_OR_SURROGATE.search(value):
+        raise _unsupported(argument, value, found)
     # The driver accepts no subclass of str, such as an enum member or Jinja's escaped text.
     return str.__str__(value)
 
@@ -69,19 +69,19 @@ def to_json(argument: str, value: object) -> str:
     """
     plain = dict(value) if isinstance(value, Mapping) else value
     try:
-        encoded = json.dumps(plain, ensure_ascii=False, allow_nan=False, default=arguments.json_number)
+        encoded = json.dumps(
+            plain, ensure_ascii=False, allow_nan=False, default=arguments.json_number
+        )
     except (TypeError, ValueError, RecursionError) as error:
-        raise UnsupportedValueError(
-            argument, value, f"JSON cannot hold it: {error}"
-        ) from error
-    _reject(argument, value, _NUL_OR_SURROGATE_IN_JSON.search(encoded))
+        raise UnsupportedValueError(argument, value, f"JSON cannot hold it: {error}") from error
+    if found := _NUL_OR_SURROGATE_IN_JSON.search(encoded):
+        raise _unsupported(argument, value, found)
     return encoded
 
 
-def _reject(argument: str, value: object, found: re.Match[str] | None) -> None:
-    if found is not None:
-        what = "half a surrogate pair" if found[0] > "\ud7ff" else "a NUL character"
-        raise UnsupportedValueError(argument, value, f"it contains {what}")
+def _unsupported(argument: str, value: object, found: re.Match[str]) -> UnsupportedValueError:
+    what = "half a surrogate pair" if found[0] > "\ud7ff" else "a NUL character"
+    return UnsupportedValueError(argument, value, f"it contains {what}")
 
 
 def models(schema: str, name: str) -> Call:

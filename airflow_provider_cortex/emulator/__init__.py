@@ -1,25 +1,25 @@
 """
-Snowflake Cortex on this machine, on top of fakesnow. See README.md beside this file.
+Snowflake Cortex, emulated on this machine on top of fakesnow. README.md explains its use.
 
-Nothing here imports the rest of the package: a fake that shares code with what it is there
-to test can only agree with it.
+Nothing in here imports the rest of the package. If the emulator shared code with what it
+tests, both would make the same mistakes.
 """
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_cortex.emulator.life import Life
+from airflow_provider_cortex.emulator.duration import Life
 
 if TYPE_CHECKING:
-    from airflow_provider_cortex.emulator.server import Emulator
+    from airflow_provider_cortex.emulator.emulator import Emulator
 
 __all__ = ["Emulator", "Life"]
 
 
 def __getattr__(name: str) -> object:
-    # DuckDB, sqlglot and the driver take seconds to import: only for who starts one.
+    # DuckDB, sqlglot and the driver take seconds to import. Only a running emulator needs them.
     if name == "Emulator":
         try:
-            from airflow_provider_cortex.emulator.server import Emulator
+            from airflow_provider_cortex.emulator.emulator import Emulator
         except ModuleNotFoundError as error:
             message = "The emulator needs: pip install 'airflow-provider-cortex[emulator]'"
             raise ImportError(message) from error

@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_cortex.emulator``: run it until Ctrl-C."""
+"""``python -m airflow_provider_cortex.emulator``: run an emulator until Ctrl-C."""
 
 import argparse
 import contextlib
@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_provider_cortex.emulator.life import Life
+from airflow_provider_cortex.emulator.duration import Life
 
 if TYPE_CHECKING:
-    from airflow_provider_cortex.emulator.server import Emulator
+    from airflow_provider_cortex.emulator.emulator import Emulator
 
-_DEMO_SECONDS = 25
-_DEMO_QUERY_SECONDS = 5
+_JOB_SECONDS = 25
+_QUERY_SECONDS = 5
 
 
 def main() -> None:
@@ -41,33 +41,38 @@ def main() -> None:
         emulator.close()
         if error.errno != errno.EADDRINUSE:
             raise
-        sys.exit(f"Port {arguments.port} is taken. Choose another: --port")
-    _say(_greeting(emulator))
+        sys.exit(f"Port {arguments.port} is in use. Choose another one with --port.")
+    _print(_banner(emulator))
     _wait_for_signal()
     emulator.close()
-    _say("Stopped.")
+    _print("Stopped.")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_cortex.emulator",
-        description="Snowflake Cortex fine-tuning and completion, emulated on this machine.",
+        description="Emulates Snowflake Cortex fine-tuning and completion on this machine.",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=8282, help="0 for any (%(default)s)")
-    for option, what, default in [
-        ("--life", "a job", _DEMO_SECONDS),
-        ("--query-life", "an asynchronous query", _DEMO_QUERY_SECONDS),
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=8282, help="0 for any free port (default: %(default)s)"
+    )
+    for option, what, seconds in [
+        ("--life", "job", _JOB_SECONDS),
+        ("--query-life", "asynchronous query", _QUERY_SECONDS),
     ]:
         parser.add_argument(
             option,
             type=_life,
-            default=Life.by_time(default),
+            default=Life.by_time(seconds),
             metavar="at-once|looks:N|seconds:N",
-            help=f"how long {what} takes (seconds:{default})",
+            help=f"how long each {what} takes: until the first poll, N more polls, "
+            f"or N seconds (default: seconds:{seconds})",
         )
     parser.add_argument(
-        "--tls", type=Path, metavar="DIR", help="speak HTTPS; certificates are kept in DIR"
+        "--tls", type=Path, metavar="DIR", help="serve HTTPS; DIR keeps the certificates"
     )
     for delayed in "login", "statement":
         parser.add_argument(
@@ -75,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
             type=float,
             default=0.0,
             metavar="SECONDS",
-            help=f"how long a {delayed} waits, as on a slow network (%(default)s)",
+            help=f"delay of each {delayed}, as on a slow network (default: %(default)s)",
         )
     return parser
 
@@ -89,17 +94,20 @@ def _life(text: str) -> Life:
             return Life.by_looks(int(amount))
         case "seconds":
             return Life.by_time(float(amount))
-    message = f"neither at-once, looks:N nor seconds:N: {text}"
+    message = f"must be at-once, looks:N or seconds:N; got {text!r}"
     raise argparse.ArgumentTypeError(message)
 
 
-def _greeting(emulator: "Emulator") -> str:
+def _banner(emulator: "Emulator") -> str:
     url = f"{emulator.protocol}://{emulator.host}:{emulator.port}"
     lines = [
-        f"Snowflake Cortex, emulated, on {url}. Nothing is kept; Ctrl-C stops it.",
-        f"Jobs: curl {url}/emulator/jobs",
+        f"The Snowflake Cortex emulator listens on {url}.",
+        "Press Ctrl-C to stop it; it keeps no data.",
         "",
-        "For Airflow:",
+        "Show its jobs:",
+        f"  curl {url}/emulator/jobs",
+        "",
+        "Use it from Airflow:",
         f"  export AIRFLOW_CONN_SNOWFLAKE_DEFAULT={shlex.quote(emulator.airflow_connection)}",
         "  export SNOWFLAKE_DISABLE_PLATFORM_DETECTION=true",
     ]
@@ -111,7 +119,7 @@ def _greeting(emulator: "Emulator") -> str:
         ]
     lines += [
         "",
-        "From Python:",
+        "Use it from Python:",
         f"  connection = snowflake.connector.connect(**{emulator.connect_arguments})",
         """  connection.cursor().execute("SELECT SNOWFLAKE.CORTEX.FINETUNE('SHOW')").fetchall()""",
         "",
@@ -127,8 +135,8 @@ def _wait_for_signal() -> None:
             time.sleep(3600)
 
 
-def _say(text: str) -> None:
-    # Flushed: whoever pipes the output waits for the line to export.
+def _print(text: str) -> None:
+    # Flushed, because a program that reads the output waits for the line to export.
     print(text, flush=True)  # noqa: T201 - it is a command
 
 

@@ -1,4 +1,4 @@
-"""Certificates for clients that insist on HTTPS."""
+"""TLS certificates, for clients that accept only HTTPS."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,23 +7,24 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """Two files: what the server shows, and what clients must trust."""
+    """Two PEM files."""
 
     server: Path
+    """The server's private key and certificate."""
     authorities: Path
     """Public authorities and ours, for REQUESTS_CA_BUNDLE or SSL_CERT_FILE."""
 
     @classmethod
     def kept_in(cls, directory: Path, *, host: str) -> Self:
-        """Return the certificates in *directory*, made now if there are none yet."""
+        """Return the certificates in *directory*, and create them if they do not exist."""
         kept = cls(directory / "server.pem", directory / "authorities.pem")
         if not (kept.server.exists() and kept.authorities.exists()):
             directory.mkdir(parents=True, exist_ok=True)
-            kept._make(host)
+            kept._create(host)
         return kept
 
-    def _make(self, host: str) -> None:
-        # Needed by this option only.
+    def _create(self, host: str) -> None:
+        # Only this option needs them.
         import certifi
         import trustme
 

@@ -92,8 +92,6 @@ class CortexTask(compat.SqlFileTemplates):
         self.job_url: str | None = None
         self.open_hook: CortexHook | None = None
         """The task's session: a killed task cancels over it."""
-        self.has_translated_error = False
-        """Whether this task has raised an error as Airflow takes it."""
         self._templates: dict[str, str] = {}
 
     # --- The session -----------------------------------------------------------------------------
@@ -179,7 +177,6 @@ class CortexTask(compat.SqlFileTemplates):
         try:
             yield
         except CortexError as error:
-            self.has_translated_error = True
             exception = self.to_airflow_exception(error)
             if exception is error:
                 raise

@@ -9,7 +9,7 @@ that saves and what it costs.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
 
@@ -65,11 +65,12 @@ class PollPolicy:
     expected_duration: float | None = None
     offset: float | None = None
 
-    @property
-    def least(self) -> float:
-        """The shortest pause, in seconds: the interval if it is fixed."""
+    least: float = field(init=False)
+    """The shortest pause, in seconds: the interval if it is fixed."""
+
+    def __post_init__(self) -> None:
         least = min(self.shortest, self.longest) if self.interval is None else self.interval
-        return max(FLOOR, least)
+        object.__setattr__(self, "least", max(FLOOR, least))
 
     @property
     def longest_pause(self) -> float:

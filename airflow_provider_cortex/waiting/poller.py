@@ -132,8 +132,8 @@ class Poller(ABC, Generic[Answer]):
     @property
     def checkpoint(self) -> Checkpoint:
         """What the next process of this wait must know. One failed poll alone is not recorded."""
-        outage = self.outage if self.failures > 1 else None
-        return Checkpoint(started_at=self.started_at, outage=outage)
+        is_lasting = self.outage is not None and self.outage.since < self.outage.until
+        return Checkpoint(started_at=self.started_at, outage=self.outage if is_lasting else None)
 
     @property
     def seconds_left(self) -> float:

@@ -6,19 +6,19 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
-from browser.chromium import chromium, sign_in
-from browser.deployment import PageDeployment
+from tools.chromium import chromium, sign_in
+from tools.jobs_page import JobsPageDeployment
 
 
 @pytest.fixture(scope="session")
-def deployment() -> Iterator[PageDeployment]:
+def deployment() -> Iterator[JobsPageDeployment]:
     """Run an Airflow with fine-tuning jobs on its page."""
-    deployment = PageDeployment()
+    deployment = JobsPageDeployment()
     try:
         deployment.start()
         yield deployment
     finally:
-        deployment.end()
+        deployment.stop()
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +30,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def session(browser: Browser, deployment: PageDeployment) -> dict[str, object]:
+def session(browser: Browser, deployment: JobsPageDeployment) -> dict[str, object]:
     """Sign in, once, and return the browser's storage."""
     page = browser.new_page()
     sign_in(page, deployment.url)
@@ -41,7 +41,7 @@ def session(browser: Browser, deployment: PageDeployment) -> dict[str, object]:
 
 @pytest.fixture
 def page(
-    browser: Browser, deployment: PageDeployment, session: dict[str, object]
+    browser: Browser, deployment: JobsPageDeployment, session: dict[str, object]
 ) -> Iterator[Page]:
     """
     Open a window of a signed-in user.

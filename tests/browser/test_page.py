@@ -9,8 +9,8 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 
-from browser.deployment import PageDeployment
-from demo.api import Run
+from tools.jobs_page import JobsPageDeployment
+from tools.rest_api import DagRun
 
 EVIL = '"<script>window.pwned = 1</script><img src=x onerror=window.pwned=1>"'
 
@@ -21,7 +21,7 @@ def row(jobs: FrameLocator, job_id: str) -> Locator:
 
 
 @pytest.fixture
-def running(deployment: PageDeployment) -> Iterator[str]:
+def running(deployment: JobsPageDeployment) -> Iterator[str]:
     """Return a running job with 30 % progress."""
     job = deployment.emulator.jobs.add(model="DB.PUBLIC.RUNNER")
     deployment.emulator.jobs.stall(job.id, progress=0.3)
@@ -30,9 +30,9 @@ def running(deployment: PageDeployment) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def waiting(deployment: PageDeployment) -> tuple[Run, str]:
+def waiting(deployment: JobsPageDeployment) -> tuple[DagRun, str]:
     """Let the example DAG wait for its job; return its run and the job's id."""
-    return deployment.wait_in_dag()
+    return deployment.run_dag_until_deferred()
 
 
 def test_the_page_opens_from_the_browse_menu(page: Page) -> None:
@@ -46,7 +46,7 @@ def test_the_page_opens_from_the_browse_menu(page: Page) -> None:
 
 
 def test_progress_refreshes_without_a_reload(
-    running: str, jobs: FrameLocator, deployment: PageDeployment
+    running: str, jobs: FrameLocator, deployment: JobsPageDeployment
 ) -> None:
     """While a job is running, the page refreshes itself, and keeps the focus."""
     bar = row(jobs, running).get_by_role("progressbar")
@@ -95,7 +95,7 @@ def test_the_chart_shows_each_models_versions(jobs: FrameLocator) -> None:
 
 
 def test_an_unreachable_account_keeps_its_jobs(
-    running: str, jobs: FrameLocator, deployment: PageDeployment
+    running: str, jobs: FrameLocator, deployment: JobsPageDeployment
 ) -> None:
     """An unreachable account shows its error and its last known jobs, until it is back."""
     expect(jobs.get_by_text("ADDRESS_BOOK").first).to_be_visible()
@@ -111,7 +111,7 @@ def test_an_unreachable_account_keeps_its_jobs(
     expect(alert).to_have_count(0, timeout=60_000)
 
 
-def test_anonymous_users_must_sign_in(browser: Browser, deployment: PageDeployment) -> None:
+def test_anonymous_users_must_sign_in(browser: Browser, deployment: JobsPageDeployment) -> None:
     """A user without a session is sent to the login, and gets nothing of the page."""
     context = browser.new_context(base_url=deployment.url)
     page = context.new_page()
@@ -138,7 +138,7 @@ def test_a_job_opens_and_closes_by_keyboard(jobs: FrameLocator, page: Page) -> N
     expect(opener).to_be_focused()
 
 
-def test_tasks_and_jobs_link_to_each_other(page: Page, waiting: tuple[Run, str]) -> None:
+def test_tasks_and_jobs_link_to_each_other(page: Page, waiting: tuple[DagRun, str]) -> None:
     """A waiting task links to its job, and the job to the tasks that started or await it."""
     run, job_id = waiting
     dag = run.path.replace("dagRuns", "runs")
@@ -167,7 +167,7 @@ def test_a_link_to_an_unknown_job_explains_itself(page: Page) -> None:
 
 
 def test_text_from_cortex_is_never_markup(
-    running: str, jobs: FrameLocator, deployment: PageDeployment
+    running: str, jobs: FrameLocator, deployment: JobsPageDeployment
 ) -> None:
     """A model named <script> is shown as text, and adds no element to the page."""
     evil = deployment.emulator.jobs.add(model=EVIL)

@@ -36,11 +36,11 @@ def test_a_cancel_without_effect_is_reported(
     run: Run, jobs: dict[str, str], cortex_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cancel that has no effect after some polls is reported: the job may still be running."""
-    monkeypatch.setattr("airflow_provider_cortex.waiting.cancelling.PAUSE", 0)
+    monkeypatch.setattr("airflow_provider_cortex.waiting.cancelling.CHECK_INTERVAL_SECONDS", 0)
     cortex_emulator.faults.add("record", set={"status": "IN_PROGRESS"})
     result = run("cancel", jobs["IN_PROGRESS"], "--yes")
     assert result.status == 5
-    assert "is still IN_PROGRESS" in result.err
+    assert "has not taken effect yet: IN_PROGRESS" in result.err
 
 
 class Keyboard(io.StringIO):

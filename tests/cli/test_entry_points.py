@@ -78,7 +78,7 @@ def process(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_python_m_prints_json_alone_to_stdout(connection: str, jobs: dict[str, str]) -> None:
-    """``python -m airflow_provider_cortex`` prints only JSON to stdout, and sets the exit status."""
+    """stdout has nothing but JSON, and the exit status is the job's."""
     watch = ("-m", "airflow_provider_cortex", "jobs", "watch", jobs["ERROR"], "--output", "json")
     ended = process(sys.executable, *watch)
     assert [record["id"] for record in json.loads(ended.stdout)] == [jobs["ERROR"]]

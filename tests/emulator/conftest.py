@@ -1,3 +1,5 @@
+"""Sessions of the unmodified driver, and data to train on."""
+
 import contextlib
 
 import pytest
@@ -14,7 +16,7 @@ TICKETS = [
 
 @pytest.fixture
 def connect(cortex_emulator):
-    """Open sessions by the unmodified driver; those left open are closed."""
+    """Open sessions with the unmodified driver, and close them after the test."""
     with contextlib.ExitStack() as stack:
 
         def connect(emulator=cortex_emulator, **changes):
@@ -26,7 +28,7 @@ def connect(cortex_emulator):
 
 @pytest.fixture
 def cell(connect):
-    """Run a statement in one session, and return its only value."""
+    """Execute a statement, by default in one and the same session, and return its only value."""
     session = connect()
 
     def cell(sql, *values, session=session):
@@ -49,7 +51,7 @@ def finetune(cell):
 
 @pytest.fixture
 def tickets(connect):
-    """Fill a table TICKETS to train on, and return the query that selects from it."""
+    """Create a table TICKETS, and return a query that selects training data from it."""
     cursor = connect().cursor()
     cursor.execute("CREATE TABLE tickets (request VARCHAR, label VARCHAR)")
     cursor.executemany("INSERT INTO tickets VALUES (%s, %s)", TICKETS)

@@ -1,4 +1,4 @@
-"""The page's application with a signed-in viewer, on Airflow versions that have pages of plugins."""
+"""The page's application and a signed-in viewer, on Airflow 3.1 and later."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_cortex.tasks.links import HAS_PAGE
+from airflow_provider_cortex.airflow_api.compat import HAS_PLUGIN_PAGES
 from tests.page.client import signed_in
 
 if TYPE_CHECKING:  # Airflow before 3.1 has no FastAPI
@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # Airflow before 3.1 has no FastAPI
 
     from airflow_provider_cortex.page.account_jobs import JobsCache
 
-collect_ignore_glob = [] if HAS_PAGE else ["test_*.py"]
+collect_ignore_glob = [] if HAS_PLUGIN_PAGES else ["test_*.py"]
 
 
 @pytest.fixture(scope="session")

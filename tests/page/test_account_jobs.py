@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from airflow_provider_cortex.cortex.job import parse_list
 from airflow_provider_cortex.emulator import Emulator, Life
+from airflow_provider_cortex.errors import UnreadableAnswerError
 from airflow_provider_cortex.page.account_jobs import MAX_BACKOFF_SECONDS, JobsCache
 from airflow_provider_cortex.page.app import create_app
 from tests.clock import Clock
@@ -211,3 +213,11 @@ def test_jobs_in_an_unanswered_statement_are_listed(
         assert described == {job.id for job in snapshot.jobs} - {crashing.id}
 
     run(view(), cache)
+
+
+def test_unreadable_entries_of_the_list_hide_no_job() -> None:
+    """The page leaves out entries of SHOW that are not jobs; other callers get an error."""
+    answer = '[{"id": "ft_1", "status": "SUCCESS"}, {"id": "ft_2", "status": null}, 3]'
+    assert [job.id for job in parse_list(answer, skip_unreadable=True)] == ["ft_1"]
+    with pytest.raises(UnreadableAnswerError):
+        parse_list(answer)

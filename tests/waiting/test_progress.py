@@ -1,4 +1,4 @@
-"""What a wait says."""
+"""What a task's log shows of a wait."""
 
 from pathlib import Path
 from typing import Any
@@ -6,37 +6,57 @@ from typing import Any
 import pytest
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.waiting.progress import ProgressLog, duration, line, short_id, summary
+from airflow_provider_cortex.errors import UnreachableError
+from airflow_provider_cortex.waiting.progress import (
+    FailureLog,
+    ProgressLog,
+    duration,
+    line,
+    short_id,
+    summary,
+)
+from tests.clock import Clock
 
 ID = "ft_6556e15c-8f12-4d94-8cb0-87e6f2fd2299"
 
+CREATED = 1_790_000_000
+"""Epoch seconds."""
+
 
 def job(**fields: Any) -> FineTuneJob:
-    """Return a job that runs."""
+    """Return a running job."""
     return FineTuneJob.parse({"id": ID, "status": "IN_PROGRESS"} | fields)
 
 
 class Lines:
-    """A logger that keeps what it is told."""
+    """A logger that keeps its lines."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
 
     def info(self, message: str, /, *arguments: object) -> None:
+        """Keep a line about progress."""
         self.lines.append(message % arguments)
 
     def warning(self, message: str, /, *arguments: object) -> None:
+        """Keep a warning."""
         self.lines.append("WARNING " + message % arguments)
 
     def error(self, message: str, /, *arguments: object) -> None:
+        """Keep an error."""
         self.lines.append("ERROR " + message % arguments)
 
 
-def test_line() -> None:
-    """A line shows how far the job is, and when it may end."""
+def progress_log(log: Lines, clock: Clock) -> ProgressLog:
+    """Return the log of a wait that began at 0 s after the epoch."""
+    return ProgressLog(log=log, started_at=0.0, clock=clock.time)
+
+
+def test_a_line_shows_the_progress_and_the_time_left() -> None:
+    """And when the next poll comes."""
     assert line(job(progress=0.333), elapsed=240, delay=60) == (
         "ft_6556… IN_PROGRESS ███████░░░░░░░░░░░░░ 33 %  4 min elapsed, about 8 min left;"
-        " next look in 60 s"
+        " next poll in 60 s"
     )
 
 
@@ -52,8 +72,8 @@ def test_line() -> None:
         ),
     ],
 )
-def test_line_without_a_rate(fields: dict[str, Any], shown: str) -> None:
-    """Without progress there is no guess at the end; an unknown status is shown as it came."""
+def test_without_progress_no_time_left_is_shown(fields: dict[str, Any], shown: str) -> None:
+    """An unknown status is shown as Cortex wrote it."""
     assert shown in line(job(**fields), elapsed=30, delay=60)
 
 
@@ -68,8 +88,8 @@ def test_line_without_a_rate(fields: dict[str, Any], shown: str) -> None:
         (9000, "2 h 30 min"),
     ],
 )
-def test_duration(seconds: float, text: str) -> None:
-    """Durations are told in the unit in which a person would think of them."""
+def test_a_duration_has_the_unit_that_a_person_would_choose(seconds: float, text: str) -> None:
+    """Seconds, minutes, or hours and minutes."""
     assert duration(seconds) == text
 
 
@@ -84,69 +104,96 @@ def test_duration(seconds: float, text: str) -> None:
         ("plain", "plain"),
     ],
 )
-def test_short_id(job_id: str, short: str) -> None:
-    """An id is shown as far as it takes to recognise it."""
+def test_a_short_id_is_long_enough_to_recognise(job_id: str, short: str) -> None:
+    """The prefix and four characters; an id that would not become shorter stays whole."""
     assert short_id(job_id) == short
 
 
-def test_summary() -> None:
-    """The last line tells what the job made, and out of what."""
-    answer = Path(__file__).parents[1] / "cortex" / "records" / "describe_success_new.json"
-    assert summary(FineTuneJob.parse(answer.read_text(encoding="utf-8"))) == (
+def test_the_last_line_sums_the_job_up() -> None:
+    """The model, what it was made of, and the figures."""
+    record = Path(__file__).parents[1] / "cortex" / "records" / "describe_success_new.json"
+    assert summary(FineTuneJob.parse(record.read_text(encoding="utf-8"))) == (
         f"{ID} SUCCESS: model mydb.myschema.my_tuned_model, base model mistral-7b,"
         " 2,670,734 tokens trained, training loss 0.6478, validation loss 1.0139, took 5 min"
     )
 
 
-def test_summary_of_little() -> None:
-    """What Cortex did not tell is left out."""
+def test_the_last_line_leaves_unknown_figures_out() -> None:
+    """Cortex may report the model alone."""
     assert summary(job(status="SUCCESS", model="m")) == f"{ID} SUCCESS: model m"
 
 
-def test_a_change_is_told_once() -> None:
-    """A line at each change of status or progress, and none in between."""
-    log, narrator = Lines(), ProgressLog(started_at=0.0)
-    for now, progress in [(60.0, 0.1), (120.0, 0.1), (180.0, 0.2), (240.0, 0.2)]:
-        narrator.tell(job(progress=progress), delay=60.0, now=now, log=log)
+def test_each_change_is_logged_once() -> None:
+    """A line at each change of status or progress, and none between."""
+    log, clock = Lines(), Clock(0.0)
+    progress = progress_log(log, clock)
+    for now, done in [(60.0, 0.1), (120.0, 0.1), (180.0, 0.2), (240.0, 0.2)]:
+        clock.now = now
+        progress.answered(job(progress=done), delay=60.0)
     assert [line.split("%")[0].split()[-1] for line in log.lines] == ["10", "20"]
 
 
-def test_heartbeat() -> None:
-    """A wait in which nothing changes says so every ten minutes, not more often."""
-    log, narrator = Lines(), ProgressLog(started_at=0.0)
+def test_a_wait_without_a_change_is_logged_every_ten_minutes() -> None:
+    """A sign of life."""
+    log, clock = Lines(), Clock(0.0)
+    progress = progress_log(log, clock)
     for now in range(0, 3601, 60):
-        narrator.tell(job(progress=0.5), delay=60.0, now=float(now), log=log)
+        clock.now = float(now)
+        progress.answered(job(progress=0.5), delay=60.0)
     elapsed = [line.split("  ")[1].split(" elapsed")[0] for line in log.lines]
     assert elapsed == ["0 s", "10 min", "20 min", "30 min", "40 min", "50 min", "1 h 0 min"]
 
 
-def test_unknown_status_is_warned_of_once() -> None:
-    """A status that nobody knows is warned of once, by its own name."""
-    log, narrator = Lines(), ProgressLog(started_at=0.0)
+def test_a_finished_job_is_not_logged_as_progress() -> None:
+    """Its own line comes later, with the model."""
+    log = Lines()
+    progress_log(log, Clock(0.0)).answered(job(status="SUCCESS"), delay=0.0)
+    assert log.lines == []
+
+
+def test_an_unknown_status_is_warned_about_once() -> None:
+    """The warning has the status as Cortex wrote it, and the job's id."""
+    log, clock = Lines(), Clock(0.0)
+    progress = progress_log(log, clock)
     for now in (0.0, 60.0):
-        narrator.tell(job(status="PAUSED"), delay=60.0, now=now, log=log)
-    warnings = [line for line in log.lines if line.startswith("WARNING")]
-    assert len(warnings) == 1
-    assert "'PAUSED'" in warnings[0]
-    assert ID in warnings[0]
+        clock.now = now
+        progress.answered(job(status="PAUSED"), delay=60.0)
+    (warning,) = [line for line in log.lines if line.startswith("WARNING")]
+    assert "'PAUSED'" in warning
+    assert ID in warning
 
 
-def test_elapsed_since_the_job_began() -> None:
-    """Elapsed is the job's own age where Cortex tells it, even if the wait began later."""
-    log, narrator = Lines(), ProgressLog(started_at=7200.0)
-    created = 1_790_000_000
-    seen = job(progress=0.5, created_on=created * 1000)
-    narrator.tell(seen, delay=60.0, now=created + 3600.0, log=log)
-    [told] = log.lines
-    assert told == (
+def test_the_elapsed_time_is_the_jobs_age() -> None:
+    """Even if the wait began later."""
+    log = Lines()
+    progress = ProgressLog(log=log, started_at=CREATED + 1800.0, clock=lambda: CREATED + 3600.0)
+    progress.answered(job(progress=0.5, created_on=CREATED * 1000), delay=60.0)
+    (logged,) = log.lines
+    assert logged == (
         "ft_6556… IN_PROGRESS ██████████░░░░░░░░░░ 50 %  1 h 0 min elapsed, about 1 h 0 min left;"
-        " next look in 60 s"
+        " next poll in 60 s"
     )
 
 
-def test_clock_that_is_behind() -> None:
-    """A job that was created in the future, by this clock, was created just now."""
-    log, narrator = Lines(), ProgressLog(started_at=0.0)
-    created = 1_790_000_000
-    narrator.tell(job(created_on=created * 1000), delay=60.0, now=created - 1.0, log=log)
+def test_a_job_from_the_future_is_0_seconds_old() -> None:
+    """This clock may be behind Snowflake's."""
+    log = Lines()
+    progress = progress_log(log, Clock(CREATED - 1.0))
+    progress.answered(job(created_on=CREATED * 1000), delay=60.0)
     assert "  0 s elapsed" in log.lines[0]
+
+
+@pytest.mark.parametrize("kind", [FailureLog, ProgressLog])
+def test_each_failed_poll_is_a_warning(kind: type[FailureLog] | type[ProgressLog]) -> None:
+    """With the error, and when the next poll comes."""
+    log = Lines()
+    report = FailureLog(log=log) if kind is FailureLog else progress_log(log, Clock(0.0))
+    report.failed(UnreachableError("503"), delay=120.0)
+    assert log.lines == ["WARNING 503; next poll in 120 s"]
+
+
+def test_a_statement_that_runs_is_not_logged() -> None:
+    """Only its failed polls are."""
+    log = Lines()
+    FailureLog(log=log).answered(object(), delay=30.0)
+    assert log.lines == []

@@ -1,6 +1,6 @@
-"""How long to wait for a statement that runs by itself."""
+"""How long to wait for a statement that runs without a session."""
 
-from typing import Any
+import math
 
 import pytest
 
@@ -11,143 +11,119 @@ from airflow_provider_cortex.errors import (
     QueryLostError,
     QueryTimeoutError,
     RejectedError,
-    TriggerEventError,
     UnreachableError,
-    excerpt,
 )
-from airflow_provider_cortex.waiting import event
-from airflow_provider_cortex.waiting.poller import RESTART, Outage
-from airflow_provider_cortex.waiting.query_poller import QueryPoller
+from airflow_provider_cortex.waiting.checkpoint import Checkpoint, Outage
+from airflow_provider_cortex.waiting.poller import TRIGGERER_RESTART_SECONDS
+from tests.clock import Clock
+from tests.waiting.pollers import TRANSIENT, Reports, execution, query_poller
 
-AWAY = UnreachableError("the network")
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def poller(**changes: Any) -> tuple[QueryPoller, Clock]:
-    """Return one that looks every 30 s, bears trouble for 100 s and has no deadline."""
-    clock = Clock()
-    arguments: dict[str, Any] = {"started_at": 1000.0, "deadline": None, "interval": 30.0}
-    arguments |= {"contact_timeout": 100.0, "query_id": "q", "clock": clock}
-    return QueryPoller(**arguments | changes), clock
-
-
-def seen(status: str, message: str | None = None) -> Execution:
-    return Execution(query_id="q", status=status, message=message)
+LOST = UnreachableError("the network")
 
 
 @pytest.mark.parametrize(
     "status", ["RUNNING", "QUEUED", "RESUMING_WAREHOUSE", "BLOCKED", "NEW_WORD"]
 )
-def test_running(status: str) -> None:
-    """Whatever is not known to be over is looked at again."""
-    assert poller()[0].observe(seen(status)) == 30
+def test_a_running_statement_is_polled_again(status: str, clock: Clock) -> None:
+    """An unknown status counts as running."""
+    assert query_poller(clock).after_poll(execution(status)) == 30
 
 
 @pytest.mark.parametrize("status", ["SUCCESS", "ABORTED", "ABORTING", "FAILED_WITH_ERROR"])
-def test_over(status: str) -> None:
-    """What is over is over; and only success is none of a failure."""
-    assert poller()[0].observe(seen(status)) is None
+def test_a_finished_statement_ends_the_wait(status: str, clock: Clock) -> None:
+    """Successful or not; a failed one reports Snowflake's message, or else its status."""
+    assert query_poller(clock).after_poll(execution(status)) is None
     if status == "SUCCESS":
-        seen(status).check()
+        execution(status).check()
     else:
-        with pytest.raises(QueryFailedError, match=r"Query q failed\. Snowflake says: no"):
-            seen(status, "no").check()
+        with pytest.raises(QueryFailedError, match=r"^Query q failed.*: no"):
+            execution(status, "no").check()
         with pytest.raises(QueryFailedError, match=status):
-            seen(status).check()
+            execution(status).check()
 
 
-def test_deadline() -> None:
-    """The last look comes at the deadline, and the wait ends there, trouble or not."""
-    waiting, clock = poller(deadline=1040.0)
-    assert waiting.observe(seen("RUNNING")) == 30
+def test_the_last_poll_is_at_the_deadline(clock: Clock) -> None:
+    """The wait ends there, also if the last poll failed."""
+    poller = query_poller(clock, deadline=1040.0)
+    assert poller.after_poll(execution("RUNNING")) == 30
     clock.now = 1030
-    assert waiting.observe(seen("RUNNING")) == 10
+    assert poller.after_poll(execution("RUNNING")) == 10
     clock.now = 1040
     with pytest.raises(QueryTimeoutError, match="after 40 s") as caught:
-        waiting.observe(seen("RUNNING"))
+        poller.after_poll(execution("RUNNING"))
     assert caught.value.query_id == "q"
     with pytest.raises(QueryTimeoutError):
-        waiting.miss(AWAY)
+        poller.after_poll(LOST)
 
 
-@pytest.mark.parametrize("status", [None, "NO_DATA", "DISCONNECTED"])
-def test_trouble(status: str | None) -> None:
-    """Trouble is borne for the budget from its first look on, and forgotten when there is an answer."""
-    waiting, clock = poller()
+OUTCOMES = [LOST, execution("NO_DATA"), execution("DISCONNECTED")]
 
-    def look() -> float | None:
-        return waiting.miss(AWAY) if status is None else waiting.observe(seen(status))
 
-    assert look() == 30
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_an_outage_ends_the_wait_after_the_contact_timeout(
+    outcome: Execution | CortexError, clock: Clock
+) -> None:
+    """It counts from the first failed poll. That Snowflake knows no status is a failure, too."""
+    poller = query_poller(clock)
+    assert poller.after_poll(outcome) == 30
     clock.now = 1090
-    assert look() == 10
-    noted = [waiting.outage]
-    waiting.observe(seen("RUNNING"))
-    assert [*noted, waiting.outage] == [Outage(since=1000, until=1090), None]
+    assert poller.after_poll(outcome) == 10
+    assert poller.outage == Outage(since=1000, until=1090)
+    poller.after_poll(execution("RUNNING"))
+    assert poller.outage is None
     clock.now = 1200
-    assert look() == 30
+    assert poller.after_poll(outcome) == 30
     clock.now = 1300
     with pytest.raises(QueryLostError, match="no usable answer for 100 s") as caught:
-        look()
+        poller.after_poll(outcome)
     assert caught.value.query_id == "q"
-    assert (status or "the network") in str(caught.value)
+    reason = outcome.status if isinstance(outcome, Execution) else "the network"
+    assert reason in str(caught.value)
 
 
-def test_refusal() -> None:
-    """What would be refused again ends the wait at once."""
-    with pytest.raises(RejectedError):
-        poller()[0].miss(RejectedError("no"))
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_failed_polls_are_reported_and_become_rare(
+    outcome: Execution | CortexError, clock: Clock
+) -> None:
+    """The pause doubles up to five minutes, as for jobs."""
+    poller = query_poller(clock, contact_timeout=math.inf)
+    pauses = [poller.after_poll(outcome) for _ in range(6)]
+    assert pauses == [30, 60, 120, 240, 300, 300]
+    assert isinstance(poller.report, Reports)
+    assert [delay for _, delay in poller.report.errors] == pauses
+    assert poller.report.answers == []
+
+
+def test_a_permanent_error_ends_the_wait_at_once(clock: Clock) -> None:
+    """Snowflake would reject the next poll, too."""
+    with pytest.raises(RejectedError, match=r"^no$"):
+        query_poller(clock).after_poll(RejectedError("no"))
+
+
+GAP = 300 + TRIGGERER_RESTART_SECONDS
+"""The most seconds between two polls of one wait by different triggerers."""
 
 
 @pytest.mark.parametrize(
-    ("outage", "left"),
+    ("since", "until", "delay"),
     [
-        ((900, 990), 0),
-        ((930, 990), 30),
-        ((1000, 1000), 30),
-        ((800, 1000 - 30 - RESTART), 0),
-        ((800, 1000 - 30 - RESTART - 1), 30),
-        ((1001, 1002), 30),
+        (900, 990, None),
+        (930, 990, 30),
+        (1000, 1000, 30),
+        (0, 1000 - GAP, None),
+        (0, 1000 - GAP - 1, 30),
+        (1001, 1002, 30),
     ],
 )
-def test_takes_over(outage: tuple[float, float], left: float) -> None:
-    """Trouble that another process has seen counts, unless it was long ago."""
-    waiting, _ = poller()
-    waiting.take_over(Outage(since=outage[0], until=outage[1]))
-    if left:
-        assert waiting.miss(AWAY) == left
-    else:
+def test_a_recorded_outage_counts_until_it_expires(
+    since: float, until: float, delay: float | None, clock: Clock
+) -> None:
+    """Without a *delay*, the contact timeout has passed."""
+    poller = query_poller(clock)
+    outage = Outage(since=since, until=until)
+    poller.resume(Checkpoint(started_at=1000.0, outage=outage))
+    if delay is None:
         with pytest.raises(QueryLostError):
-            waiting.miss(AWAY)
-
-
-def test_event() -> None:
-    """A statement that is over comes through the trigger's event as it was."""
-    over = seen("FAILED_WITH_ERROR", "no")
-    assert event.read_execution(dict(event.query_finished(over))) == over
-
-
-@pytest.mark.parametrize(
-    "error", [QueryTimeoutError("q", 3.0), QueryLostError("q", 3.0, "away"), RejectedError("no")]
-)
-def test_event_of_an_error(error: CortexError) -> None:
-    """So does what ended the wait."""
-    with pytest.raises(type(error)) as caught:
-        event.read_execution(dict(event.stopped(error)))
-    assert str(caught.value) == str(error)
-
-
-def test_event_of_a_statement_that_runs() -> None:
-    """A statement that is not over is nothing to resume with."""
-    payload = dict(event.query_finished(seen("RUNNING")))
-    with pytest.raises(TriggerEventError) as caught:
-        event.read_execution(payload)
-    assert (caught.value.job_id, caught.value.event) == (None, excerpt(payload))
+            poller.after_poll(TRANSIENT)
+    else:
+        assert poller.after_poll(TRANSIENT) == delay

@@ -1,0 +1,141 @@
+"""
+One fine-tuning job: its request, everything that happened to it, and its DESCRIBE record.
+
+The fields, and the statuses in which they are present, follow
+https://docs.snowflake.com/en/sql-reference/functions/finetune-describe.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from airflow_provider_cortex.emulator.duration import Life
+from airflow_provider_cortex.emulator.model_names import Namespace
+from airflow_provider_cortex.emulator.tuned_model import TunedModel
+
+# Guess: Snowflake does not document how long a real job stays PENDING.
+_PENDING_UNTIL = 0.1
+
+
+class JobStatus(StrEnum):
+    """The statuses that Snowflake documents."""
+
+    PENDING = "PENDING"
+    IN_PROGRESS = "IN_PROGRESS"
+    SUCCESS = "SUCCESS"
+    ERROR = "ERROR"
+    CANCELLED = "CANCELLED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job as CREATE requested it. It never changes."""
+
+    id: str
+    model: str
+    base_model: str
+    created_on: int
+    """Epoch milliseconds, as in Snowflake's records."""
+    life: Life
+    namespace: Namespace
+    """The session's at CREATE; the job's queries run in it."""
+    training_data: str = ""
+    validation_data: str = ""
+    options: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobError:
+    """Why a job ended in ERROR."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobState:
+    """What a job has reached at one moment."""
+
+    status: JobStatus
+    progress: float
+    """From 0 to 1."""
+    finished_on: int | None = None
+    """Epoch milliseconds."""
+    error: JobError | None = None
+
+
+@dataclass(slots=True)
+class TrackedJob:
+    """A job and everything that has happened to it so far."""
+
+    job: Job
+    tuned: TunedModel | None = None
+    """The model, known as soon as the training data has been read."""
+    looks: int = 0
+    """How many times the job has been described."""
+    final_state: JobState | None = None
+    stalled_at: float | None = None
+    answer: str | None = None
+    """What the next *answer_looks* DESCRIBEs return instead of the record."""
+    answer_looks: float = 0
+    crashes: bool = False
+    is_dropped: bool = False
+    """Whether DROP MODEL has removed the job's model."""
+
+    def state(self, *, now: int) -> JobState:
+        """
+        Return the state, which no longer changes once the job has finished.
+
+        :param now: epoch milliseconds.
+        """
+        if self.final_state is not None:
+            return self.final_state
+        state = self._running(now)
+        if state.status is JobStatus.SUCCESS:
+            self.final_state = state
+        return state
+
+    def _running(self, now: int) -> JobState:
+        if self.stalled_at is not None:
+            return JobState(status=JobStatus.IN_PROGRESS, progress=self.stalled_at)
+        job = self.job
+        progress = job.life.progress(looks=self.looks, age=(now - job.created_on) / 1000)
+        if progress < _PENDING_UNTIL or self.tuned is None:
+            return JobState(status=JobStatus.PENDING, progress=0.0)
+        if progress < 1:
+            return JobState(status=JobStatus.IN_PROGRESS, progress=int(progress * 1000) / 1000)
+        planned_end = job.created_on + int(job.life.seconds * 1000)
+        return JobState(
+            status=JobStatus.SUCCESS,
+            progress=1.0,
+            finished_on=planned_end if job.life.seconds else now,
+        )
+
+    def record(self, state: JobState) -> dict[str, object]:
+        """Return what DESCRIBE reports for the job in *state*."""
+        job = self.job
+        # The newest documentation lists these for any status. The page of 2024 had
+        # base_model, created_on and the queries only after success.
+        record: dict[str, object] = {
+            "base_model": job.base_model,
+            "created_on": job.created_on,
+            "id": job.id,
+            "progress": state.progress,
+            "status": state.status,
+            "training_data": job.training_data,
+            "validation_data": job.validation_data,
+        }
+        if job.options is not None:
+            # Guess: "options" is documented, but FinetuneStatus of snowflake-ml-python 2.6.0 has
+            # no such field and would raise. So a job without options probably reports none.
+            record["options"] = dict(job.options)
+        if state.finished_on is not None:
+            # Documented for SUCCESS; a captured ERROR has it, too. Guess: so has CANCELLED.
+            record["finished_on"] = state.finished_on
+        if state.error is not None:
+            record["error"] = asdict(state.error)
+        if state.status is JobStatus.SUCCESS and self.tuned is not None:
+            record["model"] = job.model
+            record["trained_tokens"] = self.tuned.trained_tokens
+            record["training_result"] = self.tuned.training_result
+        return record

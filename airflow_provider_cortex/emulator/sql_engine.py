@@ -1,0 +1,269 @@
+"""Executes SQL: fakesnow's account, session and cursor, with Cortex's functions added."""
+
+import copy
+import json
+import re
+import threading
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import duckdb
+from duckdb.func import SPECIAL
+from duckdb.sqltypes import VARCHAR
+from fakesnow.conn import FakeSnowflakeConnection
+from fakesnow.cursor import FakeSnowflakeCursor
+from fakesnow.instance import FakeSnow
+from fakesnow.params import MutableParams
+from snowflake.connector.cursor import DictCursor, SnowflakeCursor
+from snowflake.connector.errors import ProgrammingError
+from sqlglot import Expr, exp
+
+from airflow_provider_cortex.emulator import call_rewriting, model_statements, sql_dialect
+from airflow_provider_cortex.emulator.job_registry import JobRegistry
+from airflow_provider_cortex.emulator.model_names import Namespace
+from airflow_provider_cortex.emulator.sql_errors import SqlError, invalid_identifier
+from airflow_provider_cortex.emulator.training_data import QueryResult, train
+
+_LITERAL = re.compile(r"('(?:[^'\\]|\\.|'')*')", re.DOTALL)
+
+_ARROW_WARNING = re.compile("Arrow output on a DB-API result", re.IGNORECASE)
+_warning_filters = threading.Lock()
+
+SqlFunction = Callable[..., str | None]
+"""Takes the session's namespace and the SQL arguments; returns the value as text."""
+
+# Session settings that change nothing here. fakesnow would reject them.
+_IGNORED_STATEMENTS = [
+    r"\s*ALTER\s+SESSION\s+(UN)?SET\s+(?!AUTOCOMMIT|QUOTED_IDENTIFIERS)",
+    r"\s*USE\s+(ROLE|SECONDARY|WAREHOUSE)\b",
+]
+
+
+class SqlEngine(FakeSnow):
+    """The account's databases, and the functions that its statements can call."""
+
+    def __init__(self, *, jobs: JobRegistry, functions: Mapping[str, SqlFunction]) -> None:
+        super().__init__(nop_regexes=_IGNORED_STATEMENTS)
+        self.functions = functions
+        self.has_cortex_user_role = True
+        self.calls_per_statement: int | None = None
+        self.result_columns: dict[str | None, list[Any]] = {}
+        """The columns of each result, by query id. fakesnow's *results_cache* has the rows."""
+        self._jobs = jobs
+        self._training = threading.RLock()
+        # Null handling: a skipped argument is a NULL. Side effects: CREATE is not a constant.
+        self.duck_conn.create_function(
+            call_rewriting.UDF,
+            self._call,
+            [VARCHAR],
+            VARCHAR,
+            null_handling=SPECIAL,
+            side_effects=True,
+        )
+
+    def connect(
+        self,
+        database: str | None = None,
+        schema: str | None = None,
+        nop_regexes: list[str] | None = None,
+        **kwargs: Any,
+    ) -> "SqlSession":
+        """Open a session."""
+        return SqlSession(
+            self.duck_conn.cursor(),
+            self.results_cache,
+            database,
+            schema,
+            nop_regexes=nop_regexes or self.nop_regexes,
+            engine=self,
+            **kwargs,
+        )
+
+    def close(self) -> None:
+        self.duck_conn.close()
+
+    def copy_result(self, query_id: str, *, to: str) -> None:
+        """Make a query's result available under another id, too."""
+        self.results_cache[to] = self.results_cache[query_id]
+        self.result_columns[to] = self.result_columns[query_id]
+
+    def train_new_jobs(self) -> None:
+        """
+        Read the data of all new jobs. Their CREATE statements have succeeded.
+
+        Cortex reads it some time after CREATE has returned. Reading it before CREATE returns
+        makes the outcome deterministic, and clients see no difference: they find errors in the
+        data only with DESCRIBE.
+        """
+        with self._training:
+            for job in self._jobs.take_unread():
+                with _DataReader(self, job.namespace) as reader:
+                    self._jobs.set_result(job.id, train(job, run_query=reader.query))
+
+    def _call(self, call: str) -> str | None:
+        database, schema, function, positional, named = json.loads(call)
+        return self.functions[function](Namespace(database, schema), *positional, **named)
+
+
+class SqlSession(FakeSnowflakeConnection):
+    """A session: the current database and schema, variables, and a transaction."""
+
+    def __init__(self, *args: Any, engine: SqlEngine, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.engine = engine
+
+    @property
+    def namespace(self) -> Namespace:
+        return Namespace(
+            self.database if self.database_set else None, self.schema if self.schema_set else None
+        )
+
+    def copier(self) -> "Callable[[], SqlSession]":
+        """Return a function that opens a session with the present namespace and variables."""
+        namespace, variables = self.namespace, copy.deepcopy(self.variables)
+
+        def open_copy() -> SqlSession:
+            session = self.engine.connect(namespace.database, namespace.schema)
+            session.variables = variables
+            return session
+
+        return open_copy
+
+    def cursor(self, cursor_class: type[SnowflakeCursor] = SnowflakeCursor) -> "SqlCursor":
+        return SqlCursor(
+            self, self._duck_conn, use_dict_result=issubclass(cursor_class, DictCursor)
+        )
+
+
+class SqlCursor(FakeSnowflakeCursor):
+    """Executes statements in a session, one after another."""
+
+    _conn: SqlSession
+    _arrow_table: Any  # fakesnow gives it no type.
+    _quoted: Mapping[int, str] = {}
+
+    def execute(self, *args: Any, **kwargs: Any) -> "SqlCursor":
+        super().execute(*args, **kwargs)
+        for index, name in self._quoted.items():
+            # DuckDB accepts "prompt" for "PROMPT"; Snowflake does not.
+            if self._arrow_table.column_names[index] != name:
+                raise _as_programming_error(invalid_identifier(f'"{name}"'))
+        self._conn.engine.train_new_jobs()
+        return self
+
+    def result(self) -> QueryResult:
+        """Return the column names and rows of the last result."""
+        table = self._arrow_table
+        columns = [column.to_pylist() for column in table.columns]
+        return table.column_names, list(zip(*columns, strict=True))
+
+    def _describe_last_sql(self) -> list[Any]:
+        """
+        Describe the last result, once, in the namespace in which its statement ran.
+
+        RESULT_SCAN may run in another schema. Results of calls alone are text, so they need no
+        second statement.
+        """
+        known = self._conn.engine.result_columns
+        if self.sfqid not in known:
+            statement: Any = self._last_transformed
+            if statement is not None and call_rewriting.selects_only_calls(statement):
+                known[self.sfqid] = self._text_columns()
+            else:
+                known[self.sfqid] = super()._describe_last_sql()
+        return known[self.sfqid]
+
+    def _text_columns(self) -> list[Any]:
+        """Return what DuckDB's DESCRIBE would: name, type, null, key, default and extra."""
+        names = self._arrow_table.column_names
+        return [(name, "VARCHAR", "YES", None, None, None) for name in names]
+
+    def _transform(self, expression: Expr, params: MutableParams | None) -> Expr:
+        engine, namespace = self._conn.engine, self._conn.namespace
+        try:
+            if call := model_statements.as_function_call(expression, namespace):
+                return call
+            self._quoted = _quoted_columns(expression)
+            expression = call_rewriting.rewrite(
+                sql_dialect.translate(expression),
+                functions=engine.functions if engine.has_cortex_user_role else {},
+                namespace=namespace,
+                limit=engine.calls_per_statement,
+            )
+        except SqlError as error:
+            raise _as_programming_error(error) from error
+        if call_rewriting.selects_only_calls(expression):
+            # fakesnow's ninety transformations are slow for hundreds of DESCRIBEs.
+            return expression
+        return super()._transform(expression, params)
+
+    def _inline_variables(self, sql: str) -> str:
+        """Stop fakesnow from replacing session variables inside text literals."""
+        code_and_literals = _LITERAL.split(sql)
+        code_and_literals[::2] = map(super()._inline_variables, code_and_literals[::2])
+        return "".join(code_and_literals)
+
+    def _execute(self, transformed: Expr, params: MutableParams | None = None) -> None:
+        _ignore_arrow_warning()
+        try:
+            super()._execute(transformed, params)
+        except ProgrammingError as error:
+            translated = sql_dialect.translate_error(error, transformed.sql(dialect="duckdb"))
+            if translated is None:
+                raise
+            raise _as_programming_error(translated) from error
+        except duckdb.Error as error:
+            # An error that fakesnow does not map becomes HTTP 500, which drivers retry.
+            sql_error = SqlError.found_in(str(error)) or _conversion_error(error)
+            raise _as_programming_error(sql_error) from error
+
+
+class _DataReader:
+    """Queries a job's data in a session of its own, in the job's namespace."""
+
+    def __init__(self, engine: SqlEngine, namespace: Namespace) -> None:
+        self._session = engine.connect(namespace.database, namespace.schema)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._session.close()
+
+    def query(self, sql: str) -> QueryResult:
+        return self._session.cursor().execute(sql).result()
+
+
+def _ignore_arrow_warning() -> None:
+    """
+    Ignore DuckDB 2's warning about the way in which fakesnow fetches results.
+
+    Where warnings are errors, as in many test suites, the warning would become HTTP 500. It is
+    called before each statement, because test runners restore the filters. It changes nothing
+    if the filter exists: Python removes a filter before it adds it again, and meanwhile a
+    statement of another session would raise the warning.
+    """
+    with _warning_filters:
+        if not any(_ARROW_WARNING in each for each in warnings.filters[:1]):
+            warnings.filterwarnings("ignore", message=_ARROW_WARNING.pattern)
+
+
+def _quoted_columns(statement: Expr) -> dict[int, str]:
+    """Return the columns of a SELECT that are quoted identifiers without an alias, by index."""
+    if not isinstance(statement, exp.Select) or statement.is_star:
+        return {}
+    return {
+        index: column.name
+        for index, column in enumerate(statement.expressions)
+        if isinstance(column, exp.Column) and column.this.args.get("quoted")
+    }
+
+
+def _conversion_error(error: duckdb.Error) -> SqlError:
+    # Guess: number and state are Snowflake's for a value that a function does not accept.
+    return SqlError(errno=100035, sqlstate="22000", message=str(error))
+
+
+def _as_programming_error(error: SqlError) -> ProgrammingError:
+    return ProgrammingError(msg=error.message, errno=error.errno, sqlstate=error.sqlstate)

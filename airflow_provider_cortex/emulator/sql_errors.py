@@ -1,0 +1,168 @@
+"""The SQL errors of the emulated account, in the form that Snowflake's drivers understand."""
+
+import json
+import re
+from typing import Self
+
+_MARK = re.compile(r"SqlError: (?=\{)")
+
+
+class SqlError(Exception):
+    """
+    An error with Snowflake's error number, SQL state and message.
+
+    DuckDB reports an exception from a Python function only as text. So the text of
+    this exception is JSON, and :meth:`found_in` reads it back.
+    """
+
+    def __init__(self, *, errno: int, sqlstate: str, message: str) -> None:
+        super().__init__(json.dumps({"errno": errno, "sqlstate": sqlstate, "message": message}))
+        self.errno = errno
+        self.sqlstate = sqlstate
+        self.message = message
+
+    @property
+    def code(self) -> str:
+        """The error number as Snowflake writes it: six digits."""
+        return f"{self.errno:06}"
+
+    @classmethod
+    def found_in(cls, text: str) -> Self | None:
+        """Return the error that *text* quotes, or None."""
+        if not (mark := _MARK.search(text)):
+            return None
+        fields, _ = json.JSONDecoder().raw_decode(text, mark.end())
+        return cls(**fields)
+
+
+def unknown_job(job_id: str) -> SqlError:
+    # Guess: Snowflake's message for a missing job is not published. Number and
+    # state are those of any "does not exist or not authorized".
+    return SqlError(
+        errno=2003,
+        sqlstate="02000",
+        message="SQL compilation error:\n"
+        f"Fine-tuning job '{job_id}' does not exist or not authorized.",
+    )
+
+
+def invalid_identifier(written: str) -> SqlError:
+    # Guess: the position in the statement.
+    return SqlError(
+        errno=904,
+        sqlstate="42000",
+        message="SQL compilation error: error line 1 at position 7\n"
+        f"invalid identifier '{written}'",
+    )
+
+
+def already_exists(name: str) -> SqlError:
+    return SqlError(
+        errno=2002,
+        sqlstate="42710",
+        message=f"SQL compilation error:\nObject '{name}' already exists.",
+    )
+
+
+def unknown_model_object(name: str) -> SqlError:
+    """Return the error of DROP MODEL; :func:`unknown_model` is the one of COMPLETE."""
+    # Guess: the general form of "does not exist or not authorized".
+    return SqlError(
+        errno=2003,
+        sqlstate="02000",
+        message=f"SQL compilation error:\nModel '{name}' does not exist or not authorized.",
+    )
+
+
+def syntax_error(unexpected: str) -> SqlError:
+    # Guess: the position in the statement, and how much of the statement is quoted.
+    return SqlError(
+        errno=1003,
+        sqlstate="42000",
+        message="SQL compilation error:\n"
+        f"syntax error line 1 at position 5 unexpected '{unexpected}'.",
+    )
+
+
+def internal_error() -> SqlError:
+    # The general form, as users report it; the numbers in the message differ.
+    return SqlError(
+        errno=603,
+        sqlstate="XX000",
+        message="SQL execution internal error:\n"
+        "Processing aborted by error 300010:2064317110; incident 4711.",
+    )
+
+
+def query_canceled() -> SqlError:
+    # As users report it for cancelled statements.
+    return SqlError(errno=604, sqlstate="57014", message="SQL execution canceled")
+
+
+def unknown_model(model: str) -> SqlError:
+    # Verbatim from Snowflake-Labs/sfquickstarts issues 2028 and 2030, except for the name.
+    quoted = json.dumps(f'unknown model "{model}"')
+    return SqlError(
+        errno=100351,
+        sqlstate="P0000",
+        message="Request failed for external function COMPLETE$V2 "
+        f"with remote service error: 400 '{quoted}'",
+    )
+
+
+def unknown_function(name: str) -> SqlError:
+    # A role without SNOWFLAKE.CORTEX_USER sees this error, too.
+    return SqlError(
+        errno=2141,
+        sqlstate="42601",
+        message=f"SQL compilation error:\nUnknown user-defined function {name}",
+    )
+
+
+def too_many_calls(calls: int, *, limit: int) -> SqlError:
+    # Guess: no limit is known. Number, state and form are those of a list that is too long.
+    return SqlError(
+        errno=1795,
+        sqlstate="42601",
+        message="SQL compilation error:\nmaximum number of calls of Cortex functions in a "
+        f"statement exceeded, expected at most {limit:,}, got {calls:,}",
+    )
+
+
+def invalid_value(value: object, *, parameter: str) -> SqlError:
+    # Guess: Snowflake's general form. No report for these functions is known.
+    return SqlError(
+        errno=1008,
+        sqlstate="22023",
+        message=f"SQL compilation error:\ninvalid value [{value}] for parameter '{parameter}'",
+    )
+
+
+def invalid_arguments(*, of: str, got: object) -> SqlError:
+    # Guess: the general form. Snowflake would list the types instead of the values.
+    return SqlError(
+        errno=1044,
+        sqlstate="42P13",
+        message="SQL compilation error: error line 1 at position 7\n"
+        f"Invalid argument types for function '{of}': {json.dumps(got)}",
+    )
+
+
+def no_current(kind: str, *, statement: str) -> SqlError:
+    """
+    Return the error for an unqualified name in a session without a current *kind*.
+
+    :param kind: ``database`` or ``schema``.
+    :param statement: what Snowflake cannot perform, such as ``CREATE MODEL``.
+    """
+    return SqlError(
+        errno=90105 if kind == "database" else 90106,
+        sqlstate="22000",
+        message=f"Cannot perform {statement}. This session does not have a current {kind}. "
+        f"Call 'USE {kind.upper()}', or use a qualified name.",
+    )
+
+
+def result_not_found(query_id: str) -> SqlError:
+    # Guess: number, state and message are those of RESULT_SCAN.
+    return SqlError(errno=709, sqlstate="02000", message=f"Statement {query_id} not found")

@@ -1,0 +1,191 @@
+"""Statements and asynchronous queries over HTTP. fakesnow executes their SQL."""
+
+import asyncio
+import json
+import re
+import time
+from http import HTTPStatus
+from typing import Any
+
+import sqlglot
+from fakesnow.server import query_request
+from sqlglot.errors import TokenError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from airflow_provider_cortex.emulator import wire_format
+from airflow_provider_cortex.emulator.client_sessions import (
+    ClientSession,
+    ClientSessions,
+    temporary_token,
+)
+from airflow_provider_cortex.emulator.faults import Fault
+from airflow_provider_cortex.emulator.query_registry import QueryRegistry, QueryStatus
+from airflow_provider_cortex.emulator.sql_engine import SqlEngine
+from airflow_provider_cortex.emulator.sql_errors import SqlError, result_not_found
+from airflow_provider_cortex.emulator.traffic import Counts, Statement
+
+STATEMENT_PATH = "/queries/v1/query-request"
+
+# For statements on which fakesnow crashes: Snowflake's code for its own internal errors.
+_INTERNAL_ERROR = "000603"
+_SYNTAX_ERROR = "001003"
+
+_QUERY_TAG = re.compile(r"\s*ALTER\s+SESSION\s+SET\s+QUERY_TAG\s*=\s*'([^']*)'", re.IGNORECASE)
+
+# How often a request that waits for a result polls its query.
+_POLL_SECONDS = 0.02
+
+# The kinds of faults that change the rows of a result, and how often each row is then in it.
+_ROW_REPETITIONS = {"no-row": 0, "two-rows": 2}
+
+
+class StatementRoutes:
+    """Executes and records the statements of one emulator."""
+
+    def __init__(
+        self, engine: SqlEngine, queries: QueryRegistry, sessions: ClientSessions, counts: Counts
+    ) -> None:
+        self.delay = 0.0
+        self.received: list[Statement] = []
+        self._engine = engine
+        self._queries = queries
+        self._sessions = sessions
+        self._counts = counts
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(STATEMENT_PATH, self._execute_or_submit, methods=["POST"]),
+            Route("/monitoring/queries/{id}", self._show_status, methods=["GET"]),
+            Route("/queries/{id}/result", self._show_result, methods=["GET"]),
+        ]
+
+    def cancel_route(self) -> Route:
+        # Its own method, since it must come after fakesnow's path with "v1" instead of the id.
+        return Route("/queries/{id}/abort-request", self._cancel, methods=["POST"])
+
+    async def _execute_or_submit(self, request: Request) -> Response:
+        token = wire_format.session_token(request)
+        session = self._sessions.get(token)
+        if session is None:
+            return wire_format.session_failure()
+        fault: Fault | None = request.state.fault
+        if fault and fault.kind == "session":
+            self._sessions.end(token)
+            return wire_format.session_failure(fault.code)
+        body = await wire_format.read_body(request)
+        # Read before the statement is recorded: a test may change the delay as soon as it is.
+        started, delay = time.perf_counter(), self.delay
+        self._record(body, session)
+        await asyncio.sleep(delay)
+        await self._queries.execute_due()
+        if body.get("asyncExec"):
+            response = self._submit(request, body, session, fault)
+        else:
+            response = await self._execute(request, body, fault)
+        self._counts.statements += 1
+        self._counts.statement_seconds += time.perf_counter() - started
+        return response
+
+    def _record(self, body: dict[str, Any], session: ClientSession) -> None:
+        sql = body["sqlText"]
+        tag = (body.get("parameters") or {}).get("QUERY_TAG", session.query_tag)
+        self.received.append(Statement(sql, session.id, tag))
+        if match := _QUERY_TAG.match(sql):
+            session.query_tag = match[1]
+
+    async def _execute(
+        self, request: Request, body: dict[str, Any], fault: Fault | None
+    ) -> Response:
+        if fault and fault.kind == "error":
+            return wire_format.sql_failure(fault.error)
+        response: Response = await query_request(request)
+        if response.status_code == HTTPStatus.OK:
+            response = wire_format.without_prefix(response)
+            if fault and fault.kind in _ROW_REPETITIONS:
+                return wire_format.with_repeated_rows(response, _ROW_REPETITIONS[fault.kind])
+            return response
+        token = wire_format.session_token(request)
+        if self._sessions.sql_session(token) is None:  # it ended just now
+            return wire_format.session_failure()
+        if syntax_error := _token_error(body["sqlText"]):
+            return wire_format.failure(_SYNTAX_ERROR, syntax_error, sqlstate="42000")
+        return wire_format.failure(
+            _INTERNAL_ERROR,
+            "SQL execution internal error: the emulator cannot execute this statement. "
+            + json.loads(bytes(response.body))["message"],
+            sqlstate="XX000",
+        )
+
+    def _submit(
+        self, request: Request, body: dict[str, Any], session: ClientSession, fault: Fault | None
+    ) -> Response:
+        """Accept a statement, for execution in a session of its own: this one may end earlier."""
+        sql_session = self._sessions.sql_session(wire_format.session_token(request))
+        if sql_session is None:  # it ended just now
+            return wire_format.session_failure()
+        open_copy = sql_session.copier()
+
+        async def execute(query_id: str) -> dict[str, object]:
+            with temporary_token(open_copy()) as token:
+                copy = wire_format.resent(request, body, token)
+                response = await self._execute(copy, body, fault)
+            return self._result_data(json.loads(bytes(response.body)), query_id)
+
+        query = self._queries.submit(body["sqlText"], session=session.id, execute=execute)
+        return wire_format.in_progress(query.id)
+
+    def _result_data(self, response: dict[str, Any], query_id: str) -> dict[str, object]:
+        """Return the data of a response, under the id of the asynchronous query."""
+        data: dict[str, object] = response["data"]
+        if not response["success"]:
+            raise SqlError(
+                errno=int(response["code"]),
+                sqlstate=str(data["sqlState"]),
+                message=response["message"],
+            )
+        self._engine.copy_result(str(data["queryId"]), to=query_id)
+        return {**data, "queryId": query_id}
+
+    async def _show_status(self, request: Request) -> Response:
+        """Return a query's status to any session, for ordinary statements as well."""
+        if wire_format.session_token(request) not in self._sessions:
+            return wire_format.session_failure()
+        query_id = request.path_params["id"]
+        query = await self._queries.poll(query_id)
+        if query is not None:
+            records = [query.record]
+        elif query_id in self._engine.results_cache:
+            records = [{"id": query_id, "status": QueryStatus.SUCCESS}]
+        else:
+            records = []
+        return wire_format.success({"queries": records})
+
+    async def _show_result(self, request: Request) -> Response:
+        """Wait until a query has finished, and return its result."""
+        if wire_format.session_token(request) not in self._sessions:
+            return wire_format.session_failure()
+        query_id = request.path_params["id"]
+        while query := await self._queries.poll(query_id):
+            if query.error is not None:
+                return wire_format.sql_failure(query.error)
+            if query.status is QueryStatus.SUCCESS:
+                return wire_format.success(query.data)
+            await asyncio.sleep(_POLL_SECONDS)
+        return wire_format.sql_failure(result_not_found(query_id))
+
+    async def _cancel(self, request: Request) -> Response:
+        if wire_format.session_token(request) not in self._sessions:
+            return wire_format.session_failure()
+        self._queries.cancel(request.path_params["id"])
+        return wire_format.success(None)
+
+
+def _token_error(sql: str) -> str | None:
+    """Return why *sql* cannot be split into tokens, such as an open quote; or None."""
+    try:
+        sqlglot.tokenize(sql, read="snowflake")
+    except TokenError as error:
+        return str(error)
+    return None

@@ -1,0 +1,66 @@
+"""Reads a job's training data as Cortex does: in a query of its own, after CREATE."""
+
+import uuid
+from collections.abc import Callable
+
+from snowflake.connector.errors import ProgrammingError
+
+from airflow_provider_cortex.emulator.job_state import Job, JobError
+from airflow_provider_cortex.emulator.tuned_model import Pair, TunedModel
+
+_EPOCHS = range(1, 11)
+
+QueryResult = tuple[list[str], list[tuple[object, ...]]]
+"""Column names and rows."""
+
+RunQuery = Callable[[str], QueryResult]
+"""Runs a query in the namespace in which the job was created."""
+
+
+class _DataError(Exception):
+    """The data is not fit for tuning."""
+
+
+def train(job: Job, *, run_query: RunQuery) -> TunedModel | JobError:
+    """Return the model that *job* produces, or why it fails."""
+    try:
+        epochs = _epochs(job)
+        training = _pairs(job.training_data, run_query)
+        validation = _pairs(job.validation_data, run_query) if job.validation_data else ()
+    except _DataError as error:
+        return JobError(code="INVALID_PARAMETER_VALUE", message=str(error))
+    return TunedModel(training, validation_pairs=validation, epochs=epochs)
+
+
+def _pairs(sql: str, run_query: RunQuery) -> tuple[Pair, ...]:
+    # The wrapping and the message are those of a captured answer, in snowflake-ml-python's
+    # snowflake/cortex/finetune_test.py. The wrapping is why a trailing semicolon fails the job.
+    wrapped = f'SELECT "PROMPT", "COMPLETION" FROM ({sql})'  # noqa: S608 - as Cortex does
+    failed = f"Failed to query input data for Fine-tuning. Failed to execute query: {wrapped}. "
+    try:
+        _, rows = run_query(wrapped)
+    except ProgrammingError as error:
+        raise _DataError(failed + _quoted(error)) from error
+    if not rows:
+        # Guess: that a query without rows is an error. The message is ours.
+        raise _DataError(failed + "The query returned no rows.")
+    return tuple((_text(prompt), _text(completion)) for prompt, completion in rows)
+
+
+def _quoted(error: ProgrammingError) -> str:
+    """Quote an SQL error as the captured answer does: number, state, query id, message."""
+    return f"{error.errno:06d} ({error.sqlstate}): {uuid.uuid4()}: {error.raw_msg}."
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _epochs(job: Job) -> int:
+    options = job.options or {}
+    epochs = options.get("max_epochs", TunedModel.epochs)
+    if isinstance(epochs, int) and epochs in _EPOCHS:
+        return epochs
+    # 1 to 10 is documented. Guess: another number fails the job, and not CREATE.
+    message = f"Invalid value for max_epochs: {epochs}. It must be between 1 and 10."
+    raise _DataError(message)

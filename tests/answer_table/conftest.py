@@ -1,0 +1,58 @@
+"""A model, a table of signals, and a session."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_cortex.emulator import Emulator, Life
+from airflow_provider_cortex.hooks import CortexHook
+from tests.answer_table.signals import MODEL, SLEEP, Answer, Rows, operator
+from tests.worker import Result, Worker
+
+
+@pytest.fixture
+def hook(connection: str) -> Iterator[CortexHook]:
+    """Provide a session."""
+    with CortexHook(connection) as hook:
+        yield hook
+
+
+@pytest.fixture
+def rows(hook: CortexHook) -> Rows:
+    """Return the rows of a query."""
+
+    def read(sql: str) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = hook.get_records(sql)
+        return found
+
+    return read
+
+
+@pytest.fixture
+def lights(hook: CortexHook, cortex_emulator: Emulator) -> None:
+    """Create a model, and a table to answer."""
+    pairs = (("red", "stop"), ("green", "go"))
+    cortex_emulator.jobs.add(model=MODEL, pairs=pairs, life=Life.at_once())
+    rows = "(1, 'red'), (2, 'green'), (3, 'it''s 100% red')"
+    make = "CREATE TABLE signals (id INT, body TEXT) AS SELECT * FROM (VALUES " + rows + ")"
+    hook.run(make)
+
+
+@pytest.fixture
+def answer(
+    request: Any,
+    lights: None,
+    cortex_emulator: Emulator,
+    worker: Worker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Answer:
+    """Run the operator that answers a table, without pauses: by default on the worker alone."""
+    deferrable = getattr(request, "param", False)
+    monkeypatch.setattr(SLEEP, lambda _: None)
+    cortex_emulator.query_life = Life.by_looks(1)
+
+    def run(facts: dict[str, Any] | None = None, **changes: Any) -> Result:
+        return worker.run(lambda: operator(**{"deferrable": deferrable} | changes), **(facts or {}))
+
+    return run

@@ -1,0 +1,55 @@
+"""A table of signals to answer, and the task that answers it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_cortex.emulator import Emulator
+from airflow_provider_cortex.hooks import CortexHook
+from airflow_provider_cortex.operators import CortexCompleteTableOperator
+from tests.worker import AIRFLOW_2, Result
+
+MODEL = "CORTEX_DB.PUBLIC.lights"
+
+SLEEP = "airflow_provider_cortex.tasks.answer_table_task.time.sleep"
+"""How a worker pauses between two polls."""
+
+TIMED_OUT = "Trigger/execution timeout" if AIRFLOW_2 else "Trigger timeout"
+"""Why Airflow ended a deferral, if its timeout has passed."""
+
+IN_BOTH_WAYS = pytest.mark.parametrize(
+    "answer", [False, True], indirect=True, ids=["worker", "deferred"]
+)
+
+Answer = Callable[..., Result]
+Rows = Callable[[str], list[tuple[Any, ...]]]
+
+
+def operator(**changes: Any) -> CortexCompleteTableOperator:
+    """Return a task that answers the signals."""
+    arguments: dict[str, Any] = {"task_id": "answer", "model": MODEL, "source": "signals"}
+    arguments |= {"destination": "answers", "prompt_column": "body"}
+    return CortexCompleteTableOperator(**arguments | changes)
+
+
+def tables(hook: CortexHook) -> set[str]:
+    """Return the names of all tables."""
+    query = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'PUBLIC'"
+    return {name for (name,) in hook.get_records(query)}
+
+
+def prompted(emulator: Emulator) -> int:
+    """Return how many statements have prompted a model."""
+    return sum("AI_COMPLETE" in query.sql for query in emulator.queries.all())
+
+
+def cancels(emulator: Emulator) -> int:
+    """Return how many statements have cancelled a query."""
+    return sum("SYSTEM$CANCEL_QUERY" in statement.sql for statement in emulator.statements)
+
+
+def fail_after(statements: int, emulator: Emulator, kind: str, *, times: int = 1) -> None:
+    """Let one statement, or several, meet a fault: those that come after so many others."""
+    emulator.faults.add("slow", delay=0, requests=statements)
+    emulator.faults.add(kind, at="statement", requests=times)

@@ -1,0 +1,102 @@
+"""The HTTP routes under /emulator."""
+
+import json
+import math
+import urllib.error
+import urllib.request
+
+import pytest
+from snowflake.connector.errors import DatabaseError, ProgrammingError
+
+from airflow_provider_cortex.emulator import Life
+from airflow_provider_cortex.emulator.fault_kinds import FAULT_KINDS
+from tests.emulator.client import post, request_json, show
+
+
+def test_jobs_can_be_listed_and_controlled(cortex_emulator):
+    """For users of the command, who have no Python object."""
+    job = cortex_emulator.jobs.add(model="D.S.m", life=Life.by_looks(3))
+    assert request_json(cortex_emulator, "/emulator/jobs")[0]["status"] == "PENDING"
+    (stalled,) = post(cortex_emulator, f"/emulator/jobs/{job.id}/stall", {"progress": 0.4})
+    assert (stalled["status"], stalled["progress"]) == ("IN_PROGRESS", 0.4)
+    (failed,) = post(
+        cortex_emulator, f"/emulator/jobs/{job.id}/fail", {"code": "X", "message": "y"}
+    )
+    assert failed["error"] == {"code": "X", "message": "y"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/jobs/ft_0/fail", {}, 404),
+        ("/jobs/{id}/explode", {}, 404),
+        ("/jobs/{id}/stall", {"speed": 1}, 400),
+        ("/jobs/{id}/stall", [1], 400),
+    ],
+)
+def test_wrong_requests_are_rejected(cortex_emulator, path, body, status):
+    """With an HTTP status and a message."""
+    job = cortex_emulator.jobs.add(model="D.S.m")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        post(cortex_emulator, "/emulator" + path.format(id=job.id), body)
+    assert caught.value.code == status
+    assert json.load(caught.value)["error"]
+
+
+def test_queries_are_listed(cortex_emulator, connect):
+    """Each with its statement and status. This does not count as a poll."""
+    cortex_emulator.query_life = Life.by_looks(1)
+    query_id = connect().cursor().execute_async("SELECT 1")["queryId"]
+    for _ in range(2):
+        (query,) = request_json(cortex_emulator, "/emulator/queries")
+        assert (query["id"], query["sqlText"], query["status"]) == (query_id, "SELECT 1", "RUNNING")
+
+
+def test_the_load_is_counted(cortex_emulator, connect):
+    """Logins, statements, the seconds of statements including delays, and polls of jobs."""
+    assert set(request_json(cortex_emulator, "/emulator/counts").values()) == {0}
+    cortex_emulator.password = "secret"
+    with pytest.raises(DatabaseError):
+        connect(password="wrong")
+    session = connect(password="secret")
+    job = cortex_emulator.jobs.add(model="D.S.m")
+    call = f"SNOWFLAKE.CORTEX.FINETUNE('DESCRIBE', '{job.id}')"
+    cortex_emulator.statement_delay = 0.1
+    for _ in range(2):
+        session.cursor().execute(f"SELECT {call}, {call}")
+    with pytest.raises(ProgrammingError):
+        session.cursor().execute("SELEC 1")
+    counts = request_json(cortex_emulator, "/emulator/counts")
+    assert 0.3 <= counts.pop("statement_seconds") < 3
+    assert counts == {"logins": 1, "refused_logins": 1, "statements": 3, "looks": 4}
+
+
+def test_faults_can_be_added_listed_counted_and_cleared(cortex_emulator, connect):
+    """As in Python."""
+    session = connect()
+    report = request_json(cortex_emulator, "/emulator/faults")
+    assert (report["active"], report["struck"]) == ([], {})
+    assert set(report["kinds"]) == set(FAULT_KINDS)
+    assert report["kinds"]["slow"]["parameters"] == {"delay": 1}
+    fault = {"kind": "record", "set": {"progress": math.nan}, "share": 0.5}
+    report = post(
+        cortex_emulator, "/emulator/faults", {"kind": "error", "message": "By hand.", "requests": 1}
+    )
+    (active,) = report["active"]
+    assert (active["kind"], active["at"], active["requests"]) == ("error", "statement", 1)
+    assert active["parameters"]["message"] == "By hand."
+    with pytest.raises(ProgrammingError, match=r"By hand\."):
+        show(session)
+    report = post(cortex_emulator, "/emulator/faults", fault)
+    assert [shown["kind"] for shown in report["active"]] == ["record"]
+    assert report["struck"] == {"error": 1}
+    assert not request_json(cortex_emulator, "/emulator/faults", method="DELETE")["active"]
+
+
+@pytest.mark.parametrize("body", [[1], "fault", 7, {}])
+def test_a_body_that_is_not_a_fault_is_rejected(cortex_emulator, body):
+    """Whatever it is."""
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        post(cortex_emulator, "/emulator/faults", body)
+    assert caught.value.code == 400
+    assert json.load(caught.value)["error"]
