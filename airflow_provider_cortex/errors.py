@@ -160,7 +160,10 @@ class ConnectionNotFoundError(CortexError):
 
     def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
-        super().__init__(f"Airflow finds no connection {conn_id!r}", "(snowflake_conn_id)")
+        super().__init__(
+            f"Airflow finds no connection {conn_id!r}.",
+            "Create it, or correct snowflake_conn_id.",
+        )
 
 
 class ContactLostError(CortexError):
@@ -341,7 +344,8 @@ class QueryTimeoutError(CortexError):
         self.query_id, self.waited = query_id, waited
         super().__init__(
             f"Stopped waiting for query {query_id} after {waited:.0f} s: execution_timeout has"
-            " passed."
+            " passed.",
+            "Increase execution_timeout to wait longer.",
         )
 
 

@@ -1,4 +1,6 @@
-"""Call Snowflake Cortex over an ordinary Snowflake connection: synchronous, one method per call."""
+"""
+Call Snowflake Cortex over an ordinary Snowflake connection: synchronous, one method per call.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from airflow_provider_cortex.cortex.completion import (
     CompletionFunction,
     Question,
 )
-from airflow_provider_cortex.cortex.finetune import FineTuneJobs
+from airflow_provider_cortex.cortex.finetune import FineTuneJobs, error_about
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.namespace import Namespace
 from airflow_provider_cortex.cortex.query_status import Execution
@@ -29,6 +31,7 @@ from airflow_provider_cortex.errors import (
     ConnectionNotFoundError,
     RejectedError,
     UnknownNamespaceError,
+    UnreachableError,
     UnreadableAnswerError,
 )
 
@@ -41,19 +44,23 @@ class CortexHook(SnowflakeSession):
     Fine-tuning jobs and completions, in one Snowflake session that is kept until :meth:`close`.
 
     It takes ordinary ``snowflake`` connections and everything that
-    :class:`~airflow.providers.snowflake.hooks.snowflake.SnowflakeHook` does with them. A session that
-    Snowflake has ended is replaced. Not for several threads at once.
+    :class:`~airflow.providers.snowflake.hooks.snowflake.SnowflakeHook` does with them. A session
+    that Snowflake has ended is replaced. Not for several threads at once.
 
-    Every call raises :class:`~airflow_provider_cortex.errors.RejectedError` for a permanent error,
-    :class:`~airflow_provider_cortex.errors.UnreachableError` for a transient one,
-    :class:`~airflow_provider_cortex.errors.UnreadableAnswerError` for an answer in an unknown shape, and
-    :class:`~airflow_provider_cortex.errors.ConnectionNotFoundError` without a connection.
+    Every call raises :class:`~airflow_provider_cortex.errors.RejectedError` for a permanent
+    error, :class:`~airflow_provider_cortex.errors.UnreachableError` for a transient one,
+    :class:`~airflow_provider_cortex.errors.UnreadableAnswerError` for an answer in an unknown
+    shape, and :class:`~airflow_provider_cortex.errors.ConnectionNotFoundError` without a
+    connection.
 
     :param snowflake_conn_id: the Airflow connection's id.
-    :param query_tag: Snowflake's ``QUERY_TAG`` for the session, unless the session parameters have one.
-    :param network_timeout: seconds for which the driver tries a statement, and at most a login, unless
-        the connection says otherwise. None: a statement may take as long as it needs, and a login a minute.
-    :param logs_in_again: whether a rejected login is tried once more, with the connection as it is then.
+    :param query_tag: Snowflake's ``QUERY_TAG`` for the session, unless the session parameters
+        have one.
+    :param network_timeout: seconds for which the driver tries a statement, and at most a login,
+        unless the connection says otherwise. None: a statement may take as long as it needs, and
+        a login a minute.
+    :param logs_in_again: whether a rejected login is tried once more, with the connection as it
+        is then.
     :param kwargs: as of ``SnowflakeHook``: warehouse, database, schema, role, authenticator,
         session_parameters …
     """
@@ -111,7 +118,10 @@ class CortexHook(SnowflakeSession):
 
     def describe(self, job_id: str) -> FineTuneJob:
         """Return a job as Cortex describes it."""
-        return self.jobs().get(job_id)
+        try:
+            return self.jobs().get(job_id)
+        except (RejectedError, UnreachableError) as error:  # that of a login does not name the job
+            raise error_about(job_id, error) from error.__cause__
 
     def show(self, *, skip_unreadable: bool = False) -> tuple[FineTuneJob, ...]:
         """
@@ -136,7 +146,8 @@ class CortexHook(SnowflakeSession):
         :param model: the name for the tuned model; Cortex appends a suffix if it is taken.
         :param base_model: the model to tune.
         :param training_data: a query with the columns PROMPT and COMPLETION.
-        :param validation_data: the same for validation; without it Cortex splits the training data.
+        :param validation_data: the same for validation; without it Cortex splits the training
+            data.
         :param options: Cortex's own, such as ``{"max_epochs": 3}``.
         """
         return self.jobs().create(
@@ -155,7 +166,8 @@ class CortexHook(SnowflakeSession):
 
     def has_model(self, name: str) -> bool:
         """
-        Return whether a tuned model still exists: False only if Snowflake lists its schema without it.
+        Return whether a tuned model still exists: False only if Snowflake lists its schema
+        without it.
 
         :param name: as Cortex returned it.
         """
@@ -201,7 +213,8 @@ class CortexHook(SnowflakeSession):
 
     def completions(self, question: Question) -> tuple[Completion, ...]:
         """
-        Return a model's answers: to one prompt or conversation, or to each of several, in their order.
+        Return a model's answers: to one prompt or conversation, or to each of several, in their
+        order.
 
         :raises CompletionError: if the model gave no answer to one of them.
         """
@@ -216,7 +229,8 @@ class CortexHook(SnowflakeSession):
 
     def columns(self, argument: str, query: str, *names: str) -> tuple[str, ...]:
         """
-        Return the names of a query's columns: these, or all. Snowflake compiles it, and does not run it.
+        Return the names of a query's columns: these, or all. Snowflake compiles it, and does not
+        run it.
 
         :param argument: the argument that has the query, for errors.
         """
@@ -251,7 +265,9 @@ class CortexHook(SnowflakeSession):
         return self.in_session(read, about=f"read the status of query {query_id}")
 
     def cancel_query(self, query_id: str) -> str:
-        """Cancel a statement that :meth:`submit` started, and return Snowflake's sentence about it."""
+        """
+        Cancel a statement that :meth:`submit` started, and return Snowflake's sentence about it.
+        """
         return self.sentence(sql.cancel_query(query_id), about=f"cancel query {query_id}")
 
     def run_once(self, call: Call, *, about: str) -> None:
@@ -288,7 +304,8 @@ class CortexHook(SnowflakeSession):
 
     def namespace(self) -> Namespace:
         """
-        Return the account, database and schema that complete names in this session, without opening it.
+        Return the account, database and schema that complete names in this session, without
+        opening it.
 
         :raises ConnectionNotFoundError: if Airflow finds no such connection.
         """

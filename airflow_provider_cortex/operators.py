@@ -42,27 +42,31 @@ class CortexFineTuneOperator(CortexTask):
     :class:`~airflow_provider_cortex.sensors.CortexFineTuneSensor`. XComs: ``return_value`` and
     ``finetune_job_id``.
 
-    It starts a job once. Cortex would start, and bill, another one at every call. So a retry, a cleared
-    task and the successor of a worker that died first look for the job of an earlier try, and return its
-    id, unless that job failed, was cancelled, or its model has been dropped. Only a job that is *proved*
-    to be this task's is reused: the task appends a comment with a hash of DAG, run, task, map index and
-    model name to the training query, and searches for it in the jobs that Cortex describes. On Airflow
-    3.3 it also keeps the job's id in the task state store. Data that is not a query (``snow://…``) cannot
-    carry a comment: there the store is the only proof, and before Airflow 3.3 a retry starts another job.
+    It starts a job once. Cortex would start, and bill, another one at every call. So a retry, a
+    cleared task and the successor of a worker that died first look for the job of an earlier try,
+    and return its id, unless that job failed, was cancelled, or its model has been dropped. Only
+    a job that is *proved* to be this task's is reused: the task appends a comment with a hash of
+    DAG, run, task, map index and model name to the training query, and searches for it in the
+    jobs that Cortex describes. On Airflow 3.3 it also keeps the job's id in the task state store.
+    Data that is not a query (``snow://…``) cannot carry a comment: there the store is the only
+    proof, and before Airflow 3.3 a retry starts another job.
 
-    :param model: the name for the tuned model: an identifier or a qualified one, quoted or not. Cortex
-        appends a suffix to a name that is taken. (templated)
+    :param model: the name for the tuned model: an identifier or a qualified one, quoted or not.
+        Cortex appends a suffix to a name that is taken. (templated)
     :param base_model: the model to tune, such as ``llama3.1-8b``. (templated)
-    :param training_data: a query with the columns PROMPT and COMPLETION, the path of a ``.sql`` file with
-        one, or a table's name. (templated)
+    :param training_data: a query with the columns PROMPT and COMPLETION, the path of a ``.sql``
+        file with one, or a table's name. (templated)
     :param validation_data: the same for validation; without it Cortex splits the training data.
         (templated)
-    :param options: Cortex's own, such as ``{"max_epochs": 3}``, or the same as JSON text. (templated)
-    :param validate: have Snowflake compile both queries first: this reports at once what Cortex would
-        report only when the job has failed.
-    :param if_exists: what to do if an earlier try of this task has started a job: ``adopt`` it, that is,
-        return its id; ``fail``; or ``create`` another one at every try, without a search. (templated)
-    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.base.CortexTask` and ``BaseOperator``.
+    :param options: Cortex's own, such as ``{"max_epochs": 3}``, or the same as JSON text.
+        (templated)
+    :param validate: have Snowflake compile both queries first: this reports at once what Cortex
+        would report only when the job has failed.
+    :param if_exists: what to do if an earlier try of this task has started a job: ``adopt`` it,
+        that is, return its id; ``fail``; or ``create`` another one at every try, without a
+        search. (templated)
+    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.base.CortexTask` and
+        ``BaseOperator``.
     :raises ValueError: if *if_exists* is none of these.
     """
 
@@ -88,13 +92,13 @@ class CortexFineTuneOperator(CortexTask):
     def __init__(
         self,
         *,
-        model: str,
-        base_model: str,
-        training_data: str,
-        validation_data: str | None = None,
-        options: Mapping[str, Any] | str | None = None,
+        model: str | XComArg,
+        base_model: str | XComArg,
+        training_data: str | XComArg,
+        validation_data: str | XComArg | None = None,
+        options: Mapping[str, Any] | str | XComArg | None = None,
         validate: bool = True,
-        if_exists: IfExists | str = "adopt",
+        if_exists: IfExists | str | XComArg = "adopt",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -160,7 +164,8 @@ class CortexCancelFineTuneOperator(CortexTask):
 
     :param finetune_job_id: the id that CREATE returned. (templated)
     :param fail_if_over: fail, instead of succeeding, if the job has already finished.
-    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.base.CortexTask` and ``BaseOperator``.
+    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.base.CortexTask` and
+        ``BaseOperator``.
     """
 
     template_fields: Sequence[str] = ("finetune_job_id", *CortexTask.template_fields)
@@ -196,21 +201,23 @@ class CortexCompleteOperator(CortexTask):
     """
     Have a model answer inside Snowflake, and return its answer.
 
-    XComs: ``return_value`` is the answer, or for a list of prompts the list of answers, in their order;
-    ``usage`` has the tokens that all of it took (``prompt_tokens``, ``completion_tokens``,
+    XComs: ``return_value`` is the answer, or for a list of prompts the list of answers, in their
+    order; ``usage`` has the tokens that all of it took (``prompt_tokens``, ``completion_tokens``,
     ``total_tokens``), if Cortex reports them.
 
     :param model: a tuned model by the name that the sensor returned, or a base model. (templated)
-    :param prompt: a text; a list of texts, all asked in one statement; or a conversation: a list of
-        messages, each with a ``role`` and a ``content``. That AI_COMPLETE accepts a conversation is a
-        guess: only COMPLETE's page has it. (templated)
+    :param prompt: a text; a list of texts, all asked in one statement; or a conversation: a list
+        of messages, each with a ``role`` and a ``content``. That AI_COMPLETE accepts a
+        conversation is a guess: only COMPLETE's page has it. (templated)
     :param model_parameters: such as ``{"temperature": 0, "max_tokens": 100}``. (templated)
-    :param response_format: ``{"type": "json", "schema": {…}}`` for an answer that is an object by this
-        JSON schema. (templated)
-    :param function: ``AI_COMPLETE``, or ``COMPLETE`` where an account has only that: Snowflake is retiring
-        it. It reports the tokens only with one of the two arguments before, or in a conversation.
+    :param response_format: ``{"type": "json", "schema": {…}}`` for an answer that is an object by
+        this JSON schema. (templated)
+    :param function: ``AI_COMPLETE``, or ``COMPLETE`` where an account has only that: Snowflake is
+        retiring it. It reports the tokens only with one of the two arguments before, or in a
+        conversation.
     :param log_answers: log prompts and answers; by default neither is logged.
-    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.base.CortexTask` and ``BaseOperator``.
+    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.base.CortexTask` and
+        ``BaseOperator``.
     :raises ValueError: if *function* is none of these.
     """
 
@@ -230,8 +237,8 @@ class CortexCompleteOperator(CortexTask):
         *,
         model: str | XComArg,
         prompt: Prompt | XComArg,
-        model_parameters: Mapping[str, Any] | str | None = None,
-        response_format: Mapping[str, Any] | str | None = None,
+        model_parameters: Mapping[str, Any] | str | XComArg | None = None,
+        response_format: Mapping[str, Any] | str | XComArg | None = None,
         function: CompletionFunction = "AI_COMPLETE",
         log_answers: bool = False,
         **kwargs: Any,
@@ -280,32 +287,33 @@ class CortexCompleteOperator(CortexTask):
 
 class CortexCompleteTableOperator(AnswerTableTask):
     """
-    Have a model answer every row of a table or query inside Snowflake, and write the answers into a table.
+    Have a model answer every row of a table or query inside Snowflake, and write the answers into
+    a table.
 
-    One statement has the model answer into a staging table; it runs without a session, and Snowflake
-    distributes its work. If the answers are good enough, a second statement writes them into the
-    destination, which is unchanged if the task fails. Paid answers are not paid for again: a retry after
-    a transient error continues from the staging table, and on Airflow 3.3 from the running statement.
-    (Except that a worker which dies just after the last statement, or a lost answer to it, makes a retry
-    append the same rows again, or find the destination there.) The role needs the privilege to create
-    tables in the destination's schema, and the account must not cancel statements whose session has ended
-    (``ABORT_DETACHED_QUERY``, off by default).
+    One statement has the model answer into a staging table; it runs without a session, and
+    Snowflake distributes its work. If the answers are good enough, a second statement writes them
+    into the destination, which is unchanged if the task fails. Paid answers are not paid for
+    again: a retry after a transient error continues from the staging table, and on Airflow 3.3
+    from the running statement. (Except that a worker which dies just after the last statement, or
+    a lost answer to it, makes a retry append the same rows again, or find the destination there.)
+    The role needs the privilege to create tables in the destination's schema, and the account
+    must not cancel statements whose session has ended (``ABORT_DETACHED_QUERY``, off by default).
 
-    Returns ``{"rows": …, "errors": …, "query_id": …}``. The XCom ``query_id`` is there as soon as the
-    statement runs.
+    Returns ``{"rows": …, "errors": …, "query_id": …}``. The XCom ``query_id`` is there as soon as
+    the statement runs.
 
     :param model: a tuned model by the name that the sensor returned, or a base model. (templated)
-    :param source: a table's name, a query, or the path of a ``.sql`` file with one. Its columns are
-        copied to *destination*. (templated)
+    :param source: a table's name, a query, or the path of a ``.sql`` file with one. Its columns
+        are copied to *destination*. (templated)
     :param destination: the table for the answers. (templated)
     :param prompt_column: the column of *source* that holds the prompts. (templated)
     :param prompt_expression: instead, an SQL expression over its columns. (templated)
     :param answer_column: the name of the column for the answers: text, or VARIANT with a
         *response_format*.
-    :param error_column: the name of the column for errors; NULL in a row that has an answer. A prompt
-        that is NULL has no answer, and counts as an error.
-    :param if_exists: what to do if *destination* exists: ``fail``, ``replace`` it and keep its grants, or
-        ``append`` to it.
+    :param error_column: the name of the column for errors; NULL in a row that has an answer. A
+        prompt that is NULL has no answer, and counts as an error.
+    :param if_exists: what to do if *destination* exists: ``fail``, ``replace`` it and keep its
+        grants, or ``append`` to it.
     :param max_error_rate: the share of rows, from 0 to 1, that may have no answer.
     :param deferrable: wait in the triggerer, without holding a worker. By default as Airflow's
         ``[operators] default_deferrable`` says.
@@ -313,7 +321,8 @@ class CortexCompleteTableOperator(AnswerTableTask):
     :param contact_timeout: seconds (or a timedelta) to keep retrying through transient errors.
     :param model_parameters: such as ``{"temperature": 0}``. (templated)
     :param response_format: ``{"type": "json", "schema": {…}}``. (templated)
-    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.base.CortexTask` and ``BaseOperator``.
+    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.base.CortexTask` and
+        ``BaseOperator``.
     :raises ValueError: if an argument is invalid.
     """
 

@@ -40,7 +40,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": "15",
     },
 }
-"""The section ``[cortex]`` of Airflow's configuration. Defaults are text, as Airflow's schema demands."""
+"""
+The section ``[cortex]`` of Airflow's configuration. Defaults are text, as Airflow's schema
+demands.
+"""
 
 
 def get_provider_info() -> dict[str, Any]:

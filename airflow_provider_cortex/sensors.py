@@ -29,11 +29,11 @@ from airflow_provider_cortex.errors import (
     TriggerCrashedError,
     cancel_job_sql,
 )
-from airflow_provider_cortex.tasks.deferrable import DeferrableTask
 from airflow_provider_cortex.tasks.init_checks import PREVIOUS, expected_seconds, seconds
 from airflow_provider_cortex.tasks.links import JOB_LINKS
 from airflow_provider_cortex.tasks.model_delivery import ModelDelivery
-from airflow_provider_cortex.triggers import FIRST_POLL_DELAY, CortexFineTuneTrigger
+from airflow_provider_cortex.tasks.waiting_sensor import WaitingSensor
+from airflow_provider_cortex.waiting import cancelling  # no import in on_kill: a signal handler
 from airflow_provider_cortex.waiting import event as events
 from airflow_provider_cortex.waiting.checkpoint import KEY as CHECKPOINT_KEY
 from airflow_provider_cortex.waiting.checkpoint import Checkpoint, TaskStore, store_for_stalls
@@ -44,7 +44,6 @@ from airflow_provider_cortex.waiting.policy import (
 )
 from airflow_provider_cortex.waiting.poller import DEFAULT_CONTACT_TIMEOUT, JobPoller, attempt
 from airflow_provider_cortex.waiting.progress import ProgressLog, duration
-from airflow_provider_cortex.waiting.shared_client import NETWORK_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
@@ -52,52 +51,52 @@ if TYPE_CHECKING:
     from airflow_provider_cortex.tasks.model_delivery import Limit
 
 
-class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
+class CortexFineTuneSensor(ModelDelivery, WaitingSensor):
     """
     Wait for a Snowflake Cortex fine-tuning job, and return the tuned model's name.
 
-    XComs: ``return_value`` and ``model`` are the model's name as Cortex returned it (it may differ from
-    the requested one); ``finetune_job`` is the whole record of the job; ``finetune_job_id`` is its id,
-    from the first poll on.
+    XComs: ``return_value`` and ``model`` are the model's name as Cortex returned it (it may
+    differ from the requested one); ``finetune_job`` is the whole record of the job;
+    ``finetune_job_id`` is its id, from the first poll on.
 
     With an ``AssetAlias`` among its ``outlets`` it emits an event for
-    ``snowflake://account/database/schema/model`` (a dataset on Airflow 2); with an ``Asset``, for that
-    one. The event's extra has *model*, *base_model*, *finetune_job_id*, *training_loss*,
+    ``snowflake://account/database/schema/model`` (a dataset on Airflow 2); with an ``Asset``, for
+    that one. The event's extra has *model*, *base_model*, *finetune_job_id*, *training_loss*,
     *validation_loss*, *trained_tokens* and *duration*, in seconds. If OpenLineage's provider is
     installed, it gets the tables that the job has read, and the model.
 
-    In every mode (poke, reschedule, deferrable) the task fails without a retry if the job ended in ERROR
-    or was cancelled, or if Snowflake rejects the poll. It times out like every sensor. It fails, and may
-    be retried, if no poll succeeded for *contact_timeout*.
+    In every mode (poke, reschedule, deferrable) the task fails without a retry if the job ended
+    in ERROR or was cancelled, or if Snowflake rejects the poll. It times out like every sensor.
+    It fails, and may be retried, if no poll succeeded for *contact_timeout*.
 
     :param finetune_job_id: the id that CREATE returned. (templated)
     :param deferrable: wait in the triggerer, without holding a worker. By default as Airflow's
         ``[operators] default_deferrable`` says.
-    :param poke_interval: seconds (or a timedelta) between two polls, if they are fixed. By default they
-        depend on the job: at least a minute, and more while the end is far off.
-    :param max_poke_interval: the most seconds (or a timedelta) between two polls, if they depend on the
-        job.
-    :param expected_duration: about how many seconds (or a timedelta) the job takes from its creation; or
-        ``"previous"``: as long as the job of this task's last successful run took. Before that there are
-        hardly any polls. Only without *poke_interval*.
-    :param contact_timeout: seconds to keep retrying through transient errors: the network, an overloaded
-        Snowflake, an unreadable answer.
-    :param stall_timeout: seconds (or a timedelta) that the job may go without a change of status or
-        progress; then the wait ends as by ``timeout``. By default forever. Cortex may report progress only
-        once an epoch, and none while the job is PENDING: choose a longer time than either takes. A retry
-        counts anew. In mode ``reschedule`` it needs Airflow 3.3.
+    :param poke_interval: seconds (or a timedelta) between two polls, if they are fixed. By
+        default they depend on the job: at least a minute, and more while the end is far off.
+    :param max_poke_interval: the most seconds (or a timedelta) between two polls, if they depend
+        on the job.
+    :param expected_duration: about how many seconds (or a timedelta) the job takes from its
+        creation; or ``"previous"``: as long as the job of this task's last successful run took.
+        Before that there are hardly any polls. Only without *poke_interval*.
+    :param contact_timeout: seconds to keep retrying through transient errors: the network, an
+        overloaded Snowflake, an unreadable answer.
+    :param stall_timeout: seconds (or a timedelta) that the job may go without a change of status
+        or progress; then the wait ends as by ``timeout``. By default forever. Cortex may report
+        progress only once an epoch, and none while the job is PENDING: choose a longer time than
+        either takes. A retry counts anew. In mode ``reschedule`` it needs Airflow 3.3.
     :param skip_on_cancelled: skip the task when the job was cancelled, instead of failing it.
-    :param max_validation_loss: the highest validation loss that the model may have, as Cortex reported it
-        last; a number, or a template that renders to one. This and the next two are a gate: the name of a
-        model that misses it is not returned, but ``finetune_job`` is pushed. A figure that Cortex did not
-        report misses its limit, too. (templated)
+    :param max_validation_loss: the highest validation loss that the model may have, as Cortex
+        reported it last; a number, or a template that renders to one. This and the next two are a
+        gate: the name of a model that misses it is not returned, but ``finetune_job`` is pushed.
+        A figure that Cortex did not report misses its limit, too. (templated)
     :param max_training_loss: the same for the training loss. (templated)
     :param max_trained_tokens: the same for the trained tokens, which are billed. (templated)
-    :param gate: what the task does if its model misses the gate: ``"fail"``, without a retry, since the
-        job has finished; or ``"skip"``.
-    :param cancel_on_kill: cancel the job when this task is killed, or ended by ``execution_timeout``. A
-        sensor did not start the job, so by default it never does. While the task is deferred this needs
-        Airflow 3.3.
+    :param gate: what the task does if its model misses the gate: ``"fail"``, without a retry,
+        since the job has finished; or ``"skip"``.
+    :param cancel_on_kill: cancel the job when this task is killed, or ended by
+        ``execution_timeout``. A sensor did not start the job, so by default it never does. While
+        the task is deferred this needs Airflow 3.3.
     :param kwargs: as of :class:`~airflow_provider_cortex.tasks.base.CortexTask` and of Airflow's
         ``BaseSensorOperator``: ``timeout`` in seconds, ``mode``, ``soft_fail``, ``never_fail`` …
     :raises ValueError: if an argument is invalid.
@@ -159,14 +158,13 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
         self._poller: JobPoller | None = None
         self._delay = 0.0
         self._resumed_job: Callable[[str], FineTuneJob] | None = None
-        self._poll_error: BaseException | None = None
         self._time_is_up = False
 
     # --- How Airflow runs it -----------------------------------------------------------------------
 
     def execute(self, context: Context) -> Any:
         """Wait: Airflow's own loop, around :meth:`poke`."""
-        return self._wait(context)
+        return self.wait(context)
 
     def execute_complete(
         self, context: Context, event: object = None, started_at: float | None = None
@@ -174,38 +172,47 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
         """
         Resume with the trigger's event, through the same loop: so every mode ends alike.
 
-        :param started_at: when the wait began, epoch seconds: Airflow 3.0 and 3.1 lose a task's start date
-            when they resume it. ``dag.test()`` drops this argument.
+        :param started_at: when the wait began, epoch seconds: Airflow 3.0 and 3.1 lose a task's
+            start date when they resume it. ``dag.test()`` drops this argument.
         """
         self.start_time = started_at
         self._resumed_job = lambda job_id: events.read(event, job_id=job_id)
-        return self._wait(context)
+        return self.wait(context)
 
     def deferral_timed_out(self, context: Context) -> Any:
         """Resume after the deferral's timeout, and poll a last time."""
         self.log.warning("Airflow ended the wait in the triggerer: polling a last time")
         self._time_is_up = True
-        return self._wait(context)
+        return self.wait(context)
 
     def trigger_crashed(self, context: Context, reason: str) -> Any:
-        """Resume after the trigger ended without an event, and fail by the rules of the poke loop."""
+        """
+        Resume after the trigger ended without an event, and fail by the rules of the poke loop.
+        """
 
         def crashed(job_id: str) -> FineTuneJob:
             raise TriggerCrashedError(job_id, reason)
 
         self._resumed_job = crashed
-        return self._wait(context)
+        return self.wait(context)
 
-    def poke(self, context: Context) -> PokeReturnValue | bool:
+    def poll_once(self, context: Context) -> PokeReturnValue | bool:
         """Poll once; when the job has finished, return its model."""
-        try:
-            return self._poll(context)
-        except BaseException as error:
-            self._poll_error = error
-            raise
+        with self.translated_errors():
+            try:
+                job = self._finished_job(context)
+                if job is not None:
+                    return PokeReturnValue(is_done=True, xcom_value=self.deliver(job, context))
+            except AirflowTaskTimeout as timeout:
+                raise AirflowTaskTimeout(self.timeout_message(context)) from timeout
+        if self.deferrable:
+            self._defer(context)
+        return False
 
     def next_pause(self, fixed: Callable[[], float]) -> float:
-        """Return the seconds to the next poll on this worker; the last one comes at the deadline."""
+        """
+        Return the seconds to the next poll on this worker; the last one comes at the deadline.
+        """
         poller = self._poller
         if poller is None:
             return fixed()
@@ -215,8 +222,6 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
 
     def on_kill(self) -> None:
         """Cancel the job if *cancel_on_kill* is set, over the open session if there is one."""
-        from airflow_provider_cortex.waiting import cancelling
-
         job_id = self._job_id()
         if not self.cancel_on_kill:
             with cancelling.signal_safe_log(self.log) as log:
@@ -244,40 +249,6 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
                 return super().to_airflow_exception(error)
 
     # --- One wait on this worker -------------------------------------------------------------------
-
-    def _wait(self, context: Context) -> Any:
-        """
-        Run Airflow's loop, which may also end between two polls.
-
-        There ``execution_timeout`` may interrupt its sleep, and its own clock for ``timeout`` may be a
-        moment ahead. It then knows nothing of the job, and has other rules for soft_fail and never_fail
-        than for a poll. Which of the two it meets is chance, so both end alike.
-        """
-        try:
-            return self.run_poke_loop(context)
-        except (AirflowTaskTimeout, AirflowSensorTimeout, AirflowSkipException) as end:
-            if self._poll_error and self._poll_error in {end, end.__cause__}:
-                raise  # what ended a poll knows the job
-            is_skipped = self.soft_fail or self.never_fail
-            exception = AirflowSkipException if is_skipped else type(end)
-            raise exception(self._timeout_message(context)) from end
-        finally:
-            self._poll_error = None  # its traceback holds this task
-            if self.open_hook is not None:
-                self.close_hook(self.open_hook)
-
-    def _poll(self, context: Context) -> PokeReturnValue | bool:
-        """Poll once, with errors as Airflow takes them."""
-        with self.translated_errors():
-            try:
-                job = self._finished_job(context)
-                if job is not None:
-                    return PokeReturnValue(is_done=True, xcom_value=self.deliver(job, context))
-            except AirflowTaskTimeout as timeout:
-                raise AirflowTaskTimeout(self._timeout_message(context)) from timeout
-        if self.deferrable:
-            self._defer(context)
-        return False
 
     def _finished_job(self, context: Context) -> FineTuneJob | None:
         """Return the job if it has finished: from the trigger's event, or by one poll."""
@@ -307,6 +278,8 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
 
     def _start(self, job_id: str, context: Context) -> JobPoller:
         """Begin to poll on this worker."""
+        from airflow_provider_cortex.waiting.shared_client import NETWORK_TIMEOUT_SECONDS
+
         self.limits()  # an invalid limit must not show only when the job has finished
         self.log.info("Waiting for fine-tuning job %s", job_id)
         self.push_job_id(job_id, context)
@@ -330,6 +303,8 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
     def _policy(self, context: Context) -> PollPolicy:
         """Return when a worker polls. A fixed interval is left to Airflow's own loop."""
         if not self.adaptive:
+            from airflow_provider_cortex.triggers import FIRST_POLL_DELAY
+
             # The next poll may be the triggerer's first.
             least = FIRST_POLL_DELAY if self.deferrable else 0.0
             return PollPolicy(interval=max(self.poke_interval, least))
@@ -359,13 +334,18 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
         return self.reschedule and not self.deferrable
 
     def _store(self, context: Context) -> TaskStore | None:
-        """Return where that process finds since when the job has not changed; None if it need not."""
+        """
+        Return where that process finds since when the job has not changed; None if it need not.
+        """
         if self.stall_timeout is None or not self._is_rescheduled:
             return None
         return store_for_stalls(context, self.stall_timeout, self.log)
 
     def _defer(self, context: Context) -> NoReturn:
         """Leave the worker: the triggerer polls on."""
+        # A DAG file is parsed every 30 s, and needs no trigger.
+        from airflow_provider_cortex.triggers import CortexFineTuneTrigger
+
         poller = self._poller
         assert poller is not None  # noqa: S101 - a poll came before
         checkpoint = poller.checkpoint.to_dict()
@@ -392,7 +372,7 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
 
     # --- Times -------------------------------------------------------------------------------------
 
-    def _timeout_message(self, context: Context) -> str:
+    def timeout_message(self, context: Context) -> str:
         """Return what Airflow's own timeouts do not say: the job, and its last known state."""
         waited = max(0.0, time.time() - self.started_at(context))
         last_state = self._poller.last_state if self._poller else "never seen"
@@ -400,13 +380,6 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
 
     def _job_id(self) -> str:
         return self.required_cell("finetune_job_id").strip()  # a template may end with a line break
-
-    def started_at(self, context: Context) -> float:
-        """Return when this wait began, epoch seconds: kept through deferrals and reschedules."""
-        if self.start_time is None and self.reschedule:
-            rescheduled = compat.first_reschedule_date(context["ti"], context)
-            self.start_time = rescheduled.timestamp() if rescheduled else None
-        return super().started_at(context)
 
     def _deadline(self, context: Context) -> float:
         """Return when the wait ends at the latest, epoch seconds."""

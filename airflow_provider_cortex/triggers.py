@@ -183,7 +183,7 @@ class CortexFineTuneTrigger(_WaitTrigger):
     :param checkpoint: what the worker knew of the wait
         (:meth:`~airflow_provider_cortex.waiting.checkpoint.Checkpoint.to_dict`).
     :param cancel_on_kill: cancel the job when the task is marked failed or success, or cleared, while it is
-        deferred (Airflow 3.3 and later; earlier ones do not tell a trigger).
+        deferred (Airflow 3.3 and later; earlier ones do not call the trigger).
     """
 
     def __init__(
@@ -300,7 +300,7 @@ class CortexQueryTrigger(_WaitTrigger):
             query_id=self.query_id,
             started_at=self.started_at,
             deadline=float("inf") if self.deadline is None else self.deadline,
-            policy=PollPolicy(interval=self.poke_interval),
+            policy=PollPolicy(interval=self.poke_interval, longest=self.poke_interval),
             contact_timeout=self.contact_timeout,
             report=FailureLog(log=self.log),
             clock=self.clock.time,

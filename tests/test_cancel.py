@@ -43,7 +43,7 @@ def reject(emulator: Emulator, *, after: int = 0) -> None:
 
 
 def cancel(worker: Worker, job_id: str, *, fail_if_over: bool = False) -> Result:
-    """Run the operator that cancels a job: its first statement is a DESCRIBE, its second the CANCEL."""
+    """Run the operator that cancels a job: its statements are DESCRIBE, CANCEL, and DESCRIBE."""
     return worker.run(lambda: tasks.cancel(job_id, fail_if_over=fail_if_over))
 
 

@@ -1,8 +1,8 @@
 """
 A task that is killed on its worker cancels what it waits for, in the seconds before SIGKILL.
 
-Airflow calls ``on_kill`` in the handler of SIGTERM, whatever the task does at that moment; Airflow 3
-sends SIGKILL five seconds later.
+Airflow calls ``on_kill`` in the handler of SIGTERM, whatever the task does at that moment.
+Airflow 3 sends SIGKILL five seconds later.
 """
 
 import json
@@ -46,7 +46,9 @@ def patient(connection: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def killed(task: Any, when: Callable[[], object]) -> Iterator[threading.Event]:
     """
-    Kill a task that runs in this thread once *when* is true. As in Airflow 3, it runs on until SIGKILL.
+    Kill a task that runs in this thread once *when* is true.
+
+    As in Airflow 3, the task runs on until SIGKILL.
 
     Provides an event that is set when ``on_kill`` has returned.
     """

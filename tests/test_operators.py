@@ -52,6 +52,14 @@ def test_starting_a_job_returns_its_id(
     assert job.options == {"max_epochs": 1}
 
 
+def test_the_link_shows_the_query_that_started_the_job(
+    connection: str, cortex_emulator: Emulator, worker: Worker
+) -> None:
+    """The task's link is that of its CREATE, not of the DESCRIBE after it."""
+    task: Any = start(worker, training_data=LITERAL).instance.task
+    assert task.linked_query_id not in {None, task.open_hook.last_query_id}
+
+
 def test_a_job_s_id_is_kept_if_the_time_is_up_while_the_session_closes(
     time_is_up_at_the_end: None, cortex_emulator: Emulator, worker: Worker
 ) -> None:

@@ -13,9 +13,10 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_cortex.emulator import Emulator, Life
-from airflow_provider_cortex.errors import TriggerCrashedError
+from airflow_provider_cortex.errors import ContactLostError, TriggerCrashedError
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
 from airflow_provider_cortex.triggers import CortexFineTuneTrigger
+from airflow_provider_cortex.waiting import event
 from tests.tasks import sensor
 from tests.worker import AIRFLOW_2, Instance, Worker
 
@@ -137,7 +138,7 @@ def test_a_deferred_sensor_cancels_nothing_by_default(
 
 
 @pytest.mark.parametrize(
-    "event",
+    "payload",
     [None, {}, {"status": "success", "model": "m"}, {"kind": "finished", "version": 9}],
     ids=repr,
 )
@@ -150,7 +151,7 @@ def test_a_deferred_sensor_cancels_nothing_by_default(
     ],
 )
 def test_an_unknown_event_is_never_a_success(
-    event: object,
+    payload: object,
     flags: dict[str, bool],
     state: str,
     cortex_emulator: Emulator,
@@ -159,7 +160,7 @@ def test_an_unknown_event_is_never_a_success(
 ) -> None:
     """An event that this package did not write fails the task, to be retried."""
     job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(1))
-    worker.event = lambda _: event
+    worker.event = lambda _: payload
     result = worker.run(lambda: sensor(job.id, deferrable=True, **flags))
     assert result.state == state, result
     assert "return_value" not in result.xcoms
@@ -173,6 +174,17 @@ def resume_after(reason: str, wait: CortexFineTuneSensor, **instance: Any) -> ob
     """Resume a task as Airflow does when its trigger has ended without an event."""
     arguments = {"error": reason, "traceback": ["Traceback\n", "RuntimeError: bug\n"]}
     return wait.resume_execution("__fail__", arguments, context(wait, **instance))
+
+
+def test_a_resumed_wait_counts_from_its_start(cortex_emulator: Emulator, connection: str) -> None:
+    """A wait that goes on after it resumed counts its timeout from where it began."""
+    job = cortex_emulator.jobs.add(model="m")
+    cortex_emulator.jobs.stall(job.id)
+    wait = sensor(job.id, deferrable=True, timeout=3600, silent_fail=True)
+    lost = event.stopped(ContactLostError(job.id, 900, "503", "PENDING"))
+    resumed = {"event": lost, "started_at": time.time() - 7200}
+    with pytest.raises(AirflowSensorTimeout, match=r"after 72\d\d s"):
+        wait.resume_execution("execute_complete", resumed, context(wait))
 
 
 def test_a_crashed_trigger_fails_the_task(cortex_emulator: Emulator, connection: str) -> None:

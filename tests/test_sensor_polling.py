@@ -123,7 +123,7 @@ def test_a_poking_sensor_polls_on_the_grid(
     """Poking sensors poll at full minutes, if the job decides: a warehouse wakes once for many."""
     job = cortex_emulator.jobs.add(model="m", life=Life.by_time(HOUR))
     seconds = seconds_slept(sensor(job.id, deferrable=False, poke_interval=None, timeout=DAY))
-    assert 60 <= seconds <= 120
+    assert 59 < seconds <= 120
     assert (now + seconds) % 60 == pytest.approx(0, abs=0.001)
 
 
@@ -136,6 +136,33 @@ def test_a_fixed_interval_applies_after_a_failed_poll(
     cortex_emulator.faults.add("null", requests=1)
     seconds = seconds_slept(sensor(job.id, **in_mode(mode), poke_interval=2))
     assert seconds == pytest.approx(2, abs=0.001)
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_pauses_double_after_each_failed_poll(
+    mode: str,
+    now: float,
+    monkeypatch: pytest.MonkeyPatch,
+    cortex_emulator: Emulator,
+    connection: str,
+    worker: Worker,
+) -> None:
+    """After several failed polls pauses double, on a worker too, from the given interval."""
+    slept: list[float] = []
+    sleep = time.sleep
+
+    def record_pause(seconds: float) -> None:
+        if threading.current_thread() is threading.main_thread():
+            slept.append(seconds)
+        else:
+            sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", record_pause)
+    job = cortex_emulator.jobs.add(model="m", life=Life.at_once())
+    cortex_emulator.faults.add("null", requests=3)
+    result = worker.run(lambda: sensor(job.id, **in_mode(mode), poke_interval=2))
+    assert result.state == "success", result
+    assert slept == pytest.approx([2, 4, 8], abs=0.001)
 
 
 def test_the_last_poll_comes_at_the_timeout(

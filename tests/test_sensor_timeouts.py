@@ -232,7 +232,7 @@ def test_a_poll_without_an_answer_is_a_failed_poll(
 ) -> None:
     """A poll that Snowflake never answers fails, whatever timeouts the connection has."""
     monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", cortex_emulator.airflow_connection)
-    monkeypatch.setattr("airflow_provider_cortex.sensors.NETWORK_TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr("airflow_provider_cortex.waiting.shared_client.NETWORK_TIMEOUT_SECONDS", 1)
     cortex_emulator.faults.add("hang", at="statement")
     job = cortex_emulator.jobs.add(model="m", life=Life.at_once())
     result = worker.run(lambda: sensor(job.id, deferrable=False, contact_timeout=0.01))
@@ -262,6 +262,7 @@ TIMEOUT = FineTuneTimeoutError("ft_1", 9, "PENDING")
 STALLED = FineTuneStalledError("ft_1", 9, "noon", "PENDING")
 GATE = GateError("ft_1", "m", {}, "")
 SHORT = {"execution_timeout": timedelta(seconds=9)}
+EQUAL = {"execution_timeout": timedelta(seconds=60)}
 LONG = {"execution_timeout": timedelta(seconds=90)}
 
 
@@ -274,6 +275,7 @@ LONG = {"execution_timeout": timedelta(seconds=90)}
         (FineTuneFailedError("ft_1", "X", "y"), AirflowFailException, {"skip_on_cancelled": True}),
         (TIMEOUT, AirflowSensorTimeout, {}),
         (TIMEOUT, AirflowTaskTimeout, {"deferrable": True, **SHORT}),
+        (TIMEOUT, AirflowTaskTimeout, {"deferrable": True, **EQUAL}),
         (TIMEOUT, AirflowSensorTimeout, {"deferrable": True, **LONG}),
         (TIMEOUT, AirflowSensorTimeout, {"deferrable": False, **SHORT}),
         (STALLED, AirflowSensorTimeout, {}),

@@ -1,12 +1,12 @@
 """
 Airflow's differences between versions, and the private APIs that this package uses.
 
-Nothing else in the package asks for Airflow's version or uses a name that Airflow or its Snowflake
-provider keeps private. Each entry says in which versions it was read, and what to do when it breaks.
-``tests/test_compat.py`` runs through all of them on each Airflow that is tested.
+Nothing else in the package asks for Airflow's version or uses a name that Airflow or its
+Snowflake provider keeps private. Each entry says in which versions it was read, and what to do
+when it breaks. ``tests/test_compat.py`` runs through all of them on each Airflow that is tested.
 
-Read in Airflow 2.11.0, 2.11.2, 3.0.6, 3.1.8, 3.2.2 and 3.3.2 and in the Snowflake provider 6.12 and
-6.20, unless an entry says otherwise.
+Read in Airflow 2.11.0, 2.11.2, 3.0.6, 3.1.8, 3.2.2 and 3.3.2 and in the Snowflake provider 6.12
+and 6.20, unless an entry says otherwise.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ class SqlFileTemplates(BaseOperator):
     """
     An operator of which only some template fields may name a ``.sql`` file.
 
-    Airflow's ``Templater`` reads a file for every field that ends with an extension of ``template_ext``.
-    If ``_do_render_template_fields`` is renamed, an argument that merely ends in ``.sql`` fails with
-    ``TemplateNotFound``: override its successor, for normal and for mapped tasks.
+    Airflow's ``Templater`` reads a file for every field that ends with an extension of
+    ``template_ext``. If ``_do_render_template_fields`` is renamed, an argument that merely ends
+    in ``.sql`` fails with ``TemplateNotFound``: override its successor, for normal and for mapped
+    tasks.
     """
 
     sql_fields: Iterable[str] = ()
@@ -79,8 +80,9 @@ class Resumable(BaseOperator):
     A deferrable operator that decides itself what a failed deferral means.
 
     Airflow resumes such a task with the method ``__fail__``. The operators' and sensors' own
-    ``resume_execution`` then fail, retry and skip by rules that differ between releases and from those
-    of a sensor in poke mode. If the protocol changes, a deferral that times out fails as crashed.
+    ``resume_execution`` then fail, retry and skip by rules that differ between releases and from
+    those of a sensor in poke mode. If the protocol changes, a deferral that times out fails as
+    crashed.
     """
 
     def resume_execution(
@@ -113,9 +115,9 @@ class PokeLoop(BaseSensorOperator):
     """
     A sensor that chooses each pause of Airflow's own poke loop.
 
-    ``BaseSensorOperator.execute`` is the loop; Airflow 3 wraps it in a guard that warns when a resumed
-    task runs it. ``_get_next_poke_interval`` is its private hook for the pause: if it is renamed, the
-    sensor polls at ``poke_interval`` in the modes poke and reschedule.
+    ``BaseSensorOperator.execute`` is the loop; Airflow 3 wraps it in a guard that warns when a
+    resumed task runs it. ``_get_next_poke_interval`` is its private hook for the pause: if it is
+    renamed, the sensor polls at ``poke_interval`` in the modes poke and reschedule.
     """
 
     def run_poke_loop(self, context: Any) -> Any:
@@ -139,8 +141,8 @@ def deferral_timed_out(reason: object) -> bool:
     """
     Return whether Airflow ended a deferral because its timeout passed.
 
-    Airflow 3 has ``TriggerFailureReason``, Airflow 2 only a text. If the text is another one, the task
-    fails as if its trigger had crashed.
+    Airflow 3 has ``TriggerFailureReason``, Airflow 2 only a text. If the text is another one, the
+    task fails as if its trigger had crashed.
     """
     if IS_AIRFLOW_3:
         from airflow.sdk.bases.operator import TriggerFailureReason
@@ -241,12 +243,12 @@ def stored_link(ti_key: Any, key: str) -> str:
 @contextmanager
 def fresh_login(hook: Any) -> Iterator[None]:
     """
-    Have a ``SnowflakeHook`` look its connection up once for this login, and keep nothing of an earlier.
+    Have a ``SnowflakeHook`` log in with what its connection says now.
 
-    The hook looks the connection up several times for one login. Some releases cache the result for
-    good (``_get_static_conn_params``), and an OAuth token until it expires (``_oauth_token``, in newer
-    ones of ``_oauth``), though Snowflake may have rejected it. If these names change, a new login may
-    use an old password or token.
+    The hook looks the connection up several times for one login. Some releases cache the result
+    for good (``_get_static_conn_params``), and an OAuth token until it expires (``_oauth_token``,
+    in newer ones of ``_oauth``), though Snowflake may have rejected it. If these names change, a
+    new login may use an old password or token.
     """
     hook.__dict__["get_connection"] = cache(type(hook).get_connection)
     hook.__dict__.pop("_get_static_conn_params", None)
@@ -273,7 +275,7 @@ def page_access() -> Any:
 
 
 def current_user() -> Any:
-    """Return the FastAPI dependency that gives the viewer. Airflow 3.1+; see :func:`page_access`."""
+    """Return the FastAPI dependency that gives the viewer; see :func:`page_access`."""
     from airflow.api_fastapi.core_api.security import get_user
 
     return get_user
@@ -291,8 +293,9 @@ def xcoms_since(key: str, since: datetime, *, limit: int) -> list[Any]:
     Return the XComs with a key, oldest first, each with its task instance. Airflow 3.1+.
 
     It reads Airflow's tables: a plugin in the API server has no other way. The columns *dag_id*,
-    *run_id*, *task_id*, *map_index*, *value*, *operator* and *state* are in every 3.x. *value* is JSON text
-    of the JSON text: see :func:`xcom_equals`. If the tables change, the page shows no tasks.
+    *run_id*, *task_id*, *map_index*, *value*, *operator* and *state* are in every 3.x. *value* is
+    JSON text of the JSON text: see :func:`xcom_equals`. If the tables change, the page shows no
+    tasks.
     """
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.xcom import XComModel
@@ -323,12 +326,13 @@ def find_connections_in_database() -> None:
     """
     Have this process find the connections in Airflow's database.
 
-    Airflow's own commands do the same (``airflow connections get``). Without it Airflow 3.3 looks only
-    at environment variables and secrets backends: then a command does not find the connection.
+    Airflow's own commands do the same (``airflow connections get``). Without it Airflow 3.3 looks
+    only at environment variables and secrets backends: then a command does not find the
+    connection.
     """
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
 
 
 def task_state_store(context: Mapping[str, Any]) -> Any:
-    """Return the store that a task keeps beyond its tries (Airflow 3.3+), None where there is none."""
+    """Return the store that a task keeps beyond its tries: Airflow 3.3+, else None."""
     return context.get("task_state_store")

@@ -1,4 +1,6 @@
-"""One Snowflake session over Airflow's ``SnowflakeHook``: log in, run statements, translate errors."""
+"""
+One Snowflake session over Airflow's ``SnowflakeHook``: log in, run statements, translate errors.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
 SECONDS_FIELDS = frozenset(
     {"login_timeout", "network_timeout", "socket_timeout", "platform_detection_timeout_seconds"}
 )
-"""Fields of a connection's extra, in seconds, that the driver takes and ``SnowflakeHook`` leaves out."""
+"""
+Fields of a connection's extra, in seconds, that the driver takes and ``SnowflakeHook`` leaves
+out.
+"""
 
 DRIVER_FIELDS = SECONDS_FIELDS | {"protocol"}
 """All fields of a connection's extra that the driver takes and ``SnowflakeHook`` leaves out."""
@@ -55,10 +60,11 @@ class Answer(NamedTuple):
 
 class SnowflakeSession(SnowflakeHook):
     """
-    A ``SnowflakeHook`` that keeps one session until :meth:`close`, and raises this package's errors.
+    A ``SnowflakeHook`` that keeps one session until :meth:`close`, and raises this package's
+    errors.
 
-    If Snowflake has ended the session, a statement that only reads is sent again in a new one. Any other
-    lost session is replaced at the next statement. Not for several threads at once.
+    If Snowflake has ended the session, a statement that only reads is sent again in a new one.
+    Any other lost session is replaced at the next statement. Not for several threads at once.
     """
 
     def __init__(
@@ -127,7 +133,10 @@ class SnowflakeSession(SnowflakeHook):
         about: str,
         only_reads: bool = True,
     ) -> Result:
-        """Return what *work* returns; if Snowflake has ended the session and it only reads, try again."""
+        """
+        Return what *work* returns; if Snowflake has ended the session and it only reads, try
+        again.
+        """
         from snowflake.connector import Error
 
         with self._translated_errors(about):
@@ -166,8 +175,8 @@ class SnowflakeSession(SnowflakeHook):
         """
         Open a session.
 
-        After a rejected login the connection is looked up once more: its password may just have changed.
-        Only once: Snowflake locks a user out after several failed logins in a row.
+        After a rejected login the connection is looked up once more: its password may just have
+        changed. Only once: Snowflake locks a user out after several failed logins in a row.
         """
         from snowflake.connector import Error
 
@@ -178,7 +187,7 @@ class SnowflakeSession(SnowflakeHook):
                 raise
             self.log.warning(
                 "Snowflake rejected the login with connection %r; trying once more with the"
-                " connection's present settings",
+                " connection's current settings",
                 self.get_conn_id(),
             )
             return self._connect()
@@ -187,8 +196,8 @@ class SnowflakeSession(SnowflakeHook):
         """
         Open a session for this package's own statements.
 
-        They use the pyformat style and no transactions, whatever ``snowflake.connector.paramstyle`` and
-        the user's ``AUTOCOMMIT`` say.
+        They use the pyformat style and no transactions, whatever
+        ``snowflake.connector.paramstyle`` and the user's ``AUTOCOMMIT`` say.
         """
         from snowflake.connector import connect
 
@@ -207,7 +216,11 @@ class SnowflakeSession(SnowflakeHook):
             if getattr(response, "status_code", None) in OAUTH_REJECTIONS:
                 raise self._rejected("get an OAuth token", error) from error
             raise
-        except (AirflowException, ValueError, TypeError) as error:  # contradicting fields, a bad key
+        except (
+            AirflowException,
+            ValueError,
+            TypeError,
+        ) as error:  # contradicting fields, a bad key
             raise self._invalid_connection(error) from error
         if params.get("host") in LOOPBACK:
             port = params.get("port")
@@ -218,7 +231,9 @@ class SnowflakeSession(SnowflakeHook):
             raise self._invalid_connection(error) from error
 
     def _driver_fields(self, extra: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the driver's timeouts, in seconds, and the other fields of *extra* that it takes."""
+        """
+        Return the driver's timeouts, in seconds, and the other fields of *extra* that it takes.
+        """
         fields: dict[str, Any] = {"login_timeout": LOGIN_TIMEOUT_SECONDS}
         if self.network_timeout is not None:
             fields["login_timeout"] = min(LOGIN_TIMEOUT_SECONDS, self.network_timeout)

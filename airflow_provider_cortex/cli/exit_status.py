@@ -46,6 +46,15 @@ _BY_STATUS_AFTER_CANCEL = {
 }
 
 
+_ADVICE: dict[type[CortexError], str] = {
+    FineTuneTimeoutError: "Watch it again, or cancel it.",
+    ContactLostError: "Watch it again.",
+    ConnectionNotFoundError: (
+        "Choose another one with --conn-id, or create it (airflow connections add)."
+    ),
+}
+
+
 def error_of(job: FineTuneJob) -> CortexError | None:
     """Return why a finished job has no usable model, or None if it has one."""
     try:
@@ -66,23 +75,10 @@ def after_cancel(job: FineTuneJob) -> ExitStatus:
 
 
 def message(error: CortexError) -> str:
-    """Return the message for a terminal, where the advice for Airflow tasks does not apply."""
-    match error:
-        case FineTuneTimeoutError():
-            return (
-                f"Stopped watching fine-tuning job {error.job_id} after {error.waited:.0f} s. Last known"
-                f" state: {error.last_seen}. It may still be running and incurring costs: watch it"
-                " again, or cancel it."
-            )
-        case ContactLostError():
-            return (
-                f"Lost contact with fine-tuning job {error.job_id}: no usable answer for"
-                f" {error.waited:.0f} s (last error: {error.reason}). Last known state:"
-                f" {error.last_seen}. It may still be running: watch it again."
-            )
-        case ConnectionNotFoundError():
-            return (
-                f"Airflow has no connection {error.conn_id!r}: choose another one with --conn-id,"
-                " or create it (airflow connections add)."
-            )
+    """
+    Return the message for a terminal: with other advice than for the user of an Airflow task.
+    """
+    for kind, advice in _ADVICE.items():
+        if isinstance(error, kind):
+            return f"{error.summary} {advice}"
     return str(error)

@@ -14,9 +14,9 @@ class DescribeBatches:
     """
     Divide jobs among statements, and remember which jobs had better travel in small batches.
 
-    Snowflake may reject a statement because of one job, or because there are too many. It may also not
-    answer: the network failed, or one job makes Snowflake fail. Such a job must not take the same others
-    with it each time.
+    Snowflake may reject a statement because of one job, or because there are too many. It may
+    also not answer: the network failed, or one job makes Snowflake fail. Such a job must not take
+    the same others with it each time.
 
     :param size: the most jobs in one statement.
     """

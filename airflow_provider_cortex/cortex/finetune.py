@@ -1,15 +1,16 @@
 """
 Fine-tuning jobs of one Snowflake account: create, list, describe, cancel.
 
-Everything that is FINETUNE's own is here and in :mod:`~airflow_provider_cortex.cortex.job`: its SQL,
-how its answers are read, and what one rejected job means for the others. A second backend would offer
-the same methods.
+Everything that is FINETUNE's own is here and in :mod:`~airflow_provider_cortex.cortex.job`: its
+SQL, how its answers are read, and what one rejected job means for the others. A second backend
+would offer the same methods.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from airflow_provider_cortex.cortex import job
@@ -56,6 +57,23 @@ class StatementRunner(Protocol):
         """Count in Airflow's metrics that one statement describes so many jobs."""
 
 
+@dataclass(slots=True)
+class _Progress:
+    """
+    How far the description of many jobs has come.
+
+    :param queue: the batches that are still to be described.
+    """
+
+    queue: list[list[str]]
+    unanswered: int = 0
+    """Unanswered statements in a row."""
+    answered: dict[str, int] = field(default_factory=dict)
+    """The answered jobs, each with the number of jobs in its statement."""
+    rejections: list[tuple[list[str], str]] = field(default_factory=list)
+    """The jobs of each rejected statement, and the message."""
+
+
 class FineTuneJobs:
     """
     The fine-tuning jobs of the account that a session is logged in to.
@@ -85,7 +103,8 @@ class FineTuneJobs:
         :param model: the name for the tuned model; Cortex appends a suffix if it is taken.
         :param base_model: the model to tune.
         :param training_data: a query with the columns PROMPT and COMPLETION.
-        :param validation_data: the same for validation; without it Cortex splits the training data.
+        :param validation_data: the same for validation; without it Cortex splits the training
+            data.
         :param options: Cortex's own, such as ``{"max_epochs": 3}``.
         """
         call = create_call(
@@ -109,6 +128,7 @@ class FineTuneJobs:
 
     def get(self, job_id: str) -> FineTuneJob:
         """Describe one job; its error is raised."""
+        job_id = text("finetune_job_id", job_id)
         outcome = self.describe(job_id)[job_id]
         if isinstance(outcome, CortexError):
             raise outcome
@@ -134,37 +154,44 @@ class FineTuneJobs:
 
         :raises CortexError: if no session can be opened.
         """
-        queue = self._batches.divide(job_ids)
-        answered: dict[str, int] = {}
-        rejections: list[tuple[list[str], RejectedError]] = []
-        unanswered = 0
-        while queue:
-            ids = queue.pop(0)
-            if not self._runner.is_open:
-                self._runner.open()
-            try:
-                outcomes = self._describe(ids)
-            except RejectedError as error:
-                unanswered = 0
-                if len(ids) > 1:
-                    rejections.append((ids, error))
-                    queue[:0] = self._batches.rejected(ids)
-                    outcomes = {}
-                else:
-                    outcomes = {ids[0]: error}
-            except TRANSIENT_ERRORS as error:
-                self._batches.unanswered(ids)
-                unanswered += 1
-                if unanswered == MAX_UNANSWERED:
-                    ids += [job_id for batch in queue for job_id in batch]
-                    queue.clear()
-                is_about_one = len(ids) == 1
-                outcomes = {id_: error if is_about_one else error_about(id_, error) for id_ in ids}
-            else:
-                unanswered = 0
-                answered |= dict.fromkeys(ids, len(ids))
-                self._lower_size(answered, rejections)
-            yield outcomes
+        # Invalid ids are rejected before a login.
+        ids = [text("finetune_job_id", job_id) for job_id in job_ids]
+        progress = _Progress(self._batches.divide(ids))
+        while progress.queue:
+            yield self._describe_next(progress)
+
+    def _describe_next(self, progress: _Progress) -> dict[str, JobOrError]:
+        """
+        Describe the next batch, and return what it brought.
+
+        No variable keeps an error: it holds its frames, and would live until Python finds the
+        cycle.
+        """
+        ids = progress.queue.pop(0)
+        if not self._runner.is_open:
+            self._runner.open()
+        try:
+            outcomes = self._describe(ids)
+        except RejectedError as error:
+            progress.unanswered = 0
+            if len(ids) == 1:
+                return {ids[0]: error}
+            progress.rejections.append((ids, str(error)))
+            progress.queue[:0] = self._batches.rejected(ids)
+            return {}
+        except TRANSIENT_ERRORS as error:
+            self._batches.unanswered(ids)
+            progress.unanswered += 1
+            if progress.unanswered == MAX_UNANSWERED:
+                ids += [job_id for batch in progress.queue for job_id in batch]
+                progress.queue.clear()
+            if len(ids) == 1:
+                return {ids[0]: error}
+            return {job_id: error_about(job_id, error) for job_id in ids}
+        progress.unanswered = 0
+        progress.answered |= dict.fromkeys(ids, len(ids))
+        self._lower_size(progress)
+        return outcomes
 
     def _describe(self, job_ids: list[str]) -> dict[str, JobOrError]:
         """Describe jobs in one statement; an unreadable answer is the error of its job alone."""
@@ -185,24 +212,17 @@ class FineTuneJobs:
         except UnreadableAnswerError as error:
             return error
 
-    def _lower_size(
-        self, answered: Mapping[str, int], rejections: Iterable[tuple[list[str], RejectedError]]
-    ) -> None:
-        """
-        Lower the batch size if a statement was rejected, and all of its parts were answered.
-
-        :param answered: the answered jobs, each with the number of jobs in its statement.
-        :param rejections: the jobs of each rejected statement, and its error.
-        """
-        largest = max(answered.values())
-        for ids, error in rejections:
-            if largest < self._batches.size and answered.keys() >= set(ids):
+    def _lower_size(self, progress: _Progress) -> None:
+        """Lower the batch size if a statement was rejected, and all of its parts were answered."""
+        largest = max(progress.answered.values())
+        for ids, message in progress.rejections:
+            if largest < self._batches.size and progress.answered.keys() >= set(ids):
                 self._batches.size = largest
                 log.warning(
                     "Snowflake describes at most %d fine-tuning jobs in one statement, and rejects"
                     " more: later statements have no more. (%s)",
                     largest,
-                    error,
+                    message,
                 )
 
 
@@ -219,8 +239,8 @@ def describe_call(*job_ids: str) -> Call:
     """
     Return the statement that describes jobs, one column for each.
 
-    Source: https://docs.snowflake.com/sql-reference/functions/finetune-describe. That one statement may
-    have several calls is a guess.
+    Source: https://docs.snowflake.com/sql-reference/functions/finetune-describe. That one
+    statement may have several calls is a guess.
     """
     calls = ", ".join([_function("DESCRIBE", 1)] * len(job_ids))
     ids = tuple(text("finetune_job_id", job_id) for job_id in job_ids)

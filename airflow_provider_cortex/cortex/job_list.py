@@ -22,9 +22,9 @@ class JobList:
     """
     The jobs of an account, completed update by update.
 
-    SHOW reports a job's id, status, base model and creation time; the rest takes DESCRIBE, which is
-    bounded. So each update describes what runs, and what has finished only once. What one update has no
-    statements for comes in the next ones.
+    SHOW reports a job's id, status, base model and creation time; the rest takes DESCRIBE, which
+    is bounded. So each update describes what runs, and what has finished only once. What one
+    update has no statements for comes in the next ones.
 
     Source: https://docs.snowflake.com/sql-reference/functions/finetune-show
 
@@ -35,7 +35,7 @@ class JobList:
     _jobs: dict[str, FineTuneJob] = field(default_factory=dict)
     _described: set[str] = field(default_factory=set)
     _complete: set[str] = field(default_factory=set)
-    """Jobs that no later DESCRIBE would tell more about."""
+    """Finished jobs that need no further DESCRIBE."""
     _turns: dict[str, int] = field(default_factory=dict)
     """When each job was described last, as a running number."""
     _numbers: count[int] = field(default_factory=lambda: count(1))
@@ -61,7 +61,7 @@ class JobList:
         """
         List all jobs, and describe those that are not completely known.
 
-        :raises CortexError: as the hook does. An error about some of the jobs is none.
+        :raises CortexError: as the hook does. A job that is rejected or unreadable raises nothing.
         """
         self.list_jobs(jobs)
         self.describe_jobs(jobs)

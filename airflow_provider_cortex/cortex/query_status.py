@@ -19,7 +19,8 @@ class Execution:
     How far a statement is.
 
     :param query_id: Snowflake's id of it.
-    :param status: a name of the driver's ``QueryStatus``. One that is unknown here counts as running.
+    :param status: a name of the driver's ``QueryStatus``. One that is unknown here counts as
+        running.
     :param message: what went wrong, if it failed.
     """
 

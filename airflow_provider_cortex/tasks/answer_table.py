@@ -61,7 +61,7 @@ class TableAnswering:
             query_id = self._hook.submit(request.create_staging(), about=about)
         except TRANSIENT_ERRORS:
             self._log.warning(
-                "Snowflake may have started the query anyway: a retry asks, and pays for, all rows again"
+                "Snowflake may have started the query anyway: a retry may ask, and pay for, all rows again"
             )
             raise
         self._log.info("Query %s asks model %s for every row", query_id, request.model)

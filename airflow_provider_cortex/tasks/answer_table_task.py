@@ -30,7 +30,6 @@ from airflow_provider_cortex.tasks.answer_table import (
 from airflow_provider_cortex.tasks.base import CortexTask
 from airflow_provider_cortex.tasks.deferrable import DeferrableTask
 from airflow_provider_cortex.tasks.init_checks import as_value_error, one_of, seconds
-from airflow_provider_cortex.triggers import CortexQueryTrigger
 from airflow_provider_cortex.waiting import cancelling
 from airflow_provider_cortex.waiting import event as events
 from airflow_provider_cortex.waiting.checkpoint import KEY as CHECKPOINT_KEY
@@ -42,7 +41,6 @@ from airflow_provider_cortex.waiting.poller import (
     poll_until_finished,
 )
 from airflow_provider_cortex.waiting.progress import FailureLog
-from airflow_provider_cortex.waiting.shared_client import NETWORK_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
@@ -86,10 +84,10 @@ class AnswerTableTask(DeferrableTask):
         self,
         *,
         model: str | XComArg,
-        source: str,
-        destination: str,
-        prompt_column: str | None = None,
-        prompt_expression: str | None = None,
+        source: str | XComArg,
+        destination: str | XComArg,
+        prompt_column: str | XComArg | None = None,
+        prompt_expression: str | XComArg | None = None,
         answer_column: str = "answer",
         error_column: str = "error",
         if_exists: IfTableExists = "fail",
@@ -97,8 +95,8 @@ class AnswerTableTask(DeferrableTask):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poke_interval: float | timedelta = 30.0,
         contact_timeout: float | timedelta = DEFAULT_CONTACT_TIMEOUT,
-        model_parameters: Mapping[str, Any] | str | None = None,
-        response_format: Mapping[str, Any] | str | None = None,
+        model_parameters: Mapping[str, Any] | str | XComArg | None = None,
+        response_format: Mapping[str, Any] | str | XComArg | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -212,8 +210,10 @@ class AnswerTableTask(DeferrableTask):
         return TableAnswering(request, hook, self.log)
 
     def _session(self, context: Context) -> AbstractContextManager[CortexHook]:
-        # A poll that hangs has failed. The limit does not end a statement that takes long: Snowflake
-        # answers within a minute that it still runs.
+        from airflow_provider_cortex.waiting.shared_client import NETWORK_TIMEOUT_SECONDS
+
+        # A poll that hangs has failed. The limit does not end a statement that takes long:
+        # Snowflake answers within a minute that it still runs.
         return self.cortex(context, network_timeout=NETWORK_TIMEOUT_SECONDS)
 
     def _watch(self, query_id: str) -> None:
@@ -241,13 +241,16 @@ class AnswerTableTask(DeferrableTask):
     def _wait(
         self, answering: TableAnswering, query_id: str, hook: CortexHook, context: Context
     ) -> dict[str, Any]:
-        """Poll the statement on this worker until it has finished; cancel it if the wait ends before."""
+        """
+        Poll the statement on this worker until it has finished; cancel it if the wait ends
+        before.
+        """
         self._watch(query_id)
         poller = QueryPoller(
             query_id=query_id,
             started_at=self.started_at(context),
             deadline=math.inf,  # on a worker Airflow enforces execution_timeout
-            policy=PollPolicy(interval=self.poke_interval),
+            policy=PollPolicy(interval=self.poke_interval, longest=self.poke_interval),
             contact_timeout=self.contact_timeout,
             report=FailureLog(log=self.log),
             clock=time.time,
@@ -265,6 +268,9 @@ class AnswerTableTask(DeferrableTask):
 
     def _defer(self, query_id: str, context: Context) -> NoReturn:
         """Leave the worker: the triggerer polls on."""
+        # A DAG file is parsed every 30 s, and needs no trigger.
+        from airflow_provider_cortex.triggers import CortexQueryTrigger
+
         started_at = self.started_at(context)
         deadline = started_at + self.execution_limit
         if compat.triggers_hear_of_kills():

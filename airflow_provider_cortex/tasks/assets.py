@@ -1,4 +1,6 @@
-"""Emit an asset event for a new model (a dataset's on Airflow 2), so that DAGs scheduled on it run."""
+"""
+Emit an asset event for a new model (a dataset's on Airflow 2), so that DAGs scheduled on it run.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ def emit(task: CortexTask, context: Context, job: FineTuneJob, model: str) -> No
     """
     Emit the events of a task's outlets for the model that its job has made.
 
-    An ``AssetAlias`` gets an event for ``snowflake://account/database/schema/model``. An ``Asset`` has an
-    event anyway, under its author's address: it gets the extra.
+    An ``AssetAlias`` gets an event for ``snowflake://account/database/schema/model``. An
+    ``Asset`` has an event anyway, under its author's address: it gets the extra.
 
     Nothing is raised: the model is paid for, and exists.
     """

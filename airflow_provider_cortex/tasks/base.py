@@ -1,4 +1,7 @@
-"""What all tasks of this package share: a Snowflake session, arguments, and errors as Airflow takes them."""
+"""
+What all tasks of this package share: a Snowflake session, arguments, and errors as Airflow takes
+them.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +55,8 @@ class CortexTask(compat.SqlFileTemplates):
     :param schema: instead of the connection's. (templated)
     :param role: instead of the connection's. (templated)
     :param authenticator: instead of the connection's. (templated)
-    :param session_parameters: instead of the connection's, as a mapping or as JSON text. A ``QUERY_TAG``
-        replaces the one that names this package, the DAG and the task. (templated)
+    :param session_parameters: instead of the connection's, as a mapping or as JSON text. A
+        ``QUERY_TAG`` replaces the one that names this package, the DAG and the task. (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -143,7 +146,9 @@ class CortexTask(compat.SqlFileTemplates):
         try:
             hook.close()
         except AirflowTaskTimeout:
-            self.log.warning("Did not wait for the Snowflake session to close: execution_timeout")
+            self.log.warning(
+                "execution_timeout has passed: not waiting until the Snowflake session is closed"
+            )
 
     def cancel_on_worker(
         self, subject: str, cancel: Callable[..., object], cancel_id: str, *, by_hand: str
@@ -194,8 +199,8 @@ class CortexTask(compat.SqlFileTemplates):
         """
         Return an argument as text.
 
-        :raises EmptyArgumentError: if it is empty. A template that finds nothing renders to the word
-            None, and an XCom that was never pushed to None itself.
+        :raises EmptyArgumentError: if it is empty. A template that finds nothing renders to the
+            word None, and an XCom that was never pushed to None itself.
         """
         return self._text(argument, getattr(self, argument))
 
@@ -215,7 +220,9 @@ class CortexTask(compat.SqlFileTemplates):
         return sql.text(argument, value)
 
     def remember_template(self, argument: str) -> None:
-        """Keep how the DAG file writes an argument: an error names it when it renders to nothing."""
+        """
+        Keep how the DAG file writes an argument: an error names it when it renders to nothing.
+        """
         self._templates[argument] = str(getattr(self, argument))
 
     def is_set(self, argument: str) -> bool:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 DEADLINE_MARGIN = 30.0
 """
-Seconds before ``execution_timeout`` at which a deferred wait ends, so that the task can still report it.
-Airflow 2.11 kills a task that resumes later without a word; 3.x never ends it.
+Seconds before ``execution_timeout`` at which a deferred wait ends, so that the task can still
+report it. Airflow 2.11 kills a task that resumes later without a word; 3.x never ends it.
 """
 
 DEFERRAL_GRACE = timedelta(minutes=1)
@@ -43,9 +43,11 @@ class DeferrableTask(CortexTask, compat.Resumable):
     @property
     def execution_limit(self) -> float:
         """
-        Seconds after which a deferred wait ends because of ``execution_timeout``; infinite without one.
+        Seconds after which a deferred wait ends because of ``execution_timeout``; infinite
+        without one.
 
-        On a worker Airflow enforces it by an alarm, and a deadline at the same moment would race with that.
+        On a worker Airflow enforces it by an alarm, and a deadline at the same moment would race
+        with that.
         """
         if self.execution_timeout is None or not self.deferrable:
             return math.inf

@@ -1,10 +1,11 @@
 """
 Find the fine-tuning job that an earlier try of the same task has started.
 
-CREATE is not idempotent, and a worker may die between Cortex's answer and Airflow's XCom. Two things
-prove that a job is a task's own. On Airflow 3.3 the task keeps the job's id in the task state store. And it
-ends the training query with a comment, which holds a hash of DAG, run, task, map index and model name, and
-which DESCRIBE returns in ``training_data`` (a guess). A job that only looks alike is never reused.
+CREATE is not idempotent, and a worker may die between Cortex's answer and Airflow's XCom. Two
+things prove that a job is a task's own. On Airflow 3.3 the task keeps the job's id in the task
+state store. And it ends the training query with a comment, which holds a hash of DAG, run, task,
+map index and model name, and which DESCRIBE returns in ``training_data`` (a guess). A job that
+only looks alike is never reused.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ class JobSearch:
         self._hook = hook
         self._log = log
         self._store = TaskStore(context, f"finetune_job_{owner.proof}", log)
-        # Airflow counts a try whenever it schedules the task, also a cleared one: a first try has no
-        # earlier one.
+        # Airflow counts a try whenever it schedules the task, also a cleared one: a first try has
+        # no earlier one.
         self._is_first_try = getattr(context["ti"], "try_number", 1) <= 1
 
     def remember(self, job_id: str) -> None:
@@ -69,14 +70,17 @@ class JobSearch:
 
     def find(self) -> FineTuneJob | None:
         """
-        Return the job of an earlier try; None if there is none that has, or may still make, a model.
+        Return the job of an earlier try; None if there is none that has, or may still make, a
+        model.
 
         :raises CortexError: as the hook does: then it is unknown whether there is one.
         """
         return next(filter(self._is_usable, self._own_jobs()), None)
 
     def _own_jobs(self) -> Iterator[FineTuneJob]:
-        """Yield the jobs that are proved to be this task's: the remembered one, then newest first."""
+        """
+        Yield the jobs that are proved to be this task's: the remembered one, then newest first.
+        """
         remembered = self._store.read()
         if isinstance(remembered, str):
             try:
@@ -101,7 +105,9 @@ class JobSearch:
                         self._log.warning("Not reusing fine-tuning job %s: %s", job_id, outcome)
 
     def _is_usable(self, job: FineTuneJob) -> bool:
-        """Return whether a job of this task has made a model that exists, or may still make one."""
+        """
+        Return whether a job of this task has made a model that exists, or may still make one.
+        """
         reason = None
         if job.status is JobStatus.ERROR:
             error = job.error and excerpt(job.error.text)

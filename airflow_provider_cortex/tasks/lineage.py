@@ -21,9 +21,9 @@ def facets(task: CortexTask, job: FineTuneJob) -> OperatorLineage[Any, Any] | No
     """
     Return a finished job's inputs and output; None without OpenLineage.
 
-    The inputs are the tables of its training and validation queries, as far as OpenLineage's parser can
-    read them; the output is the model. The run has the id of the statement that found the job finished, the
-    job the queries. Names are those of Airflow's Snowflake provider.
+    The inputs are the tables of its training and validation queries, as far as OpenLineage's
+    parser can read them; the output is the model. The run has the id of the statement that found
+    the job finished, the job the queries. Names are those of Airflow's Snowflake provider.
 
     Nothing is raised: unknown parts are left out.
     """

@@ -27,8 +27,8 @@ class SnowflakeQueryLink(BaseOperatorLink):
     """
     The task's statement in Snowsight's query history.
 
-    Airflow 3 asks for it on the worker when the task ends, and stores the answer. Airflow 2 asks in the
-    webserver, which has only what the DAG file says: there the address is an XCom.
+    Airflow 3 asks for it on the worker when the task ends, and stores the answer. Airflow 2 asks
+    in the webserver, which has only what the DAG file says: there the address is an XCom.
     """
 
     name = "Snowflake query"
@@ -58,7 +58,8 @@ def job_url(job_id: str, *, conn_id: str) -> str | None:
     """
     Return where the jobs page shows a job; None where Airflow has no such page.
 
-    It begins with Airflow's ``[api] base_url``, as in ``airflow.utils.helpers.build_airflow_dagrun_url``.
+    It begins with Airflow's ``[api] base_url``, as in
+    ``airflow.utils.helpers.build_airflow_dagrun_url``.
     """
     if not compat.HAS_PLUGIN_PAGES:
         return None

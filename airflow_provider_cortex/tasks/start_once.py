@@ -63,7 +63,9 @@ class StartOnce:
         return job_id, True
 
     def check_proof(self, job_id: str) -> None:
-        """Warn if Cortex does not return the comment that proves whose job it is. Nothing is raised."""
+        """
+        Warn if Cortex does not return the comment that proves whose job it is. Nothing is raised.
+        """
         if self.owner.comment not in self.request.training_data:
             return
         try:
@@ -112,7 +114,9 @@ class StartOnce:
                 raise QueryError(argument, f"cannot be read: {rejection.said}") from rejection
 
     def _explain(self, argument: str, query: str) -> None:
-        """Raise why PROMPT and COMPLETION cannot be read from a query, if that can be found out."""
+        """
+        Raise why PROMPT and COMPLETION cannot be read from a query, if that can be found out.
+        """
         try:
             columns = self.hook.columns(argument, query)
         except RejectedError as rejection:

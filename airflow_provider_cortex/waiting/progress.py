@@ -66,8 +66,8 @@ def line(job: FineTuneJob, *, elapsed: float, delay: float) -> str:
     if progress is not None:
         filled = round(progress * BAR_WIDTH)
         bar = f" {'█' * filled}{'░' * (BAR_WIDTH - filled)} {progress * 100:.0f} %"
-    told = times(elapsed=elapsed, remaining=remaining)
-    return f"{short_id(job.id)} {job.status_text}{bar}  {told}; next poll in {delay:.0f} s"
+    timing = times(elapsed=elapsed, remaining=remaining)
+    return f"{short_id(job.id)} {job.status_text}{bar}  {timing}; next poll in {delay:.0f} s"
 
 
 def summary(job: FineTuneJob) -> str:

@@ -115,7 +115,7 @@ def test_while_snowflake_is_unreachable_no_job_starts(
 def test_a_remembered_job_that_is_unreadable_is_retried(
     start: Start, cortex_emulator: Emulator
 ) -> None:
-    """If the store has a job whose record is unreadable, the task is retried, and starts no other."""
+    """If the job in the store is unreadable, the task may be retried, and starts no other."""
     first = start(store=Store())
     cortex_emulator.jobs.answer(job_of(first), "?", looks=1)
     second = start(again=first)

@@ -127,7 +127,7 @@ def test_a_retry_that_cannot_poll_starts_no_other_statement(
 def test_a_retry_that_cannot_find_the_staging_table_fails(
     answer: Answer, worker: Worker, cortex_emulator: Emulator
 ) -> None:
-    """A network error when a retry searches for the staging table fails it; the next one succeeds."""
+    """A network error in the search for the staging table fails a retry; the next one succeeds."""
     cortex_emulator.query_life = Life.by_time(3600)
     facts = worker_dies(worker)
     cortex_emulator.faults.add("clock", jump=7200.0)

@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_cortex.__main__ import get_parser
 from airflow_provider_cortex.emulator import Emulator, Life
 from tests.cli.runner import Result, Run
-from tests.leftovers import OUTPUT, leftovers
+from tests.secret_scan import OUTPUT, leftovers
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def test_a_missing_connection_is_named(words: tuple[str, ...], run: Run) -> None
     result = run(*words, "--conn-id", "missing")
     assert (result.status, result.out) == (1, "")
     assert result.err == (
-        "Airflow has no connection 'missing': choose another one with --conn-id, or create it"
+        "Airflow finds no connection 'missing'. Choose another one with --conn-id, or create it"
         " (airflow connections add).\n"
     )
 

@@ -83,7 +83,7 @@ def test_a_lasting_transient_error_ends_the_watch(
     assert (result.status, result.out) == (1, "")
     last = result.err.splitlines()[-1]
     assert f"Lost contact with fine-tuning job {jobs['IN_PROGRESS']}" in last
-    assert "watch it again" in last
+    assert "Watch it again" in last
 
 
 def test_a_timeout_reports_the_last_known_state(

@@ -1,6 +1,6 @@
-"""The SQL that is sent."""
+"""The statements that are sent, and the values in them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -12,55 +12,9 @@ from airflow_provider_cortex.cortex.completion import Question
 from airflow_provider_cortex.cortex.sql import Call
 from airflow_provider_cortex.errors import UnsupportedValueError
 
-FINETUNE = "SNOWFLAKE.CORTEX.FINETUNE"
 
-
-def test_values_are_bound() -> None:
-    """No value stands in a statement's text: the driver binds them all."""
-    nasty = "ft_'); DROP TABLE t; --"
-    call = sql.describe(nasty)
-    assert call.sql == "SELECT SNOWFLAKE.CORTEX.FINETUNE('DESCRIBE', %s)"
-    assert call.values == (nasty,)
-
-
-def test_several_jobs_in_one_row() -> None:
-    """Jobs that are asked for together are columns of one row, in their order."""
-    call = sql.describe("ft_1", "ft_2")
-    assert call.sql == f"SELECT {FINETUNE}('DESCRIBE', %s), {FINETUNE}('DESCRIBE', %s)"
-    assert call.values == ("ft_1", "ft_2")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "values"),
-    [
-        ({}, ("m", "b", "SELECT 1")),
-        ({"validation_data": "SELECT 2 ; "}, ("m", "b", "SELECT 1", "SELECT 2")),
-        ({"options": {"max_epochs": 3}}, ("m", "b", "SELECT 1", None, '{"max_epochs": 3}')),
-        ({"options": {}}, ("m", "b", "SELECT 1")),
-    ],
-)
-def test_create(arguments: dict[str, object], values: tuple[object, ...]) -> None:
-    """CREATE's arguments go by their places; a validation query left out before options is NULL."""
-    call = sql.create("m", "b", " SELECT 1;\n", **arguments)  # type: ignore[arg-type]
-    assert call.values == values
-    assert call.sql == f"SELECT {FINETUNE}('CREATE', {', '.join(['%s'] * len(values))})"
-
-
-def test_the_semicolon_goes() -> None:
-    """A query's last semicolon would break the query that Cortex puts around it."""
-    assert sql.create("m", "b", "SELECT ';' ;").values[2] == "SELECT ';'"
-
-
-def test_show_and_cancel() -> None:
-    """SHOW takes no argument, CANCEL the job's id."""
-    assert sql.show().sql == f"SELECT {FINETUNE}('SHOW')"
-    assert sql.show().values == ()
-    assert sql.cancel("ft_1").sql == f"SELECT {FINETUNE}('CANCEL', %s)"
-    assert sql.cancel("ft_1").values == ("ft_1",)
-
-
-def test_cancel_query() -> None:
-    """A statement that runs by itself is cancelled by its id."""
+def test_a_statement_is_cancelled_by_its_query_id() -> None:
+    """SYSTEM$CANCEL_QUERY takes it as a bound value."""
     call = sql.cancel_query("01b")
     assert call == Call("SELECT SYSTEM$CANCEL_QUERY(%s)", ("01b",))
     with pytest.raises(UnsupportedValueError, match=r"^query_id "):
@@ -70,67 +24,41 @@ def test_cancel_query() -> None:
 @pytest.mark.parametrize(
     ("names", "what"), [([], "*"), (["PROMPT", "COMPLETION"], '"PROMPT", "COMPLETION"')]
 )
-def test_columns(names: list[str], what: str) -> None:
-    """A query is compiled for its columns, and not one row of it is read."""
+def test_a_query_is_compiled_without_reading_a_row(names: list[str], what: str) -> None:
+    """For the given columns, or all of them."""
     call = sql.columns("training_data", "SELECT 1;", *names)
     assert call == Call(f"SELECT {what} FROM (SELECT 1) LIMIT 0", (), only_reads=True)
     with pytest.raises(UnsupportedValueError, match=r"^training_data "):
         sql.columns("training_data", "\0")
 
 
-def test_what_may_be_sent_twice() -> None:
-    """Only what changes nothing, and costs nothing, is marked as safe to send again."""
-    assert sql.describe("ft_1").only_reads
-    assert sql.show().only_reads
-    assert not sql.create("m", "b", "q").only_reads
-    assert not sql.cancel("ft_1").only_reads
-    assert not complete().only_reads
-    assert sql.columns("q", "SELECT 1").only_reads
-
-
-def describe(*, finetune_job_id: str) -> object:
-    """Ask for two jobs."""
-    return sql.describe("ft_1", finetune_job_id)
-
-
-def cancel(*, finetune_job_id: str) -> object:
-    """Cancel a job."""
-    return sql.cancel(finetune_job_id)
-
-
-def create(**arguments: Any) -> object:
-    """Start a job, with *arguments* for those that will do."""
-    return sql.create(**({"model": "m", "base_model": "b", "training_data": "q"} | arguments))
-
-
-def complete(**arguments: Any) -> sql.Call:
-    """Ask a model, with *arguments* for those that will do."""
+def complete(**arguments: Any) -> Call:
+    """Return the statement that asks a model, with *arguments* besides valid ones."""
     return Question(**({"model": "m", "prompt": "p"} | arguments)).call
 
 
+def test_only_statements_that_change_nothing_may_be_sent_again() -> None:
+    """And that cost nothing."""
+    assert sql.columns("q", "SELECT 1").only_reads
+    assert sql.models("db.s", "m").only_reads
+    assert not sql.cancel_query("01b").only_reads
+    assert not complete().only_reads
+
+
 @pytest.mark.parametrize(
-    ("call", "argument", "value"),
+    ("argument", "value"),
     [
-        (describe, "finetune_job_id", "\0"),
-        (cancel, "finetune_job_id", "\0"),
-        (create, "model", "\0"),
-        (create, "base_model", "\0"),
-        (create, "training_data", "\0"),
-        (create, "validation_data", "\0"),
-        (create, "options", {"a": "\0"}),
-        (complete, "model", "\0"),
-        (complete, "prompt", "\0"),
-        (complete, "prompt", ["p", "\0"]),
-        (complete, "model_parameters", {"a": "\0"}),
-        (complete, "response_format", {"a": "\0"}),
+        ("model", "\0"),
+        ("prompt", "\0"),
+        ("prompt", ["p", "\0"]),
+        ("model_parameters", {"a": "\0"}),
+        ("response_format", {"a": "\0"}),
     ],
 )
-def test_what_cannot_be_sent_is_named(
-    call: Callable[..., object], argument: str, value: object
-) -> None:
-    """No call has an argument that would not arrive as it was given: the error says which it is."""
+def test_an_argument_that_cannot_be_sent_is_named(argument: str, value: object) -> None:
+    """The error says which one it is, and why."""
     with pytest.raises(UnsupportedValueError, match=f"^{argument} .*NUL"):
-        call(**{argument: value})
+        complete(**{argument: value})
 
 
 @pytest.mark.parametrize(
@@ -139,37 +67,38 @@ def test_what_cannot_be_sent_is_named(
         ([7], "type list"),
         (None, "type NoneType"),
         ("a\0b", "a NUL character"),
-        ("\ud800", "half of a surrogate pair"),
+        ("\ud800", "half a surrogate pair"),
     ],
 )
-def test_text_that_cannot_be_sent(value: object, problem: str) -> None:
-    """A text is refused that would not arrive as it was given, and the error says why."""
+def test_text_that_would_change_on_its_way_is_rejected(value: object, problem: str) -> None:
+    """The error says why, and does not quote the text."""
     with pytest.raises(UnsupportedValueError, match=f"^prompt .*{problem}") as error:
         sql.text("prompt", value)
     assert error.value.value is value
 
 
-def test_text_that_can_be_sent() -> None:
-    """All other text is sent as it is: an enum's member by its value, characters beyond the 16th bit whole."""
+def test_all_other_text_is_sent_as_it_is() -> None:
+    """A member of an enum by its value, characters beyond 16 bits unchanged, a number as text."""
     color = StrEnum("color", {"RED": "red"})
     assert type(sql.text("prompt", color["RED"])) is str
     assert sql.text("prompt", color["RED"]) == "red"
     assert sql.text("prompt", "\ud7ff\ue000\U0001f600") == "\ud7ff\ue000\U0001f600"
+    assert sql.text("prompt", 2024) == "2024"
 
 
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
         ([1], "type list"),
-        ({"a": float("nan")}, "nothing that JSON has"),
-        ({"a": object()}, "nothing that JSON has"),
+        ({"a": float("nan")}, "JSON cannot hold it"),
+        ({"a": object()}, "JSON cannot hold it"),
         ({"a": "\0"}, "a NUL character"),
         ({"a": "\\\0"}, "a NUL character"),
-        ({"\udfff": 1}, "half of a surrogate pair"),
+        ({"\udfff": 1}, "half a surrogate pair"),
     ],
 )
-def test_object_that_cannot_be_sent(value: object, problem: str) -> None:
-    """So it is with what travels as JSON: what has no form there is refused, too."""
+def test_an_object_that_json_cannot_hold_is_rejected(value: object, problem: str) -> None:
+    """So is text in it that would change on its way."""
     with pytest.raises(UnsupportedValueError, match=f"^options .*{problem}") as error:
         sql.json_text("options", value)
     assert error.value.value is value
@@ -183,6 +112,6 @@ def test_object_that_cannot_be_sent(value: object, problem: str) -> None:
         (MappingProxyType({"a": 1}), '{"a": 1}'),
     ],
 )
-def test_object_that_can_be_sent(value: Mapping[str, Any], text: str) -> None:
-    """Letters stay letters, and a NUL that is only spelled out is none."""
+def test_an_object_is_sent_as_json(value: Mapping[str, Any], text: str) -> None:
+    """Letters stay letters, and the text of an escape is not a NUL character."""
     assert sql.json_text("options", value) == text

@@ -135,6 +135,15 @@ with DAG(dag_id="tuning", schedule="@weekly", start_date=datetime(2026, 1, 1, tz
         if_exists="{{ params.if_exists }}",
         session_parameters="{{ params.session | tojson }}",
     )
+    CortexFineTuneOperator(
+        task_id="start_with_xcoms",
+        model=start.output,
+        base_model=start.output,
+        training_data=start.output,
+        validation_data=start.output,
+        options=candidates(),
+        if_exists=start.output,
+    )
     start_each = CortexFineTuneOperator.partial(
         task_id="start_each", training_data="tickets"
     ).expand_kwargs(candidates())
@@ -218,6 +227,15 @@ with DAG(dag_id="tuning", schedule="@weekly", start_date=datetime(2026, 1, 1, tz
         prompt_expression="'Summarise: ' || body",
         response_format="{{ params.format | tojson }}",
     )
+    CortexCompleteTableOperator(
+        task_id="answer_with_xcoms",
+        model=wait.output,
+        source=start.output,
+        destination=start.output,
+        prompt_column=start.output,
+        model_parameters=candidates(),
+        response_format=candidates(),
+    )
     start >> wait >> ask
 
 
@@ -246,7 +264,7 @@ async def run_triggers() -> AsyncIterator[TriggerEvent]:
         yield event
 
 
-def test_with_the_emulator(cortex_emulator: Emulator, cortex_connection: str) -> Sequence[str]:
+def use_the_pytest_fixtures(cortex_emulator: Emulator, cortex_connection: str) -> Sequence[str]:
     cortex_emulator.life = Life.by_looks(2)
     cortex_emulator.faults.add("status", status=503, requests=2)
     job = cortex_emulator.jobs.add(model="DB.PUBLIC.triage", pairs=(("a", "b"),))

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import threading
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -227,6 +228,22 @@ def test_an_error_of_airflow_does_not_end_the_wait(monkeypatch: pytest.MonkeyPat
         await checkpoint.save(FULL)
 
     asyncio.run(main())
+
+
+TASK: ContextVar[str] = ContextVar("TASK", default="none")
+
+
+def test_log_lines_of_a_call_to_airflow_belong_to_no_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A triggerer may answer after the task's log has been closed."""
+    contexts = []
+    monkeypatch.setattr(compat, "get_xcom", lambda *_: contexts.append(TASK.get()))
+
+    async def main() -> None:
+        TASK.set("this one")
+        await XComCheckpoint(XComs.of, BEGUN).load()
+
+    asyncio.run(main())
+    assert contexts == ["none"]
 
 
 def test_an_airflow_that_does_not_answer_does_not_stop_the_wait(

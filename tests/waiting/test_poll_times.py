@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_cortex.waiting.policy import DEFAULT_MAX_INTERVAL, PollPolicy
@@ -112,7 +112,7 @@ def test_the_first_poll_is_not_after_the_deadline(clock: Clock) -> None:
     assert poller.first_delay() == 0.0
 
 
-@settings(deadline=None)
+@settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(jumps=st.lists(st.floats(min_value=-7200.0, max_value=7200.0), max_size=20))
 def test_a_clock_that_jumps_leaves_the_pauses_within_the_limits(jumps: list[float]) -> None:
     """However the clock is set, the next pause is neither too short nor too long."""

@@ -1,6 +1,6 @@
 """Whether a wait goes on, and what it reports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -9,7 +9,6 @@ from airflow_provider_cortex.errors import (
     CortexError,
     FineTuneTimeoutError,
     RejectedError,
-    UnreachableError,
 )
 from airflow_provider_cortex.waiting.policy import PollPolicy
 from airflow_provider_cortex.waiting.poller import JobPoller, attempt, poll_until_finished
@@ -138,7 +137,9 @@ def test_an_attempt_returns_the_answer_or_the_error() -> None:
 
 def test_a_process_that_may_block_polls_until_the_job_has_finished(clock: Clock) -> None:
     """It sleeps for as long as the poller says, also after a failed poll, and not after the last."""
-    outcomes = iter([job(), UnreachableError("503"), UnreachableError("503"), job(status="ERROR")])
+    outcomes: Iterator[FineTuneJob | CortexError] = iter(
+        [job(), TRANSIENT, TRANSIENT, job(status="ERROR")]
+    )
     slept = []
 
     def poll() -> FineTuneJob:

@@ -68,9 +68,10 @@ def test_an_outage_ends_the_wait_after_the_contact_timeout(
     assert poller.after_poll(outcome) == 30
     clock.now = 1090
     assert poller.after_poll(outcome) == 10
-    assert poller.outage == Outage(since=1000, until=1090)
+    outages = [poller.outage]
     poller.after_poll(execution("RUNNING"))
-    assert poller.outage is None
+    outages.append(poller.outage)
+    assert outages == [Outage(since=1000, until=1090), None]
     clock.now = 1200
     assert poller.after_poll(outcome) == 30
     clock.now = 1300

@@ -121,16 +121,30 @@ def test_a_restart_does_not_restart_the_stall_timeout(clock: Clock) -> None:
     assert error.value.waited == 500.0
 
 
+def recorded(since: float) -> Checkpoint:
+    """Return the record of a job that last changed at a time, epoch seconds."""
+    change = LastChange(status="PENDING", progress=None, since=since)
+    return Checkpoint(started_at=1000.0, last_change=change)
+
+
 def test_the_latest_recorded_change_counts(clock: Clock) -> None:
-    """One of an earlier try, from the future, or older than the known one is ignored."""
+    """A record without a change, or with an older one, does not replace it."""
     poller = job_poller(clock, NO_GRID, stall_timeout=500.0)
     clock.now += 100.0
-    for since in (1000.0, 1050.0, 1020.0, 999.0, 1101.0, math.nan):
-        change = LastChange(status="PENDING", progress=None, since=since)
-        poller.resume(Checkpoint(started_at=1000.0, last_change=change))
+    for since in (1000.0, 1050.0, 1020.0):
+        poller.resume(recorded(since))
     poller.resume(Checkpoint(started_at=1000.0))
     poller.resume(None)
-    assert poller.last_change == LastChange(status="PENDING", progress=None, since=1050.0)
+    assert poller.last_change == recorded(1050.0).last_change
+
+
+@pytest.mark.parametrize("since", [999.0, 1101.0, math.nan])
+def test_a_change_outside_of_the_wait_is_ignored(since: float, clock: Clock) -> None:
+    """An earlier try recorded it, or another clock."""
+    poller = job_poller(clock, NO_GRID, stall_timeout=500.0)
+    clock.now += 100.0
+    poller.resume(recorded(since))
+    assert poller.last_change is None
 
 
 def test_an_outage_and_the_last_change_are_resumed_together(clock: Clock) -> None:
