@@ -145,7 +145,7 @@ class RejectedError(CortexError):
     """A permanent error: Snowflake would reject the same call again."""
 
     @property
-    def said(self) -> str:
+    def snowflake_message(self) -> str:
         """Snowflake's own message, if the error came from Snowflake."""
         return excerpt(str(self.__cause__ or self))
 

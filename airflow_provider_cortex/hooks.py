@@ -21,10 +21,10 @@ from airflow_provider_cortex.cortex.completion import (
     CompletionFunction,
     Question,
 )
-from airflow_provider_cortex.cortex.finetune import FineTuneJobs, error_about
+from airflow_provider_cortex.cortex.finetune import FineTuneJobs
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.namespace import Namespace
-from airflow_provider_cortex.cortex.query_status import Execution
+from airflow_provider_cortex.cortex.query_status import UNKNOWN, Execution
 from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.cortex.sql import Call
 from airflow_provider_cortex.errors import (
@@ -118,10 +118,7 @@ class CortexHook(SnowflakeSession):
 
     def describe(self, job_id: str) -> FineTuneJob:
         """Return a job as Cortex describes it."""
-        try:
-            return self.jobs().get(job_id)
-        except (RejectedError, UnreachableError) as error:  # that of a login does not name the job
-            raise error_about(job_id, error) from error.__cause__
+        return self.jobs().get(job_id)
 
     def show(self, *, skip_unreadable: bool = False) -> tuple[FineTuneJob, ...]:
         """
@@ -254,6 +251,8 @@ class CortexHook(SnowflakeSession):
 
         def read(session: SnowflakeConnection) -> Execution:
             status = session.get_query_status(query_id)
+            if status.name in UNKNOWN:
+                raise UnreachableError(f"Snowflake reports {status.name} for query {query_id}")
             message = None
             if session.is_an_error(status):
                 try:

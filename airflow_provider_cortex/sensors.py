@@ -31,7 +31,7 @@ from airflow_provider_cortex.errors import (
 )
 from airflow_provider_cortex.tasks.init_checks import PREVIOUS, expected_seconds, seconds
 from airflow_provider_cortex.tasks.links import JOB_LINKS
-from airflow_provider_cortex.tasks.model_delivery import ModelDelivery
+from airflow_provider_cortex.tasks.model_delivery import JOB_RECORD, ModelDelivery
 from airflow_provider_cortex.tasks.waiting_sensor import WaitingSensor
 from airflow_provider_cortex.waiting import cancelling  # no import in on_kill: a signal handler
 from airflow_provider_cortex.waiting import event as events
@@ -321,7 +321,7 @@ class CortexFineTuneSensor(ModelDelivery, WaitingSensor):
             return self.expected_duration
         from airflow_provider_cortex.waiting.previous_run import previous_duration
 
-        previous = previous_duration(context["ti"])
+        previous = previous_duration(context["ti"], JOB_RECORD)
         if previous is None:
             self.log.info("No earlier run of this task says how long its job takes")
         else:

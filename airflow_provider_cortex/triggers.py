@@ -41,8 +41,9 @@ scheduler has recorded the deferral (apache/airflow#71580): measured, never late
 
 MAX_OFFSET = 10.0
 """
-Seconds over which triggerers are spread. All polls that are due in one triggerer share statements. Those of
-several triggerers should not come at the same instant, but while the warehouse is still awake.
+Seconds over which triggerers are spread. All polls that are due in one triggerer share statements.
+Those of several triggerers should not come at the same instant, but while the warehouse is still
+awake.
 """
 
 
@@ -71,8 +72,8 @@ class _WaitTrigger(BaseTrigger):
     """
     Poll until there is nothing more to wait for, and fire once; cancel if the task is killed.
 
-    It is stored in Airflow's database, where its arguments can be read: they name the connection and hold
-    nothing of it. Moments are absolute, so another triggerer goes on where this one was.
+    It is stored in Airflow's database, where its arguments can be read: they name the connection
+    and hold nothing of it. Moments are absolute, so another triggerer goes on where this one was.
     """
 
     def __init__(
@@ -99,7 +100,8 @@ class _WaitTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Cancel what is waited for, if the task was killed: Airflow 3.3 and later call this."""
-        # In a task of its own: until the trigger has ended, Airflow 3.3.2 cancels this one every second.
+        # In a task of its own: until the trigger has ended, Airflow 3.3.2 cancels this one every
+        # second.
         self._killing = asyncio.create_task(self._kill())
         await asyncio.shield(self._killing)
 
@@ -119,7 +121,8 @@ class _WaitTrigger(BaseTrigger):
         """
         Return the job or statement when it has finished.
 
-        :param restore: whether to go on from an earlier triggerer's record already before the first poll.
+        :param restore: whether to go on from an earlier triggerer's record already before the
+            first poll.
         :raises CortexError: what ends the wait before that.
         """
         checkpoint = XComCheckpoint(self.task_instance, self._saved)
@@ -182,8 +185,8 @@ class CortexFineTuneTrigger(_WaitTrigger):
     :param stall_timeout: seconds that the job may go without a change; None for ever.
     :param checkpoint: what the worker knew of the wait
         (:meth:`~airflow_provider_cortex.waiting.checkpoint.Checkpoint.to_dict`).
-    :param cancel_on_kill: cancel the job when the task is marked failed or success, or cleared, while it is
-        deferred (Airflow 3.3 and later; earlier ones do not call the trigger).
+    :param cancel_on_kill: cancel the job when the task is marked failed or success, or cleared,
+        while it is deferred (Airflow 3.3 and later; earlier ones do not call the trigger).
     """
 
     def __init__(
@@ -261,10 +264,11 @@ class CortexFineTuneTrigger(_WaitTrigger):
 
 class CortexQueryTrigger(_WaitTrigger):
     """
-    Poll a statement until it has finished, and fire once: with its state, or with what ended the wait.
+    Poll a statement until it has finished, and fire once: with its state, or with what ended the
+    wait.
 
-    The statement runs without a session. It is cancelled when the task is killed while deferred (Airflow
-    3.3 and later).
+    The statement runs without a session. It is cancelled when the task is killed while deferred
+    (Airflow 3.3 and later).
 
     :param query_id: Snowflake's id of the statement.
     :param session: the settings of the Snowflake session

@@ -152,7 +152,7 @@ def time_is_up_at_the_end(connection: str, monkeypatch: pytest.MonkeyPatch) -> N
 def xcoms(monkeypatch: pytest.MonkeyPatch) -> Iterator[XComs]:
     """Give triggers a table of XComs."""
     table = XComs()
-    monkeypatch.setattr("airflow.providers.common.compat.sdk.XCom", table, raising=False)
+    monkeypatch.setattr("airflow_provider_cortex.airflow_api.compat.XCom", table)
     yield table
     leftovers.leave(XCOMS, json.dumps(table))
 

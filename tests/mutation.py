@@ -15,7 +15,7 @@ OWN = {
     "hooks": ("tests/test_hook", "tests/test_default_timeouts", "tests/test_invalid_connections"),
     "operators": ("tests/test_operators", "tests/test_cancel"),
     "tasks": ("tests/adoption/", "tests/answer_table/"),
-    "waiting": ("tests/waiting/", "tests/test_client", "tests/test_cancel"),
+    "waiting": ("tests/waiting/", "tests/test_hook_jobs", "tests/test_cancel"),
 }
 """How the names of a module's own tests begin, where the module's name does not say it."""
 

@@ -1,8 +1,8 @@
 """
 Every private API of Airflow and its Snowflake provider that this package uses still exists.
 
-One test for each entry of ``airflow_api/compat.py``. A new release that renames one fails here, with
-the entry's own advice.
+One test for each entry of ``airflow_api/compat.py``. A new release that renames one fails here,
+with the entry's own advice.
 """
 
 import importlib

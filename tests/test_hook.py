@@ -2,6 +2,7 @@
 
 import json
 import os
+import uuid
 from typing import Any
 
 import pytest
@@ -280,3 +281,9 @@ def test_an_unreadable_answer_keeps_the_session(connection: str, cortex_emulator
             hook.describe(job.id)
         assert hook.describe(job.id).is_finished
     assert cortex_emulator.logins == 1
+
+
+def test_a_query_that_snowflake_does_not_know_is_a_transient_error(hook: CortexHook) -> None:
+    """Snowflake may know it later: it has just been submitted, or the status got lost."""
+    with pytest.raises(UnreachableError, match="NO_DATA"):
+        hook.execution(str(uuid.uuid4()))

@@ -129,7 +129,10 @@ class FineTuneJobs:
     def get(self, job_id: str) -> FineTuneJob:
         """Describe one job; its error is raised."""
         job_id = text("finetune_job_id", job_id)
-        outcome = self.describe(job_id)[job_id]
+        try:
+            outcome = self.describe(job_id)[job_id]
+        except CortexError as error:  # of a login: it does not name the job
+            raise error_about(job_id, error) from error.__cause__
         if isinstance(outcome, CortexError):
             raise outcome
         return outcome

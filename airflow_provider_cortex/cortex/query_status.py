@@ -1,4 +1,4 @@
-"""How far a statement has come that runs without a session."""
+"""The state of a statement that runs without a session."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from dataclasses import dataclass
 from airflow_provider_cortex.errors import QueryFailedError
 
 FAILED = frozenset({"ABORTING", "ABORTED", "FAILED_WITH_ERROR", "FAILED_WITH_INCIDENT"})
-"""The driver's ``QueryStatus``: what a statement does not come back from."""
+"""Names of the driver's ``QueryStatus``: the statement has failed, or was cancelled."""
 
-UNHEARD = frozenset({"NO_DATA", "DISCONNECTED"})
-"""The same: nothing is known of the statement just now."""
+UNKNOWN = frozenset({"NO_DATA", "DISCONNECTED"})
+"""Names of the driver's ``QueryStatus``: Snowflake cannot tell just now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """
-    How far a statement is.
+    The state of a statement.
 
     :param query_id: Snowflake's id of it.
-    :param status: a name of the driver's ``QueryStatus``. One that is unknown here counts as
-        running.
-    :param message: what went wrong, if it failed.
+    :param status: a name of the driver's ``QueryStatus``. A new one counts as running.
+    :param message: Snowflake's error message, if it failed.
     """
 
     query_id: str
@@ -30,12 +29,12 @@ class Execution:
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether its state will not change any more."""
         return self.status == "SUCCESS" or self.status in FAILED
 
     def check(self) -> None:
         """
-        Let it pass unless it has failed.
+        Do nothing if it has not failed.
 
         :raises QueryFailedError: if it has.
         """

@@ -49,7 +49,7 @@ class TableAnswering:
         try:
             self._hook.run_once(request.compile_prompts(), about="compile the prompts")
         except RejectedError as rejection:
-            problem = f"cannot be read from the source: {rejection.said}"
+            problem = f"cannot be read from the source: {rejection.snowflake_message}"
             raise QueryError(request.prompt_argument, problem) from rejection
         self._check_destination(if_exists, columns)
 
@@ -140,7 +140,9 @@ class TableAnswering:
         try:
             return self._hook.columns(argument, query)
         except RejectedError as rejection:
-            raise QueryError(argument, f"cannot be read: {rejection.said}") from rejection
+            raise QueryError(
+                argument, f"cannot be read: {rejection.snowflake_message}"
+            ) from rejection
 
     def _check_destination(self, if_exists: IfTableExists, columns: tuple[str, ...]) -> None:
         request = self._request

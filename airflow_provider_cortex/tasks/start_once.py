@@ -111,7 +111,9 @@ class StartOnce:
                 self.hook.columns(argument, query, *COLUMNS)
             except RejectedError as rejection:
                 self._explain(argument, query)
-                raise QueryError(argument, f"cannot be read: {rejection.said}") from rejection
+                raise QueryError(
+                    argument, f"cannot be read: {rejection.snowflake_message}"
+                ) from rejection
 
     def _explain(self, argument: str, query: str) -> None:
         """
@@ -121,7 +123,8 @@ class StartOnce:
             columns = self.hook.columns(argument, query)
         except RejectedError as rejection:
             raise QueryError(
-                argument, f"is not a query that Snowflake can run here: {rejection.said}"
+                argument,
+                f"is not a query that Snowflake can run here: {rejection.snowflake_message}",
             ) from rejection
         check_columns(argument, columns)
 

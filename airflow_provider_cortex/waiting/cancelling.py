@@ -1,7 +1,8 @@
 """
 Cancel a job or a statement: when a task asks for it, and when a task is killed.
 
-The same for the task that started it and for one that waits for it, on a worker and in a triggerer.
+The same for the task that started it and for one that waits for it, on a worker and in a
+triggerer.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ CANCEL_TIMEOUT_SECONDS = 15
 
 SIGKILL_WARNING_SECONDS = 4.0
 """
-After so long a killed task logs that its job may still be running. Airflow 3 sends SIGKILL 5 s after
-SIGTERM (``ActivitySubprocess.kill``), Airflow 2 after ``[core] killed_task_cleanup_time``, 60 s.
+After so long a killed task logs that its job may still be running. Airflow 3 sends SIGKILL 5 s
+after SIGTERM (``ActivitySubprocess.kill``), Airflow 2 after ``[core] killed_task_cleanup_time``,
+60 s.
 """
 
 KILLED_TASK_TIMEOUT_SECONDS = 30.0
@@ -99,8 +101,8 @@ def cancel_in_new_session(
     """
     Cancel what a killed task waited for, in a triggerer. Nothing is raised: the task ends anyway.
 
-    The shared session of the wait may be in the middle of a statement for many tasks, so a new one is
-    opened.
+    The shared session of the wait may be in the middle of a statement for many tasks, so a new one
+    is opened.
 
     :param subject: what is cancelled, as a sentence begins with it.
     :param cancel: :func:`cancel_job` or :func:`cancel_query`.
@@ -123,9 +125,9 @@ def cancel_before_sigkill(
     """
     Cancel on a worker what a killed task waited for, and log the state before Airflow's SIGKILL.
 
-    Airflow calls ``on_kill`` in a signal handler, which may have interrupted this thread in a login, or
-    while it holds a log's lock (structlog's is not re-entrant). So other threads cancel and log. Nothing
-    is raised.
+    Airflow calls ``on_kill`` in a signal handler, which may have interrupted this thread in a
+    login, or while it holds a log's lock (structlog's is not re-entrant). So other threads cancel
+    and log. Nothing is raised.
 
     :param subject: what is cancelled, as a sentence begins with it.
     :param cancel: gets the log to write to.

@@ -1,10 +1,10 @@
 """
 What must survive a triggerer, a reschedule or a retry: one record of a wait, under one key.
 
-A trigger's arguments stay as they were when the task was deferred, and a new triggerer knows nothing
-else. A rescheduled sensor starts from nothing at each poll. So the moments that timeouts count from are
-recorded: in an XCom while the task is deferred, in Airflow 3.3's task state store on a worker. (Airflow
-clears a task's XComs when it runs again, and triggers cannot use the store.)
+A trigger's arguments stay as they were when the task was deferred, and a new triggerer knows
+nothing else. A rescheduled sensor starts from nothing at each poll. So the moments that timeouts
+count from are recorded: in an XCom while the task is deferred, in Airflow 3.3's task state store
+on a worker. (Airflow clears a task's XComs when it runs again, and triggers cannot use the store.)
 
 A record is a help, and no more: if Airflow cannot read or write it, the wait goes on without.
 """
@@ -32,8 +32,8 @@ KEY = "cortex_checkpoint"
 
 READ_TIMEOUT_SECONDS = 60.0
 """
-How long a wait stops for its record. A triggerer's first call to Airflow may take ten seconds: Airflow 3.3
-then starts what answers it (measured).
+How long a wait stops for its record. A triggerer's first call to Airflow may take ten seconds:
+Airflow 3.3 then starts what answers it (measured).
 """
 
 Result = TypeVar("Result")
@@ -189,7 +189,8 @@ class XComCheckpoint:
     """
     The record of a deferred wait, in a triggerer.
 
-    :param ti: the deferred task instance; without one (a trigger that no triggerer runs) nothing is kept.
+    :param ti: the deferred task instance; without one (a trigger that no triggerer runs) nothing
+        is kept.
     :param saved: the record as the worker left it.
     """
 
@@ -216,8 +217,8 @@ class XComCheckpoint:
         """
         Return what a call to Airflow returns, None if it takes too long.
 
-        It is never cancelled, even if the wait is: an unread answer of Airflow ends the triggerer of
-        Airflow 3.0 and 3.1. Until it is there, no other call is made.
+        It is never cancelled, even if the wait is: an unread answer of Airflow ends the triggerer
+        of Airflow 3.0 and 3.1. Until it is there, no other call is made.
         """
         if self._ti is None or (self._work is not None and not self._work.done()):
             return None

@@ -1,8 +1,8 @@
 """
 The event with which a trigger resumes its task: written and read only here.
 
-It travels through Airflow's database and, after an upgrade, between versions of this package. So it is
-JSON, and an unknown event is an error.
+It travels through Airflow's database and, after an upgrade, between versions of this package. So
+it is JSON, and an unknown event is an error.
 """
 
 from __future__ import annotations

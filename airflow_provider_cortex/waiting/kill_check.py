@@ -1,12 +1,12 @@
 """
 Whether the task of a deferred wait was really killed, when Airflow calls ``on_kill``.
 
-Airflow 3.3 calls a trigger's ``on_kill`` when its triggerer no longer has the trigger. Usually a user has
-ended the task. But Airflow also calls it when another triggerer has taken the trigger over, because this
-one was silent for ``[triggerer] triggerer_health_check_threshold`` seconds (30 by default) and lives on:
-``TriggerRunnerSupervisor.update_triggers`` of Airflow 3.3.2 does not distinguish the two (measured with a
-triggerer that stood still for half a minute: each of its triggers was "cancelled by user action"). Then
-nothing may be cancelled.
+Airflow 3.3 calls a trigger's ``on_kill`` when its triggerer no longer has the trigger. Usually a
+user has ended the task. But Airflow also calls it when another triggerer has taken the trigger
+over, because this one was silent for ``[triggerer] triggerer_health_check_threshold`` seconds (30
+by default) and lives on: ``TriggerRunnerSupervisor.update_triggers`` of Airflow 3.3.2 does not
+distinguish the two (measured with a triggerer that stood still for half a minute: each of its
+triggers was "cancelled by user action"). Then nothing may be cancelled.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """
 One wait, poll by poll: whether it goes on, and when to poll next.
 
-The same for a fine-tuning job and for a statement, on a worker, in a triggerer and in a terminal. A
-poller does no I/O: its driver polls, passes the outcome to :meth:`Poller.after_poll`, and sleeps.
+The same for a fine-tuning job and for a statement, on a worker, in a triggerer and in a terminal.
+A poller does no I/O: its driver polls, passes the outcome to :meth:`Poller.after_poll`, and
+sleeps.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Generic, Protocol, TypeVar
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.cortex.query_status import UNHEARD, Execution
+from airflow_provider_cortex.cortex.query_status import Execution
 from airflow_provider_cortex.errors import (
     TRANSIENT_ERRORS,
     ContactLostError,
@@ -25,7 +26,6 @@ from airflow_provider_cortex.errors import (
     QueryLostError,
     QueryTimeoutError,
     RejectedError,
-    UnreachableError,
 )
 from airflow_provider_cortex.waiting.checkpoint import Checkpoint, LastChange, Outage
 from airflow_provider_cortex.waiting.policy import PollPolicy
@@ -67,8 +67,8 @@ class Poller(ABC, Generic[Answer]):
     :param started_at: when the wait began, epoch seconds.
     :param deadline: when it ends at the latest, epoch seconds; ``math.inf`` for never.
     :param policy: when to poll.
-    :param contact_timeout: seconds to keep retrying through transient errors, from the first failed
-        poll: so one failed poll never ends the wait, however long the interval is.
+    :param contact_timeout: seconds to keep retrying through transient errors, from the first
+        failed poll: so one failed poll never ends the wait, however long the interval is.
     :param report: what shows the wait.
     :param clock: returns the time, epoch seconds.
     """
@@ -105,7 +105,8 @@ class Poller(ABC, Generic[Answer]):
         """
         Record the outcome of a poll, and return the seconds to the next one, None when finished.
 
-        :raises CortexError: what ends the wait: a timeout, lost contact, or a permanent error itself.
+        :raises CortexError: what ends the wait: a timeout, lost contact, or a permanent error
+            itself.
         """
         now = self.clock()
         if isinstance(outcome, CortexError):
@@ -189,8 +190,8 @@ class Poller(ABC, Generic[Answer]):
         """
         Return when the poll that has just ended counts as made.
 
-        On a grid, when it was due: a statement takes time, which must not delay the next poll by a whole
-        mark. Unless it took so long that hardly a pause would be left.
+        On a grid, when it was due: a statement takes time, which must not delay the next poll by a
+        whole mark. Unless it took so long that hardly a pause would be left.
         """
         on_time = abs(now - self._due) <= self.policy.least / 2
         return self._due if on_time and self.policy.offset is not None else now
@@ -207,8 +208,8 @@ class JobPoller(Poller[FineTuneJob]):
     Decide how the wait for a fine-tuning job goes on.
 
     :param job_id: the job.
-    :param stall_timeout: seconds that the job may go without a change of status or progress; None for
-        ever. During an outage only *contact_timeout* counts.
+    :param stall_timeout: seconds that the job may go without a change of status or progress; None
+        for ever. During an outage only *contact_timeout* counts.
     """
 
     job_id: str
@@ -292,12 +293,6 @@ class QueryPoller(Poller[Execution]):
 
     query_id: str
 
-    def after_poll(self, outcome: Execution | CortexError) -> float | None:
-        """Record the outcome of a poll; see :meth:`Poller.after_poll`."""
-        if isinstance(outcome, Execution) and outcome.status in UNHEARD:
-            outcome = UnreachableError(f"Snowflake reports the status {outcome.status}")
-        return super().after_poll(outcome)
-
     def _timed_out(self, now: float) -> CortexError:
         return QueryTimeoutError(self.query_id, now - self.started_at)
 
@@ -317,7 +312,8 @@ def poll_until_finished(
     poller: Poller[Answer], poll: Callable[[], Answer], *, sleep: Callable[[float], None]
 ) -> Answer:
     """
-    Poll until the job or statement has finished, and return it: the loop of a process that may block.
+    Poll until the job or statement has finished, and return it: the loop of a process that may
+    block.
 
     :raises CortexError: what ends the wait before that.
     """

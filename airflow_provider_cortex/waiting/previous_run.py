@@ -8,15 +8,16 @@ from airflow_provider_cortex.airflow_api import compat
 from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
 from airflow_provider_cortex.errors import UnreadableAnswerError
 
-JOB_RECORD = "finetune_job"
-"""The XCom with a job's record."""
 
+def previous_duration(ti: Any, key: str) -> float | None:
+    """
+    Return how many seconds the job of this task's last successful run took, None if unknown.
 
-def previous_duration(ti: Any) -> float | None:
-    """Return how many seconds the job of this task's last successful run took, None if unknown."""
+    :param key: the XCom with a job's record.
+    """
     latest = ti.xcom_pull(
         task_ids=ti.task_id,
-        key=JOB_RECORD,
+        key=key,
         map_indexes=ti.map_index,
         include_prior_dates=True,
     )
@@ -24,7 +25,7 @@ def previous_duration(ti: Any) -> float | None:
     if seconds is not None:
         return seconds
     # The latest job may have failed: a failed run leaves a record, too.
-    return _duration(compat.previous_success_xcom(ti, JOB_RECORD))
+    return _duration(compat.previous_success_xcom(ti, key))
 
 
 def _duration(record: object) -> float | None:

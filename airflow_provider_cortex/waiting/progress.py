@@ -48,7 +48,7 @@ def duration(seconds: float) -> str:
 
 
 def times(*, elapsed: float, remaining: float | None) -> str:
-    """Return how long a job has run and, if known, how long it will still take; both in seconds."""
+    """Return how long a job has run and, if known, how long it will still take, from seconds."""
     text = f"{duration(elapsed)} elapsed"
     return text if remaining is None else f"{text}, about {duration(remaining)} left"
 
@@ -89,7 +89,7 @@ class _PollLog:
 
     def failed(self, error: CortexError, *, delay: float) -> None:
         """Log the error of a poll, and the seconds to the next one."""
-        self.log.warning("%s; next poll in %.0f s", error, delay)
+        self.log.warning("%s; next poll in %.0f s", str(error).rstrip("."), delay)
 
 
 class FailureLog(_PollLog):
@@ -104,7 +104,8 @@ class ProgressLog(_PollLog):
     """
     Log the wait for a job: at each change, and regularly as a sign of life.
 
-    :param started_at: when the wait began, epoch seconds: the job's creation, until Cortex reports it.
+    :param started_at: when the wait began, epoch seconds: the job's creation, until Cortex reports
+        it.
     :param clock: returns the time, epoch seconds.
     """
 

@@ -1,4 +1,4 @@
-"""What the triggers of a triggerer share: one session, and one statement for all polls that are due."""
+"""What the triggers of a triggerer share: a session, and a statement for all polls due."""
 
 from __future__ import annotations
 
@@ -43,12 +43,13 @@ class SharedClient:
     """
     One Snowflake session for all waits with the same connection and settings, in one event loop.
 
-    Polls that are due together share statements, of at most ``[cortex] batch_size`` jobs. The session is
-    opened at the first poll, replaced when it is lost, and closed when the last wait has ended.
+    Polls that are due together share statements, of at most ``[cortex] batch_size`` jobs. The
+    session is opened at the first poll, replaced when it is lost, and closed when the last wait
+    has ended.
 
-    Everything that may block (looking the connection up, logging in, statements) runs in one thread of
-    this client. It is called through asgiref: only so can a thread of Airflow 3.0's and 3.1's triggerer
-    look a connection up; and asgiref's default thread is shared by all triggers.
+    Everything that may block (looking the connection up, logging in, statements) runs in one
+    thread of this client. It is called through asgiref: only so can a thread of Airflow 3.0's and
+    3.1's triggerer look a connection up; and asgiref's default thread is shared by all triggers.
 
     Use it as ``with SharedClient.shared(settings) as client``.
     """
@@ -186,9 +187,9 @@ class SharedClient:
         """
         Have the thread close the session when its statement is done, and end.
 
-        Nothing is awaited: a trigger that is cancelled must not wait for a statement. Nothing is cancelled
-        either: an unread answer of Airflow to a connection look-up ends the triggerer of Airflow 3.0
-        and 3.1.
+        Nothing is awaited: a trigger that is cancelled must not wait for a statement. Nothing is
+        cancelled either: an unread answer of Airflow to a connection look-up ends the triggerer of
+        Airflow 3.0 and 3.1.
         """
         del self._clients[self._key]
         self._awaited.clear()

@@ -57,7 +57,7 @@ def query_poller(clock: Clock, **changes: Any) -> QueryPoller:
     fields: dict[str, Any] = {
         "started_at": clock.now,
         "deadline": math.inf,
-        "policy": PollPolicy(interval=30.0),
+        "policy": PollPolicy(interval=30.0, longest=30.0),
         "contact_timeout": 100.0,
         "report": Reports(),
     }

@@ -136,7 +136,7 @@ def test_an_attempt_returns_the_answer_or_the_error() -> None:
 
 
 def test_a_process_that_may_block_polls_until_the_job_has_finished(clock: Clock) -> None:
-    """It sleeps for as long as the poller says, also after a failed poll, and not after the last."""
+    """It sleeps as long as the poller says, also after a failed poll, and not after the last."""
     outcomes: Iterator[FineTuneJob | CortexError] = iter(
         [job(), TRANSIENT, TRANSIENT, job(status="ERROR")]
     )

@@ -152,8 +152,9 @@ def test_an_outage_is_recorded_from_its_second_failed_poll(
     xcoms: XComs,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After an answer, the record has no outage any more."""
+    """After an answer, the record has no outage any more. An earlier record is read once."""
     written: list[Any] = []
+    read: list[str] = []
     set_xcom = compat.set_xcom
 
     def kept(ti: Any, key: str, value: Any) -> None:
@@ -161,11 +162,13 @@ def test_an_outage_is_recorded_from_its_second_failed_poll(
         set_xcom(ti, key, value)
 
     monkeypatch.setattr(compat, "set_xcom", kept)
+    monkeypatch.setattr(compat, "get_xcom", lambda _, key: read.append(key))
     job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(4))
     cortex_emulator.jobs.answer(job.id, UNREADABLE, looks=failed_polls)
     waiting = trigger(job.id)
     fire(waiting, Clock(), XComs.of)
     assert written == ([] if failed_polls == 1 else [True, False])
+    assert read == [KEY]
     assert xcoms.get(KEY) in (None, Checkpoint(started_at=waiting.started_at).to_dict())
 
 

@@ -14,7 +14,7 @@ from tests.waiting.pollers import EVERY_MINUTE, GRID, NO_GRID, TRANSIENT, job, j
 
 
 def test_a_job_without_a_change_ends_the_wait(clock: Clock) -> None:
-    """The error says since when the job has not changed, for how long, and in which state it is."""
+    """The error says since when and for how long it has not changed, and its state."""
     poller = job_poller(clock, stall_timeout=150.0)
     poller.after_poll(job(progress=0.3))
     clock.now += 100.0
