@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_cortex.cortex import completion
-from airflow_provider_cortex.cortex.arguments import mapping
 from airflow_provider_cortex.cortex.completion import (
     COMPLETION_FUNCTIONS,
     CompletionFunction,
     Prompt,
 )
+from airflow_provider_cortex.cortex.rendered_values import mapping
 from airflow_provider_cortex.errors import (
     FineTuneFinishedError,
     excerpt,

@@ -32,18 +32,19 @@ from airflow_provider_cortex.errors import (
 from airflow_provider_cortex.tasks.init_checks import PREVIOUS, expected_seconds, seconds
 from airflow_provider_cortex.tasks.links import JOB_LINKS
 from airflow_provider_cortex.tasks.model_delivery import JOB_RECORD, ModelDelivery
-from airflow_provider_cortex.tasks.waiting_sensor import WaitingSensor
+from airflow_provider_cortex.tasks.sensor_endings import WaitingSensor
 from airflow_provider_cortex.waiting import cancelling  # no import in on_kill: a signal handler
 from airflow_provider_cortex.waiting import event as events
 from airflow_provider_cortex.waiting.checkpoint import KEY as CHECKPOINT_KEY
-from airflow_provider_cortex.waiting.checkpoint import Checkpoint, TaskStore, store_for_stalls
-from airflow_provider_cortex.waiting.policy import (
+from airflow_provider_cortex.waiting.checkpoint import Checkpoint
+from airflow_provider_cortex.waiting.poll_times import (
     DEFAULT_MAX_INTERVAL,
     MIN_INTERVAL,
     PollPolicy,
 )
 from airflow_provider_cortex.waiting.poller import DEFAULT_CONTACT_TIMEOUT, JobPoller, attempt
 from airflow_provider_cortex.waiting.progress import ProgressLog, duration
+from airflow_provider_cortex.waiting.task_store import TaskStore, store_for_stalls
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
@@ -319,7 +320,7 @@ class CortexFineTuneSensor(ModelDelivery, WaitingSensor):
         """Return about how many seconds the job takes, None if unknown."""
         if self.expected_duration != PREVIOUS:
             return self.expected_duration
-        from airflow_provider_cortex.waiting.previous_run import previous_duration
+        from airflow_provider_cortex.waiting.previous_duration import previous_duration
 
         previous = previous_duration(context["ti"], JOB_RECORD)
         if previous is None:
@@ -339,7 +340,7 @@ class CortexFineTuneSensor(ModelDelivery, WaitingSensor):
         """
         if self.stall_timeout is None or not self._is_rescheduled:
             return None
-        return store_for_stalls(context, self.stall_timeout, self.log)
+        return store_for_stalls(context, CHECKPOINT_KEY, self.stall_timeout, self.log)
 
     def _defer(self, context: Context) -> NoReturn:
         """Leave the worker: the triggerer polls on."""

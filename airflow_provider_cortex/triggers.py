@@ -22,7 +22,7 @@ from airflow_provider_cortex.errors import CortexError
 from airflow_provider_cortex.waiting import cancelling, event
 from airflow_provider_cortex.waiting.checkpoint import Checkpoint, XComCheckpoint
 from airflow_provider_cortex.waiting.kill_check import why_not_killed
-from airflow_provider_cortex.waiting.policy import DEFAULT_MAX_INTERVAL, PollPolicy
+from airflow_provider_cortex.waiting.poll_times import DEFAULT_MAX_INTERVAL, PollPolicy
 from airflow_provider_cortex.waiting.poller import (
     DEFAULT_CONTACT_TIMEOUT,
     Answer,

@@ -14,7 +14,7 @@ from statistics import fmean
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.errors import CortexError
-from airflow_provider_cortex.waiting.policy import PollPolicy
+from airflow_provider_cortex.waiting.poll_times import PollPolicy
 from airflow_provider_cortex.waiting.poller import JobPoller
 from benchmarks.simulated_jobs import (
     LONGEST_JOB,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_cortex.emulator import Emulator
-from airflow_provider_cortex.emulator.job_state import JobStatus
+from airflow_provider_cortex.emulator.tracked_job import JobStatus
 from tools.output import markdown_table
 from tools.rest_api import FINISHED_TASK_STATES, DagRun, RestApi
 

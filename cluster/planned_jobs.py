@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from airflow_provider_cortex.emulator import Emulator, Life
-from airflow_provider_cortex.emulator.job_state import Job, JobState, JobStatus
+from airflow_provider_cortex.emulator.tracked_job import Job, JobState, JobStatus
 
 EXISTING_JOBS = 120
 """Jobs that deferred tasks wait for. No task starts them."""

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_cortex.emulator import Emulator
-from airflow_provider_cortex.emulator.job_state import Job, JobState, JobStatus
+from airflow_provider_cortex.emulator.tracked_job import Job, JobState, JobStatus
 from cluster.planned_jobs import EXISTING_JOBS, STARTED_JOBS, PlannedJobs
 from tools.output import markdown_table
 from tools.rest_api import FINISHED_TASK_STATES, DagRun

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_cortex.emulator import Emulator
-from airflow_provider_cortex.emulator.job_state import Job
+from airflow_provider_cortex.emulator.tracked_job import Job
 from tests.clock import wait_until
 from tests.worker import MODES
 

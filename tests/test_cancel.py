@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from airflow_provider_cortex.emulator import Emulator, Life
-from airflow_provider_cortex.emulator.job_state import JobStatus
+from airflow_provider_cortex.emulator.tracked_job import JobStatus
 from airflow_provider_cortex.operators import CANCEL_CHECKS
 from airflow_provider_cortex.triggers import CortexFineTuneTrigger
 from airflow_provider_cortex.waiting import cancelling

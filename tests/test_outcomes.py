@@ -22,7 +22,7 @@ from snowflake.connector.time_util import TimeoutBackoffCtx
 
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
-from airflow_provider_cortex.waiting import policy
+from airflow_provider_cortex.waiting import poll_times
 from tests.outcome_table import FLAGS, TABLE, connection_is_missing
 from tests.worker import MODES, Result, Worker, in_mode
 
@@ -54,7 +54,7 @@ def emulator(
     settings["extra"] |= {"socket_timeout": 60}  # on a busy machine, too, only a fault is one
     monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(settings))
     monkeypatch.setattr(TimeoutBackoffCtx, "should_retry", False)
-    monkeypatch.setattr(policy, "FLOOR", 0.01)
+    monkeypatch.setattr(poll_times, "FLOOR", 0.01)
     return cortex_emulator
 
 

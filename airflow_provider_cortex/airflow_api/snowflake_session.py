@@ -13,8 +13,8 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoun
 from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
 from airflow_provider_cortex.airflow_api import compat, metrics
-from airflow_provider_cortex.cortex.arguments import json_number, mapping, number
 from airflow_provider_cortex.cortex.error_codes import ErrorKind, classify, may_pass
+from airflow_provider_cortex.cortex.rendered_values import json_number, mapping, number
 from airflow_provider_cortex.cortex.sql import Call
 from airflow_provider_cortex.errors import (
     ArgumentError,

@@ -6,8 +6,6 @@ from enum import IntEnum
 
 from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
 from airflow_provider_cortex.errors import (
-    ConnectionNotFoundError,
-    ContactLostError,
     CortexError,
     FineTuneCancelledError,
     FineTuneFailedError,
@@ -46,15 +44,6 @@ _BY_STATUS_AFTER_CANCEL = {
 }
 
 
-_ADVICE: dict[type[CortexError], str] = {
-    FineTuneTimeoutError: "Watch it again, or cancel it.",
-    ContactLostError: "Watch it again.",
-    ConnectionNotFoundError: (
-        "Choose another one with --conn-id, or create it (airflow connections add)."
-    ),
-}
-
-
 def error_of(job: FineTuneJob) -> CortexError | None:
     """Return why a finished job has no usable model, or None if it has one."""
     try:
@@ -72,13 +61,3 @@ def after_error(error: CortexError) -> ExitStatus:
 def after_cancel(job: FineTuneJob) -> ExitStatus:
     """Return the exit status of a command that cancelled *job*."""
     return _BY_STATUS_AFTER_CANCEL.get(job.status, ExitStatus.MAY_RUN)
-
-
-def message(error: CortexError) -> str:
-    """
-    Return the message for a terminal: with other advice than for the user of an Airflow task.
-    """
-    for kind, advice in _ADVICE.items():
-        if isinstance(error, kind):
-            return f"{error.summary} {advice}"
-    return str(error)

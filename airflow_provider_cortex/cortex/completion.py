@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from airflow_provider_cortex.cortex.arguments import is_number
 from airflow_provider_cortex.cortex.json_decoding import decode, decode_object
+from airflow_provider_cortex.cortex.rendered_values import is_number
 from airflow_provider_cortex.cortex.sql import Call, json_text, text, to_json
 from airflow_provider_cortex.errors import (
     AnswerTooLargeError,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from airflow_provider_cortex.cortex import arguments, source_query
+from airflow_provider_cortex.cortex import embedded_query, rendered_values
 from airflow_provider_cortex.errors import UnsupportedValueError
 
 _NUL_OR_SURROGATE = re.compile("[\0\ud800-\udfff]")
@@ -41,7 +41,7 @@ def text(argument: str, value: object) -> str:
         ends a text early in some layers, and half a surrogate pair has no UTF-8 form.
     """
     if not isinstance(value, str):
-        if not arguments.is_number(value):
+        if not rendered_values.is_number(value):
             kind = type(value).__name__
             raise UnsupportedValueError(argument, value, f"it is of type {kind}, not text")
         value = str(value)
@@ -58,7 +58,7 @@ def json_text(argument: str, value: object) -> str:
     :raises ArgumentError: if it is neither.
     :raises UnsupportedValueError: if it cannot be sent as it is.
     """
-    return to_json(argument, arguments.mapping(argument, value) or {})
+    return to_json(argument, rendered_values.mapping(argument, value) or {})
 
 
 def to_json(argument: str, value: object) -> str:
@@ -70,7 +70,7 @@ def to_json(argument: str, value: object) -> str:
     plain = dict(value) if isinstance(value, Mapping) else value
     try:
         encoded = json.dumps(
-            plain, ensure_ascii=False, allow_nan=False, default=arguments.json_number
+            plain, ensure_ascii=False, allow_nan=False, default=rendered_values.json_number
         )
     except (TypeError, ValueError, RecursionError) as error:
         raise UnsupportedValueError(argument, value, f"JSON cannot hold it: {error}") from error
@@ -116,6 +116,6 @@ def columns(argument: str, data: str, *names: str) -> Call:
 def subquery(argument: str, value: str) -> str:
     """Return data as it can stand in ``SELECT … FROM (<query>)``."""
     data = text(argument, value)
-    if source_query.is_not_sql(data):
-        return source_query.strip(data)
-    return source_query.without_terminator(argument, data)
+    if embedded_query.is_not_sql(data):
+        return embedded_query.strip(data)
+    return embedded_query.without_terminator(argument, data)

@@ -7,7 +7,7 @@ tests, both would make the same mistakes.
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_cortex.emulator.duration import Life
+from airflow_provider_cortex.emulator.life import Life
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.emulator.emulator import Emulator

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_provider_cortex.emulator.duration import Life
+from airflow_provider_cortex.emulator.life import Life
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.emulator.emulator import Emulator

@@ -10,12 +10,12 @@ from airflow_provider_cortex.emulator import model_statements
 from airflow_provider_cortex.emulator.client_sessions import ClientSessions
 from airflow_provider_cortex.emulator.complete_functions import UNTUNED_MODELS, CompleteFunctions
 from airflow_provider_cortex.emulator.credentials import Credentials
-from airflow_provider_cortex.emulator.duration import Clock, Life
 from airflow_provider_cortex.emulator.faults import Faults
 from airflow_provider_cortex.emulator.finetune_function import BASE_MODELS, FinetuneFunction
 from airflow_provider_cortex.emulator.http_app import HttpApp
 from airflow_provider_cortex.emulator.http_server import HttpServer
 from airflow_provider_cortex.emulator.job_registry import ID_PREFIX, JobRegistry
+from airflow_provider_cortex.emulator.life import Clock, Life
 from airflow_provider_cortex.emulator.model_names import Namespace
 from airflow_provider_cortex.emulator.query_registry import QueryRegistry
 from airflow_provider_cortex.emulator.sql_engine import SqlEngine

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_cortex.emulator.duration import Clock
 from airflow_provider_cortex.emulator.fault_kinds import ANY, CALL_FILTERS, FAULT_KINDS, check
+from airflow_provider_cortex.emulator.life import Clock
 from airflow_provider_cortex.emulator.sql_errors import SqlError
 
 

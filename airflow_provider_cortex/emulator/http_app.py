@@ -27,7 +27,7 @@ from airflow_provider_cortex.emulator.faults import Fault, Faults
 from airflow_provider_cortex.emulator.job_registry import JobRegistry
 from airflow_provider_cortex.emulator.query_registry import QueryRegistry
 from airflow_provider_cortex.emulator.sql_engine import SqlEngine
-from airflow_provider_cortex.emulator.statement_routes import STATEMENT_PATH, StatementRoutes
+from airflow_provider_cortex.emulator.statement_requests import STATEMENT_PATH, StatementRoutes
 from airflow_provider_cortex.emulator.traffic import Counts
 
 _LOGIN_PATH = "/session/v1/login-request"

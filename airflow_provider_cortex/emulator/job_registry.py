@@ -12,16 +12,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from airflow_provider_cortex.emulator import model_names
-from airflow_provider_cortex.emulator.duration import Clock, Life
-from airflow_provider_cortex.emulator.job_state import (
+from airflow_provider_cortex.emulator.life import Clock, Life
+from airflow_provider_cortex.emulator.model_names import NameKey, Namespace
+from airflow_provider_cortex.emulator.sql_errors import internal_error, unknown_job
+from airflow_provider_cortex.emulator.tracked_job import (
     Job,
     JobError,
     JobState,
     JobStatus,
     TrackedJob,
 )
-from airflow_provider_cortex.emulator.model_names import NameKey, Namespace
-from airflow_provider_cortex.emulator.sql_errors import internal_error, unknown_job
 from airflow_provider_cortex.emulator.tuned_model import Pair, TunedModel
 
 ID_PREFIX = "ft_"

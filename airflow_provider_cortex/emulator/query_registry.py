@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from airflow_provider_cortex.emulator.duration import Clock, Life
+from airflow_provider_cortex.emulator.life import Clock, Life
 from airflow_provider_cortex.emulator.sql_errors import SqlError, query_canceled
 
 Execute = Callable[[str], Awaitable[dict[str, object]]]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from snowflake.connector.errors import ProgrammingError
 
-from airflow_provider_cortex.emulator.job_state import Job, JobError
+from airflow_provider_cortex.emulator.tracked_job import Job, JobError
 from airflow_provider_cortex.emulator.tuned_model import Pair, TunedModel
 
 _EPOCHS = range(1, 11)

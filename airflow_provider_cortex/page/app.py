@@ -26,8 +26,8 @@ from airflow_provider_cortex.airflow_api.settings import (
     jobs_page_refresh_seconds,
 )
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.page.account_jobs import JobsCache, JobsSnapshot
 from airflow_provider_cortex.page.job_tasks import tasks_of
+from airflow_provider_cortex.page.jobs_cache import JobsCache, JobsSnapshot
 
 FIRST_POLL_WAIT_SECONDS = 5.0
 """How long a request for an unknown job waits for the account's poll."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, conf
 
 from airflow_provider_cortex.airflow_api import compat
-from airflow_provider_cortex.cortex.answer_table import TableRequest
-from airflow_provider_cortex.cortex.arguments import as_float, is_number, mapping
+from airflow_provider_cortex.cortex.answer_table_sql import TableRequest
+from airflow_provider_cortex.cortex.rendered_values import as_float, is_number, mapping
 from airflow_provider_cortex.errors import (
     CortexError,
     QueryLostError,
@@ -22,25 +22,26 @@ from airflow_provider_cortex.errors import (
     TriggerEventError,
     cancel_query_sql,
 )
-from airflow_provider_cortex.tasks.answer_table import (
+from airflow_provider_cortex.tasks.base import CortexTask
+from airflow_provider_cortex.tasks.deferrable import DeferrableTask
+from airflow_provider_cortex.tasks.init_checks import as_value_error, one_of, seconds
+from airflow_provider_cortex.tasks.table_answering import (
     IF_TABLE_EXISTS,
     IfTableExists,
     TableAnswering,
 )
-from airflow_provider_cortex.tasks.base import CortexTask
-from airflow_provider_cortex.tasks.deferrable import DeferrableTask
-from airflow_provider_cortex.tasks.init_checks import as_value_error, one_of, seconds
 from airflow_provider_cortex.waiting import cancelling
 from airflow_provider_cortex.waiting import event as events
 from airflow_provider_cortex.waiting.checkpoint import KEY as CHECKPOINT_KEY
-from airflow_provider_cortex.waiting.checkpoint import Checkpoint, TaskStore
-from airflow_provider_cortex.waiting.policy import PollPolicy
+from airflow_provider_cortex.waiting.checkpoint import Checkpoint
+from airflow_provider_cortex.waiting.poll_times import PollPolicy
 from airflow_provider_cortex.waiting.poller import (
     DEFAULT_CONTACT_TIMEOUT,
     QueryPoller,
     poll_until_finished,
 )
 from airflow_provider_cortex.waiting.progress import FailureLog
+from airflow_provider_cortex.waiting.task_store import TaskStore
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg

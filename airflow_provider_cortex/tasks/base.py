@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTas
 
 from airflow_provider_cortex.airflow_api import compat
 from airflow_provider_cortex.cortex import sql
-from airflow_provider_cortex.cortex.arguments import is_number, mapping, one_cell
+from airflow_provider_cortex.cortex.rendered_values import is_number, mapping, one_cell
 from airflow_provider_cortex.cortex.session_settings import SessionSettings, query_tag
 from airflow_provider_cortex.errors import (
     AnswerTooLargeError,

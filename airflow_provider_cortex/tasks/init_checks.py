@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Literal
 
-from airflow_provider_cortex.cortex.arguments import as_float, is_number
+from airflow_provider_cortex.cortex.rendered_values import as_float, is_number
 from airflow_provider_cortex.errors import ArgumentError, excerpt
 
 PREVIOUS: Literal["previous"] = "previous"

@@ -22,7 +22,7 @@ from airflow_provider_cortex.errors import (
     UnreadableAnswerError,
     excerpt,
 )
-from airflow_provider_cortex.waiting.checkpoint import TaskStore
+from airflow_provider_cortex.waiting.task_store import TaskStore
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.hooks import CortexHook

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_provider_cortex.cortex.embedded_query import is_not_sql
 from airflow_provider_cortex.cortex.finetune_request import (
     COLUMNS,
     FineTuneRequest,
@@ -12,7 +13,6 @@ from airflow_provider_cortex.cortex.finetune_request import (
 )
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.ownership import Owner
-from airflow_provider_cortex.cortex.source_query import is_not_sql
 from airflow_provider_cortex.errors import (
     TRANSIENT_ERRORS,
     CortexError,

@@ -28,7 +28,7 @@ from airflow_provider_cortex.errors import (
     RejectedError,
 )
 from airflow_provider_cortex.waiting.checkpoint import Checkpoint, LastChange, Outage
-from airflow_provider_cortex.waiting.policy import PollPolicy
+from airflow_provider_cortex.waiting.poll_times import PollPolicy
 
 DEFAULT_CONTACT_TIMEOUT = 15 * 60.0
 """Seconds."""

@@ -12,7 +12,7 @@ from tests.page.client import signed_in
 if TYPE_CHECKING:  # Airflow before 3.1 has no FastAPI
     from starlette.testclient import TestClient
 
-    from airflow_provider_cortex.page.account_jobs import JobsCache
+    from airflow_provider_cortex.page.jobs_cache import JobsCache
 
 collect_ignore_glob = [] if HAS_PLUGIN_PAGES else ["test_*.py"]
 

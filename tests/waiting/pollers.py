@@ -6,7 +6,7 @@ from typing import Any
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.query_status import Execution
 from airflow_provider_cortex.errors import CortexError, UnreachableError
-from airflow_provider_cortex.waiting.policy import PollPolicy
+from airflow_provider_cortex.waiting.poll_times import PollPolicy
 from airflow_provider_cortex.waiting.poller import JobPoller, QueryPoller
 from tests.clock import Clock
 

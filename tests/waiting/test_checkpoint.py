@@ -17,10 +17,9 @@ from airflow_provider_cortex.waiting.checkpoint import (
     Checkpoint,
     LastChange,
     Outage,
-    TaskStore,
     XComCheckpoint,
-    store_for_stalls,
 )
+from airflow_provider_cortex.waiting.task_store import TaskStore, store_for_stalls
 from tests.clock import wait_until
 from tests.waiting.pollers import job
 from tests.xcoms import XComs
@@ -153,11 +152,11 @@ def test_a_broken_store_does_not_fail_the_task(caplog: pytest.LogCaptureFixture)
 
 def test_a_rescheduled_sensor_needs_a_store_for_its_stall_timeout() -> None:
     """The error says what to do where Airflow has none."""
-    store = store_for_stalls({"task_state_store": Store()}, 60.0, log)
+    store = store_for_stalls({"task_state_store": Store()}, KEY, 60.0, log)
     store.write(BEGUN.to_dict())
     assert Checkpoint.read(store.read()) == BEGUN
     with pytest.raises(ArgumentError, match=r"^stall_timeout needs Airflow 3\.3.*mode='poke'"):
-        store_for_stalls({}, 60.0, log)
+        store_for_stalls({}, KEY, 60.0, log)
 
 
 # --- The XCom, in a triggerer --------------------------------------------------------------------

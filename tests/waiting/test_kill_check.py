@@ -16,7 +16,7 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow_provider_cortex.airflow_api.compat import triggers_hear_of_kills
 from airflow_provider_cortex.cortex.sql import Call
 from airflow_provider_cortex.emulator import Emulator, Life
-from airflow_provider_cortex.emulator.job_state import Job
+from airflow_provider_cortex.emulator.tracked_job import Job
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
 from airflow_provider_cortex.triggers import CortexFineTuneTrigger, CortexQueryTrigger

@@ -13,7 +13,7 @@ from airflow_provider_cortex.errors import (
     UnreadableAnswerError,
 )
 from airflow_provider_cortex.waiting.checkpoint import Checkpoint, Outage
-from airflow_provider_cortex.waiting.policy import PollPolicy
+from airflow_provider_cortex.waiting.poll_times import PollPolicy
 from airflow_provider_cortex.waiting.poller import TRIGGERER_RESTART_SECONDS, JobPoller
 from tests.clock import Clock
 from tests.waiting.pollers import GRID, NO_GRID, TRANSIENT, job, job_poller

@@ -1,127 +1,267 @@
-"""When a wait polls: on the grid, and first."""
+"""When to poll a job next."""
 
-from itertools import pairwise
+import math
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_cortex.waiting.policy import DEFAULT_MAX_INTERVAL, PollPolicy
-from tests.clock import Clock
-from tests.waiting.pollers import CREATED, GRID, NO_GRID, job, job_poller
+from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.waiting.poll_times import DEFAULT_MAX_INTERVAL, PollPolicy
+from benchmarks.policy import wait_adaptive, wait_fixed
+from benchmarks.simulated_jobs import make_jobs
+
+CREATED = 1.8e9
+"""When the jobs were created, epoch seconds: a multiple of 60."""
+
+NO_GRID = PollPolicy()
+GRID = PollPolicy(offset=0.0)
+
+HOUR = 3600.0
+EARLIEST_END = 0.85 * HOUR
+"""Of a job that is expected to take an hour."""
 
 
-def test_a_fixed_interval_does_not_drift(clock: Clock) -> None:
-    """On the grid, polls are one interval apart if none takes more than half of it."""
-    poller = job_poller(clock, PollPolicy(interval=45.0, offset=3.0))
-    delay: float | None = poller.first_delay()
-    moments = []
-    for seconds in (0.5, 2.0, 20.0, 1.0, 22.0, 1.0):
-        assert delay is not None
-        clock.now += delay
-        moments.append(clock.now)
-        clock.now += seconds
-        delay = poller.after_poll(job())
-    assert moments[0] <= 1000 + 45
-    assert {moment % 45 for moment in moments} == {3.0}
-    assert {later - sooner for sooner, later in pairwise(moments)} == {45.0}
+def job(**fields: Any) -> FineTuneJob:
+    """Return a running job."""
+    return FineTuneJob.parse({"id": "ft_1", "status": "IN_PROGRESS", "progress": 0.5} | fields)
 
 
-@pytest.mark.parametrize("seconds", [23.0, 30.0, 44.0, 44.999, 45.0, 100.0])
-def test_a_slow_poll_is_followed_by_a_pause(seconds: float, clock: Clock) -> None:
-    """If a poll takes more than half of the interval, the next mark may be left out."""
-    poller = job_poller(clock, PollPolicy(interval=45.0, offset=3.0))
-    clock.now += poller.first_delay() + seconds
-    delay = poller.after_poll(job())
-    assert delay is not None
-    assert 22.5 <= delay <= 67.5
+def pause(policy: PollPolicy, age: float, progress: float | None) -> float:
+    """Return the seconds from a poll of a job of *age* to the next poll."""
+    polled = job(progress=progress, created_on=CREATED * 1000)
+    at = CREATED + age
+    return policy.next_poll(polled, at=at, started_at=CREATED) - at
 
 
-def test_a_slow_statement_does_not_skip_a_mark(clock: Clock) -> None:
-    """The pause counts from when the poll was due: otherwise each would be one mark longer."""
-    clock.now = CREATED
-    poller = job_poller(clock, GRID)
-    clock.now += poller.first_delay()
-    for seconds in (2.0, 0.25, 29.0):
-        clock.now += seconds
-        assert poller.after_poll(job(progress=0.9)) == 60 - seconds
-        clock.now += 60 - seconds
-    clock.now += 45.0  # too long: there must be a pause
-    assert poller.after_poll(job(progress=0.9)) == 75.0
+@pytest.mark.parametrize("remembers", [True, False])
+def test_the_simulation_stays_within_the_limits(remembers: bool) -> None:
+    """Compared with a fixed 60 s: at most 0.55 of the awake time, and 1.3 times the delay."""
+    jobs = make_jobs(1000)
+    fixed = wait_fixed(jobs, 60.0)
+    found = wait_adaptive(jobs, remembers=remembers)
+    assert found.awake <= 0.55 * fixed.awake
+    assert found.delay <= 1.3 * fixed.delay
+    found = wait_adaptive(jobs, remembers=remembers, knows_previous=True)
+    assert found.awake <= 0.25 * fixed.awake
+    assert found.relative <= 0.08
 
 
-def test_all_polls_are_on_the_grid_if_all_pauses_are_the_shortest(clock: Clock) -> None:
-    """The same counts where the longest pause is the shortest one."""
-    poller = job_poller(clock, PollPolicy(longest=60.0, offset=0.0))
-    delay: float | None = poller.first_delay()
-    for _ in range(3):
-        assert delay is not None
-        clock.now += delay
-        assert clock.now % 60 == 0
-        delay = poller.after_poll(job(progress=0.1))
-        assert delay == 60.0
+def test_without_progress_the_pauses_grow_with_the_age() -> None:
+    """What has run for long will run for long; progress 0 is like no progress."""
+    ages = (0, 60, 404, 406, 1124, 1126, 2500, 3700, 36000)
+    pauses = [pause(NO_GRID, age, None) for age in ages]
+    assert pauses == [60, 60, 60, 120, 120, 180, 240, DEFAULT_MAX_INTERVAL, DEFAULT_MAX_INTERVAL]
+    assert [pause(NO_GRID, age, 0.0) for age in ages] == pauses
 
 
-def test_a_restart_keeps_the_moments(clock: Clock) -> None:
-    """Another process with the same answer at the same time polls next at the same moment."""
-    clock.now = CREATED
-    first = job_poller(clock, GRID)
-    clock.now += first.first_delay()
-    for _ in range(20):
-        other = job_poller(clock, GRID)
-        delay = first.after_poll(job(progress=0.0, created_on=CREATED * 1000))
-        assert delay is not None
-        assert other.after_poll(job(progress=0.0, created_on=CREATED * 1000)) == delay
-        clock.now += delay
+def test_progress_shortens_the_pauses() -> None:
+    """Polls become more frequent towards the end."""
+    pauses = [pause(NO_GRID, 2500, progress) for progress in (0.1, 0.333, 0.667, 0.9, 1.0)]
+    assert pauses == [240, 180, 120, 60, 60]
 
 
-def test_a_restarted_wait_is_polled_when_the_job_may_finish(clock: Clock) -> None:
-    """If the duration is known, a restart causes no additional poll before the expected end."""
-    poller = job_poller(clock, PollPolicy(expected_duration=3600.0))
-    clock.now += 1800.0
-    assert 900 < poller.first_delay() < 1800
+def test_a_job_of_unknown_age_is_as_old_as_the_wait() -> None:
+    """The same counts for a job that was created after now, by a clock that differs."""
+    at = CREATED + 1800
+    expected = NO_GRID.next_poll(job(created_on=CREATED * 1000), at=at, started_at=0.0)
+    for created_on in (None, (at + 7200) * 1000):
+        polled = job(created_on=created_on)
+        assert NO_GRID.next_poll(polled, at=at, started_at=CREATED) == expected
+    assert NO_GRID.next_poll(job(created_on=at * 1000), at=at, started_at=CREATED) < expected
 
 
-def test_a_restarted_wait_is_polled_soon_if_nothing_is_known(clock: Clock) -> None:
-    """The job may have finished long ago."""
-    poller = job_poller(clock, NO_GRID)
-    clock.now += 7200.0
-    assert poller.first_delay() == 60.0
+def test_a_job_with_an_expected_duration_is_left_alone_until_it_may_finish() -> None:
+    """Polls are rare before 85 % of the expected duration, and as without it afterwards."""
+    policy = PollPolicy(expected_duration=HOUR)
+    assert pause(policy, 0, 0.0) == DEFAULT_MAX_INTERVAL
+    assert pause(policy, 1500, 0.0) == EARLIEST_END - 1500
+    assert pause(policy, EARLIEST_END - 30, 0.0) == 60
+    for age in (EARLIEST_END, HOUR, 2 * HOUR):
+        assert pause(policy, age, 0.667) == pause(NO_GRID, age, 0.667)
 
 
-@pytest.mark.parametrize("offset", [None, 0.0])
-def test_the_first_poll_of_a_young_job_may_be_late(offset: float | None, clock: Clock) -> None:
-    """If the job is known to take long, there is nothing to see before."""
-    clock.now = CREATED
-    poller = job_poller(clock, PollPolicy(expected_duration=36000.0, offset=offset))
-    assert 120.0 < poller.first_delay() <= 36000.0
+@pytest.mark.parametrize("offset", [None, 0.0, 7.5])
+@pytest.mark.parametrize("age", [0, 60, 300, 1000, 5000])
+def test_an_early_failure_is_found(age: float, offset: float | None) -> None:
+    """However long a job is expected to take, the pause is at most 4 times its age."""
+    policy = PollPolicy(expected_duration=1e9, offset=offset)
+    assert pause(policy, age, 0.0) <= max(DEFAULT_MAX_INTERVAL, 4 * age)
 
 
-def test_the_first_poll_is_never_too_soon(clock: Clock) -> None:
-    """A trigger that fires right after deferral may fail its task, whatever the deadline is."""
-    assert job_poller(clock, NO_GRID).first_delay(soonest=500.0) == 500.0
-    assert job_poller(clock, NO_GRID, deadline=1003.0).first_delay(soonest=10.0) == 10.0
+def test_progress_corrects_the_expected_duration() -> None:
+    """A job whose progress is ahead of the expected duration is polled as if none were known."""
+    policy = PollPolicy(expected_duration=HOUR)
+    assert pause(policy, 1500, 0.667) == pause(NO_GRID, 1500, 0.667)
+    assert pause(policy, 2200, 0.667) == EARLIEST_END - 2200
 
 
-def test_the_first_poll_is_not_after_the_deadline(clock: Clock) -> None:
-    """It comes at the deadline, or at once if that has passed."""
-    poller = job_poller(clock, deadline=4600.0)
-    clock.now = 4590.0
-    assert poller.first_delay() == 10.0
-    clock.now = 4610.0
-    assert poller.first_delay() == 0.0
+@pytest.mark.parametrize("invalid", [0.0, -60.0, math.nan])
+def test_an_invalid_expected_duration_is_ignored(invalid: float) -> None:
+    """Only a positive duration counts."""
+    assert pause(PollPolicy(expected_duration=invalid), 900, 0.0) == pause(NO_GRID, 900, 0.0)
 
 
-@settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-@given(jumps=st.lists(st.floats(min_value=-7200.0, max_value=7200.0), max_size=20))
-def test_a_clock_that_jumps_leaves_the_pauses_within_the_limits(jumps: list[float]) -> None:
-    """However the clock is set, the next pause is neither too short nor too long."""
-    clock = Clock(CREATED)
-    poller = job_poller(clock, GRID)
-    clock.now += poller.first_delay()
-    for jump in jumps:
-        clock.now += jump
-        delay = poller.after_poll(job(progress=0.667, created_on=CREATED * 1000))
-        assert delay is not None
-        assert 30.0 <= delay <= DEFAULT_MAX_INTERVAL + 30.0
-        clock.now += delay
+def test_a_fixed_interval_is_always_the_same() -> None:
+    """Neither the job nor an expected duration changes a fixed interval."""
+    policy = PollPolicy(interval=45.0, expected_duration=HOUR)
+    pauses = {pause(policy, age, progress) for age in (0, 5000) for progress in (None, 0.1)}
+    assert pauses == {45.0}
+
+
+def test_an_interval_of_0_is_one_second() -> None:
+    """No interval makes a triggerer poll without a pause."""
+    assert pause(PollPolicy(interval=0.0), 0, None) == 1.0
+    assert pause(PollPolicy(shortest=0.0), 0, None) == 1.0
+
+
+def test_the_longest_pause_bounds_the_shortest() -> None:
+    """With a longest pause below a minute, all pauses are that long."""
+    assert pause(PollPolicy(longest=30.0), 5000, 0.1) == 30.0
+
+
+def test_a_longest_pause_allows_long_pauses() -> None:
+    """The square root is not bounded otherwise."""
+    assert pause(PollPolicy(longest=1200.0), 24 * HOUR, 0.25) == 1140.0
+
+
+def test_many_jobs_are_polled_at_the_same_moments() -> None:
+    """Jobs of any age and progress share the marks of the grid."""
+    now = CREATED + 7
+    moments = {
+        GRID.next_poll(job(progress=progress), at=now, started_at=now - 30.0 * number)
+        for number in range(100)
+        for progress in (None, 0.333, 0.667)
+    }
+    assert moments <= {CREATED + 60 * mark for mark in range(2, 6)}
+
+
+def test_triggerers_do_not_poll_at_the_same_moment() -> None:
+    """Each is a little later than the mark."""
+    moments = [
+        PollPolicy(offset=offset).next_poll(job(), at=CREATED + 20, started_at=CREATED)
+        for offset in (0.0, 4.0, 9.5)
+    ]
+    assert moments == [CREATED + 120, CREATED + 120 + 4.0, CREATED + 120 + 9.5]
+
+
+@pytest.mark.parametrize("second", range(0, 60, 7))
+def test_on_the_grid_no_pause_exceeds_the_longest(second: int) -> None:
+    """To reach the grid, a pause becomes shorter if that leaves the shortest one, not longer."""
+    at = CREATED + second
+    old = job(progress=0.1, created_on=(CREATED - 5000) * 1000)
+    policy = PollPolicy(longest=120.0, offset=0.0)
+    assert 60.0 <= policy.next_poll(old, at=at, started_at=at) - at <= 120.0
+
+
+@pytest.mark.parametrize("late", [0.0, 0.0005])
+@pytest.mark.parametrize("minutes", [1, 2, 5])
+def test_a_pause_of_whole_intervals_stays_on_the_grid(minutes: int, late: float) -> None:
+    """From one mark of the grid a pause leads to another, even if the sums are inexact."""
+    age = {1: 60.0, 2: 600.0, 5: 6000.0}[minutes]
+    at = CREATED + late
+    assert GRID.next_poll(job(progress=0.0), at=at, started_at=at - age) == CREATED + 60 * minutes
+
+
+def test_the_first_poll_is_soon_if_nothing_is_known() -> None:
+    """A process that resumes an old wait does not leave the job alone for long."""
+    at = CREATED + 2 * HOUR
+    assert NO_GRID.first_poll(at=at, started_at=CREATED, soonest=10.0) == at + 60.0
+    assert GRID.first_poll(at=at, started_at=CREATED, soonest=10.0) == at + 60.0
+
+
+def test_the_first_poll_waits_for_the_expected_end() -> None:
+    """A process that resumes a wait polls when the job may finish, and not before."""
+    policy = PollPolicy(expected_duration=HOUR)
+    moment = policy.first_poll(at=CREATED + 1800, started_at=CREATED, soonest=10.0)
+    assert moment == CREATED + EARLIEST_END
+
+
+def test_the_first_poll_is_never_too_soon() -> None:
+    """A trigger that fires right after deferral may fail its task."""
+    assert NO_GRID.first_poll(at=CREATED, started_at=CREATED, soonest=500.0) == CREATED + 500.0
+
+
+@pytest.mark.parametrize(
+    ("policy", "pauses"),
+    [
+        (NO_GRID, [60, 120, 240, 300, 300]),
+        (GRID, [60, 120, 240, 300, 300]),
+        (PollPolicy(longest=100.0), [60, 100, 100]),
+        (PollPolicy(interval=10.0), [10, 20, 40, 80, 160, 300, 300]),
+        (PollPolicy(interval=10.0, offset=0.0), [10, 20, 40, 80, 160, 300, 300]),
+        (PollPolicy(interval=900.0), [900, 900]),
+    ],
+)
+def test_the_pause_doubles_with_each_failed_poll(policy: PollPolicy, pauses: list[float]) -> None:
+    """It starts at the shortest pause and ends at the longest."""
+    moments = [
+        policy.next_retry(at=CREATED, failures=failures) for failures in range(1, len(pauses) + 1)
+    ]
+    assert [moment - CREATED for moment in moments] == pauses
+
+
+def test_any_number_of_failed_polls_is_possible() -> None:
+    """The pause stays a number that a float can hold."""
+    assert NO_GRID.next_retry(at=CREATED, failures=5000) == CREATED + DEFAULT_MAX_INTERVAL
+
+
+@pytest.mark.parametrize("second", [0, 1, 25, 30, 31, 59])
+def test_a_retry_is_on_the_grid(second: int) -> None:
+    """A whole pause comes before it, or half of it if the interval is fixed."""
+    at = CREATED + second
+    assert GRID.next_retry(at=at) == CREATED + (60 if second == 0 else 120)
+    fixed = PollPolicy(interval=60.0, offset=0.0)
+    assert fixed.next_retry(at=at) == CREATED + (60 if second <= 30 else 120)
+
+
+moments = st.floats(min_value=0.0, max_value=4e9)
+
+
+@settings(deadline=None)
+@given(
+    policy=st.builds(
+        PollPolicy,
+        shortest=st.floats(min_value=0.0, max_value=600.0),
+        longest=st.floats(min_value=0.0, max_value=3600.0),
+        offset=st.none() | st.floats(min_value=0.0, max_value=10.0),
+    ),
+    at=moments,
+    started_at=moments,
+    created=st.none() | moments,
+    progress=st.none() | st.floats(min_value=0.0, max_value=1.0),
+)
+def test_no_record_leads_out_of_bounds(
+    policy: PollPolicy,
+    at: float,
+    started_at: float,
+    created: float | None,
+    progress: float | None,
+) -> None:
+    """For every record and every clock the pause is neither too short nor too long."""
+    polled = job(progress=progress, created_on=None if created is None else created * 1000)
+    moment = policy.next_poll(polled, at=at, started_at=started_at)
+    assert moment == policy.next_poll(polled, at=at, started_at=started_at)
+    # To reach the grid, a pause may take twice the shortest.
+    longest = max(policy.least * (1 if policy.offset is None else 2), policy.longest)
+    assert policy.least - 0.01 <= moment - at <= longest + 0.01
+
+
+@settings(deadline=None)
+@given(
+    interval=st.floats(min_value=0.0, max_value=3600.0),
+    offset=st.floats(min_value=0.0, max_value=10.0),
+    at=moments,
+)
+def test_the_first_poll_of_a_fixed_interval_is_on_its_next_mark(
+    interval: float, offset: float, at: float
+) -> None:
+    """It is never more than one interval away."""
+    policy = PollPolicy(interval=interval, offset=offset)
+    first = policy.first_poll(at=at, started_at=at, soonest=0.0) - at
+    assert 0 < first <= policy.least + 0.01
+    late = policy.first_poll(at=at, started_at=at, soonest=10.0) - at
+    assert 9.99 < late <= 10 + policy.least + 0.01
+    intervals = (late - first) / policy.least
+    assert intervals == pytest.approx(round(intervals), abs=0.01)

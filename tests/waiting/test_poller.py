@@ -10,7 +10,7 @@ from airflow_provider_cortex.errors import (
     FineTuneTimeoutError,
     RejectedError,
 )
-from airflow_provider_cortex.waiting.policy import PollPolicy
+from airflow_provider_cortex.waiting.poll_times import PollPolicy
 from airflow_provider_cortex.waiting.poller import JobPoller, attempt, poll_until_finished
 from tests.clock import Clock
 from tests.waiting.pollers import TRANSIENT, Reports, job, job_poller

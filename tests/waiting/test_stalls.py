@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_cortex.errors import FineTuneStalledError, FineTuneTimeoutError
 from airflow_provider_cortex.waiting.checkpoint import Checkpoint, LastChange, Outage
-from airflow_provider_cortex.waiting.policy import PollPolicy
+from airflow_provider_cortex.waiting.poll_times import PollPolicy
 from tests.clock import Clock
 from tests.waiting.pollers import EVERY_MINUTE, GRID, NO_GRID, TRANSIENT, job, job_poller
 

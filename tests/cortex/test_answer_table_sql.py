@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cortex.cortex.answer_table import TableRequest
+from airflow_provider_cortex.cortex.answer_table_sql import TableRequest
 from airflow_provider_cortex.errors import ArgumentError
 
 RAW = '"_CORTEX_RAW"'

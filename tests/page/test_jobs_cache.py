@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 from airflow_provider_cortex.cortex.job import parse_list
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.errors import UnreadableAnswerError
-from airflow_provider_cortex.page.account_jobs import MAX_BACKOFF_SECONDS, JobsCache
 from airflow_provider_cortex.page.app import create_app
+from airflow_provider_cortex.page.jobs_cache import MAX_BACKOFF_SECONDS, JobsCache
 from tests.clock import Clock
 from tests.page.client import DESCRIBE, SHOW, accounts, statement_count
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cortex.cortex.arguments import (
+from airflow_provider_cortex.cortex.rendered_values import (
     is_number,
     json_number,
     mapping,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from airflow_provider_cortex.cortex.answer_table import TableRequest
+from airflow_provider_cortex.cortex.answer_table_sql import TableRequest
 from airflow_provider_cortex.errors import (
     TRANSIENT_ERRORS,
     ArgumentError,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from airflow_provider_cortex.cortex import completion, identifiers, source_query, sql
+from airflow_provider_cortex.cortex import completion, embedded_query, identifiers, sql
 from airflow_provider_cortex.cortex.completion import NULL_ANSWER
 from airflow_provider_cortex.cortex.identifiers import Identifier
 from airflow_provider_cortex.cortex.sql import Call
@@ -95,7 +95,7 @@ class TableRequest:
     @property
     def source_query(self) -> str:
         """The query for all rows of the source."""
-        return source_query.as_query("source", sql.text("source", self.source))
+        return embedded_query.as_query("source", sql.text("source", self.source))
 
     @property
     def destination_query(self) -> str:
@@ -230,7 +230,7 @@ class TableRequest:
             return identifiers.parse_or_quote(sql.text("prompt_column", self.prompt_column)).sql
         argument = "prompt_expression"
         expression = sql.text(argument, self.prompt_expression)
-        return f"({source_query.without_terminator(argument, expression)})"
+        return f"({embedded_query.without_terminator(argument, expression)})"
 
     @property
     def _error_sql(self) -> str:

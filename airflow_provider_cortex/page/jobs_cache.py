@@ -14,10 +14,10 @@ from typing import Any
 from airflow_provider_cortex.airflow_api.settings import batch_size
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.job_list import JobList
-from airflow_provider_cortex.cortex.job_row import row
 from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.errors import ConnectionNotFoundError, CortexError, RejectedError
 from airflow_provider_cortex.hooks import CortexHook
+from airflow_provider_cortex.page.table_row import row
 
 log = logging.getLogger(__name__)
 

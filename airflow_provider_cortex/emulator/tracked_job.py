@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from airflow_provider_cortex.emulator.duration import Life
+from airflow_provider_cortex.emulator.life import Life
 from airflow_provider_cortex.emulator.model_names import Namespace
 from airflow_provider_cortex.emulator.tuned_model import TunedModel
 

@@ -1,4 +1,4 @@
-"""What a command writes: its output to stdout, and everything else to stderr."""
+"""Run a command: its output goes to stdout, everything else to stderr."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ from rich.console import Console
 
 from airflow_provider_cortex.cli import exit_status
 from airflow_provider_cortex.cli.exit_status import ExitStatus
-from airflow_provider_cortex.cli.formatting import one_line
-from airflow_provider_cortex.errors import CortexError
+from airflow_provider_cortex.cli.job_columns import one_line
+from airflow_provider_cortex.errors import (
+    ConnectionNotFoundError,
+    ContactLostError,
+    CortexError,
+    FineTuneTimeoutError,
+)
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -75,6 +80,16 @@ class TerminalLog:
         self.console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
+_ADVICE: dict[type[CortexError], str] = {
+    FineTuneTimeoutError: "Watch it again, or cancel it.",
+    ContactLostError: "Watch it again.",
+    ConnectionNotFoundError: (
+        "Choose another one with --conn-id, or create it (airflow connections add)."
+    ),
+}
+"""What a user in a terminal can do next, where the advice for an Airflow task does not apply."""
+
+
 def command(work: Callable[..., Output]) -> Callable[..., None]:
     """Turn a function into a command: print its output, report its errors, set its exit status."""
 
@@ -85,13 +100,13 @@ def command(work: Callable[..., Output]) -> Callable[..., None]:
             with _stdout_for_output_only(), _quiet_threads():
                 output = work(arguments, **options)
         except CortexError as error:
-            TerminalLog().error(exit_status.message(error))
+            TerminalLog().error(message(error))
             raise SystemExit(exit_status.after_error(error)) from None
         except KeyboardInterrupt:
             raise SystemExit(ExitStatus.INTERRUPTED) from None
         _print(output, arguments.output)
         if output.error:
-            TerminalLog().error(exit_status.message(output.error))
+            TerminalLog().error(message(output.error))
         if output.exit_status:
             raise SystemExit(output.exit_status)
 
@@ -179,3 +194,13 @@ def _stdout_for_output_only() -> Iterator[None]:
                 handler.setStream(sys.stderr)
                 stack.callback(handler.setStream, stdout)
         yield
+
+
+def message(error: CortexError) -> str:
+    """
+    Return the message for a terminal: with other advice than for the user of an Airflow task.
+    """
+    for kind, advice in _ADVICE.items():
+        if isinstance(error, kind):
+            return f"{error.summary} {advice}"
+    return str(error)
