@@ -6,12 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from airflow_provider_cortex.cortex import completion
-from airflow_provider_cortex.cortex.completion import (
-    COMPLETION_FUNCTIONS,
-    CompletionFunction,
-    Prompt,
-)
 from airflow_provider_cortex.cortex.rendered_values import mapping
 from airflow_provider_cortex.errors import (
     FineTuneFinishedError,
@@ -25,6 +19,7 @@ from airflow_provider_cortex.tasks.links import JOB_LINKS, SnowflakeQueryLink
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
+    from airflow_provider_cortex.cortex.completion import CompletionFunction, Prompt
     from airflow_provider_cortex.cortex.finetune_request import FineTuneRequest
 
 IfExists = Literal["adopt", "create", "fail"]
@@ -243,6 +238,8 @@ class CortexCompleteOperator(CortexTask):
         log_answers: bool = False,
         **kwargs: Any,
     ) -> None:
+        from airflow_provider_cortex.cortex.completion import COMPLETION_FUNCTIONS
+
         super().__init__(**kwargs)
         with as_value_error():
             one_of("function", function, COMPLETION_FUNCTIONS)
@@ -256,6 +253,8 @@ class CortexCompleteOperator(CortexTask):
 
     def execute(self, context: Context) -> Any:
         """Return the model's answer, or answers: text, or objects by the response format."""
+        from airflow_provider_cortex.cortex import completion
+
         with self.translated_errors():
             question = completion.Question(
                 model=self.required_cell("model"),

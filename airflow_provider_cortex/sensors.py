@@ -42,7 +42,13 @@ from airflow_provider_cortex.waiting.poll_times import (
     MIN_INTERVAL,
     PollPolicy,
 )
-from airflow_provider_cortex.waiting.poller import DEFAULT_CONTACT_TIMEOUT, JobPoller, attempt
+from airflow_provider_cortex.waiting.poller import (
+    DEFAULT_CONTACT_TIMEOUT,
+    FIRST_POLL_DELAY,
+    POLL_TIMEOUT_SECONDS,
+    JobPoller,
+    attempt,
+)
 from airflow_provider_cortex.waiting.progress import ProgressLog, duration
 from airflow_provider_cortex.waiting.task_store import TaskStore, store_for_stalls
 
@@ -279,8 +285,6 @@ class CortexFineTuneSensor(ModelDelivery, WaitingSensor):
 
     def _start(self, job_id: str, context: Context) -> JobPoller:
         """Begin to poll on this worker."""
-        from airflow_provider_cortex.waiting.shared_client import NETWORK_TIMEOUT_SECONDS
-
         self.limits()  # an invalid limit must not show only when the job has finished
         self.log.info("Waiting for fine-tuning job %s", job_id)
         self.push_job_id(job_id, context)
@@ -298,14 +302,12 @@ class CortexFineTuneSensor(ModelDelivery, WaitingSensor):
         store = self._store(context)
         if store is not None:
             poller.resume(Checkpoint.read(store.read()))
-        self.open_hook = self.cortex_hook(context, network_timeout=NETWORK_TIMEOUT_SECONDS)
+        self.open_hook = self.cortex_hook(context, network_timeout=POLL_TIMEOUT_SECONDS)
         return poller
 
     def _policy(self, context: Context) -> PollPolicy:
         """Return when a worker polls. A fixed interval is left to Airflow's own loop."""
         if not self.adaptive:
-            from airflow_provider_cortex.triggers import FIRST_POLL_DELAY
-
             # The next poll may be the triggerer's first.
             least = FIRST_POLL_DELAY if self.deferrable else 0.0
             return PollPolicy(interval=max(self.poke_interval, least))

@@ -25,6 +25,7 @@ from airflow_provider_cortex.waiting.kill_check import why_not_killed
 from airflow_provider_cortex.waiting.poll_times import DEFAULT_MAX_INTERVAL, PollPolicy
 from airflow_provider_cortex.waiting.poller import (
     DEFAULT_CONTACT_TIMEOUT,
+    FIRST_POLL_DELAY,
     Answer,
     JobPoller,
     Poller,
@@ -32,12 +33,6 @@ from airflow_provider_cortex.waiting.poller import (
 )
 from airflow_provider_cortex.waiting.progress import FailureLog, ProgressLog
 from airflow_provider_cortex.waiting.shared_client import SharedClient
-
-FIRST_POLL_DELAY = 10.0
-"""
-Seconds from deferral to the first poll. Airflow 3.3 may fail a task whose trigger fires before the
-scheduler has recorded the deferral (apache/airflow#71580): measured, never later than after 6 s.
-"""
 
 MAX_OFFSET = 10.0
 """

@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
-from airflow_provider_cortex.triggers import FIRST_POLL_DELAY
+from airflow_provider_cortex.waiting.poller import FIRST_POLL_DELAY
 from tests.tasks import IN_EACH_MODE, sensor
 from tests.worker import Instance, Worker, in_mode
 

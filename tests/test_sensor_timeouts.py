@@ -232,7 +232,7 @@ def test_a_poll_without_an_answer_is_a_failed_poll(
 ) -> None:
     """A poll that Snowflake never answers fails, whatever timeouts the connection has."""
     monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", cortex_emulator.airflow_connection)
-    monkeypatch.setattr("airflow_provider_cortex.waiting.shared_client.NETWORK_TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr("airflow_provider_cortex.sensors.POLL_TIMEOUT_SECONDS", 1)
     cortex_emulator.faults.add("hang", at="statement")
     job = cortex_emulator.jobs.add(model="m", life=Life.at_once())
     result = worker.run(lambda: sensor(job.id, deferrable=False, contact_timeout=0.01))

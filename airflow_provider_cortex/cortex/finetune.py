@@ -131,7 +131,7 @@ class FineTuneJobs:
         job_id = text("finetune_job_id", job_id)
         try:
             outcome = self.describe(job_id)[job_id]
-        except CortexError as error:  # of a login: it does not name the job
+        except (RejectedError, UnreachableError) as error:  # a login's does not name the job
             raise error_about(job_id, error) from error.__cause__
         if isinstance(outcome, CortexError):
             raise outcome

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, conf
 
 from airflow_provider_cortex.airflow_api import compat
-from airflow_provider_cortex.cortex.answer_table_sql import TableRequest
 from airflow_provider_cortex.cortex.rendered_values import as_float, is_number, mapping
 from airflow_provider_cortex.errors import (
     CortexError,
@@ -25,11 +24,6 @@ from airflow_provider_cortex.errors import (
 from airflow_provider_cortex.tasks.base import CortexTask
 from airflow_provider_cortex.tasks.deferrable import DeferrableTask
 from airflow_provider_cortex.tasks.init_checks import as_value_error, one_of, seconds
-from airflow_provider_cortex.tasks.table_answering import (
-    IF_TABLE_EXISTS,
-    IfTableExists,
-    TableAnswering,
-)
 from airflow_provider_cortex.waiting import cancelling
 from airflow_provider_cortex.waiting import event as events
 from airflow_provider_cortex.waiting.checkpoint import KEY as CHECKPOINT_KEY
@@ -37,6 +31,7 @@ from airflow_provider_cortex.waiting.checkpoint import Checkpoint
 from airflow_provider_cortex.waiting.poll_times import PollPolicy
 from airflow_provider_cortex.waiting.poller import (
     DEFAULT_CONTACT_TIMEOUT,
+    POLL_TIMEOUT_SECONDS,
     QueryPoller,
     poll_until_finished,
 )
@@ -46,7 +41,9 @@ from airflow_provider_cortex.waiting.task_store import TaskStore
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
+    from airflow_provider_cortex.cortex.answer_table_sql import TableRequest
     from airflow_provider_cortex.hooks import CortexHook
+    from airflow_provider_cortex.tasks.table_answering import IfTableExists, TableAnswering
 
 QUERY_ID = "query_id"
 """The XCom with the id of a statement that runs without a session."""
@@ -100,6 +97,8 @@ class AnswerTableTask(DeferrableTask):
         response_format: Mapping[str, Any] | str | XComArg | None = None,
         **kwargs: Any,
     ) -> None:
+        from airflow_provider_cortex.tasks.table_answering import IF_TABLE_EXISTS
+
         super().__init__(**kwargs)
         if (prompt_column is None) == (prompt_expression is None):
             raise ValueError("give either prompt_column or prompt_expression, and not both")
@@ -193,6 +192,8 @@ class AnswerTableTask(DeferrableTask):
         return super().to_airflow_exception(error)
 
     def _request(self, context: Context) -> TableRequest:
+        from airflow_provider_cortex.cortex.answer_table_sql import TableRequest
+
         ti = context["ti"]
         request = TableRequest(
             model=self.required_cell("model"),
@@ -208,14 +209,14 @@ class AnswerTableTask(DeferrableTask):
         return request.of_task(ti.dag_id, ti.task_id, ti.run_id, ti.map_index)
 
     def _answering(self, request: TableRequest, hook: CortexHook) -> TableAnswering:
+        from airflow_provider_cortex.tasks.table_answering import TableAnswering
+
         return TableAnswering(request, hook, self.log)
 
     def _session(self, context: Context) -> AbstractContextManager[CortexHook]:
-        from airflow_provider_cortex.waiting.shared_client import NETWORK_TIMEOUT_SECONDS
-
         # A poll that hangs has failed. The limit does not end a statement that takes long:
         # Snowflake answers within a minute that it still runs.
-        return self.cortex(context, network_timeout=NETWORK_TIMEOUT_SECONDS)
+        return self.cortex(context, network_timeout=POLL_TIMEOUT_SECONDS)
 
     def _watch(self, query_id: str) -> None:
         """Link to a statement, and cancel it if the task is killed."""

@@ -33,6 +33,15 @@ from airflow_provider_cortex.waiting.poll_times import PollPolicy
 DEFAULT_CONTACT_TIMEOUT = 15 * 60.0
 """Seconds."""
 
+POLL_TIMEOUT_SECONDS = 60
+"""How long the driver tries one poll: a poll that hangs has failed."""
+
+FIRST_POLL_DELAY = 10.0
+"""
+Seconds from deferral to the first poll. Airflow 3.3 may fail a task whose trigger fires before the
+scheduler has recorded the deferral (apache/airflow#71580): measured, never later than after 6 s.
+"""
+
 TRIGGERER_RESTART_SECONDS = 10 * 60.0
 """At most so long until a dead triggerer is replaced: Airflow needs about half a minute."""
 

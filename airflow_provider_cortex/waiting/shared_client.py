@@ -21,6 +21,7 @@ from airflow_provider_cortex.cortex.query_status import Execution
 from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.cortex.sql import text
 from airflow_provider_cortex.errors import CortexError, RejectedError, UnreachableError
+from airflow_provider_cortex.waiting.poller import POLL_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.hooks import CortexHook
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-
-NETWORK_TIMEOUT_SECONDS = 60
-"""How long the driver tries one poll: a poll that hangs has failed."""
 
 GATHER_SECONDS = 0.05
 """Polls that fall due within so long share their statements."""
@@ -169,7 +167,7 @@ class SharedClient:
         """Made in the thread: its imports would block the event loop."""
         from airflow_provider_cortex.hooks import CortexHook
 
-        return CortexHook.of(self.settings, network_timeout=NETWORK_TIMEOUT_SECONDS)
+        return CortexHook.of(self.settings, network_timeout=POLL_TIMEOUT_SECONDS)
 
     async def _in_thread(self, call: Callable[[CortexHook], Result]) -> Result:
         if not self.users:  # the last wait has ended

@@ -62,7 +62,7 @@ def test_logs_go_to_stderr(run: Run, jobs: dict[str, str]) -> None:
     this_thread = threading.get_ident()
     # The emulator and drivers of earlier tests log in threads of their own, at any time.
     handler.addFilter(lambda record: record.thread == this_thread)
-    root.addHandler(handler)
+    others, root.handlers = root.handlers, [handler]
     level, hook = root.level, threading.excepthook
     root.setLevel(logging.INFO)
     try:
@@ -72,7 +72,7 @@ def test_logs_go_to_stderr(run: Run, jobs: dict[str, str]) -> None:
         assert (handler.stream, sys.stdout, threading.excepthook) == (stdout, stdout, hook)
     finally:
         root.setLevel(level)
-        root.removeHandler(handler)
+        root.handlers = others
 
 
 def process(*command: str) -> subprocess.CompletedProcess[str]:

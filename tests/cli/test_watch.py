@@ -71,7 +71,7 @@ def test_a_transient_error_is_retried(
     cortex_emulator.faults.add("unreadable")
     result = run("watch", jobs["SUCCESS"], "-o", "json", console=console, **clock.options)
     assert (result.status, len(result.records)) == (0, 1)
-    assert re.findall(r"Not JSON\.; next poll in (\d+) s", screen.getvalue()) == ["15", "30", "60"]
+    assert re.findall(r"Not JSON; next poll in (\d+) s", screen.getvalue()) == ["15", "30", "60"]
 
 
 def test_a_lasting_transient_error_ends_the_watch(
