@@ -152,10 +152,9 @@ class RejectedError(CortexError):
 
 class ConnectionNotFoundError(CortexError):
     """
-    Airflow finds no such connection.
+    Airflow finds no such connection, or its database or secrets backend did not answer.
 
-    The id may be wrong. Airflow reports the same when its database or secrets backend did not
-    answer, so a retry may help.
+    Airflow reports the same for both, so a retry may help.
     """
 
     def __init__(self, conn_id: str) -> None:
@@ -170,8 +169,7 @@ class ContactLostError(CortexError):
     """
     No usable answer for longer than the contact budget.
 
-    Attributes: *job_id*; *waited*, seconds without a usable answer; *reason*, the last error;
-    *last_seen*, the last known state.
+    Attributes: *job_id*; *waited*, seconds; *reason*, the last error; *last_seen*, the last state.
     """
 
     def __init__(self, job_id: str, waited: float, reason: str, last_seen: str) -> None:
@@ -226,11 +224,7 @@ class FineTuneCancelledError(CortexError):
 
 
 class FineTuneTimeoutError(CortexError):
-    """
-    The wait timed out; the job may still be running.
-
-    Attributes: *job_id*; *waited*, seconds; *last_seen*, the last known state.
-    """
+    """The wait timed out. Attributes: *job_id*; *waited*, seconds; *last_seen*, the last state."""
 
     def __init__(self, job_id: str, waited: float, last_seen: str) -> None:
         self.job_id, self.waited, self.last_seen = job_id, waited, last_seen
@@ -244,10 +238,9 @@ class FineTuneTimeoutError(CortexError):
 
 class FineTuneStalledError(CortexError):
     """
-    The job made no progress for too long; it may still be running.
+    The job made no progress for too long.
 
-    Attributes: *job_id*; *waited*, seconds without a change; *since*, when the last change was
-    seen, in ISO 8601; *last_seen*, the last known state.
+    Attributes: *job_id*; *waited*, seconds; *since*, the last change, ISO 8601; *last_seen*.
     """
 
     def __init__(self, job_id: str, waited: float, since: str, last_seen: str) -> None:
@@ -373,8 +366,7 @@ class TriggerEventError(CortexError):
     """
 
     def __init__(self, job_id: str | None, event: object) -> None:
-        self.job_id = job_id
-        self.event = excerpt(event)
+        self.job_id, self.event = job_id, excerpt(event)
         subject = "the query" if job_id is None else f"fine-tuning job {job_id}"
         super().__init__(
             f"The result of {subject} is unknown: the task resumed with an unknown event:"
@@ -387,8 +379,7 @@ class TriggerCrashedError(CortexError):
     """The trigger of a deferred task crashed and sent no event."""
 
     def __init__(self, job_id: str, reason: object) -> None:
-        self.job_id = job_id
-        self.reason = excerpt(reason)
+        self.job_id, self.reason = job_id, excerpt(reason)
         super().__init__(
             f"The trigger that waited for fine-tuning job {job_id} crashed: {self.reason}. The job"
             " may still be running.",
@@ -398,3 +389,11 @@ class TriggerCrashedError(CortexError):
 
 TRANSIENT_ERRORS = (UnreachableError, UnreadableAnswerError)
 """Errors that a wait retries for a while: the next poll may succeed."""
+
+
+def error_about(job_id: str, error: CortexError) -> CortexError:
+    """Return a transient or permanent error as one that names the job."""
+    if job_id in str(error):
+        return error
+    kind = RejectedError if isinstance(error, RejectedError) else UnreachableError
+    return kind(f"could not describe fine-tuning job {job_id}: {error}")

@@ -102,7 +102,7 @@ def test_a_connection_that_becomes_invalid_fails_a_deferred_task_at_once(
     change(port="https")
     event: Any = fire(trigger, clock)
     assert len(clock.slept) == 1, clock.slept
-    assert event["kind"] == "refused"
+    assert event["kind"] == "rejected"
     assert "'snowflake_default'" in event["reason"]
 
 

@@ -247,7 +247,7 @@ def test_a_vanished_job_ends_the_wait_at_once(cortex_emulator: Emulator, connect
     cortex_emulator.faults.add("record", requests=1, set={"progress": 0.4, "status": "IN_PROGRESS"})
     cortex_emulator.faults.add("vanish")
     event: Any = fire(trigger(job.id), Clock())
-    assert event["kind"] == "refused"
+    assert event["kind"] == "rejected"
     assert "does not exist" in event["reason"]
     assert f"Last known state of fine-tuning job {job.id}: IN_PROGRESS 40 %" in event["reason"]
 
@@ -257,7 +257,7 @@ def test_an_id_that_cannot_be_sent_ends_the_wait(
 ) -> None:
     """Nothing is sent to Snowflake."""
     event: Any = fire(trigger("ft_\0"), Clock())
-    assert event["kind"] == "refused"
+    assert event["kind"] == "rejected"
     assert "cannot be sent to Snowflake" in event["reason"]
     assert cortex_emulator.statements == []
 

@@ -40,7 +40,7 @@ UNLIMITED = 1_000_000
 """Characters: a terminal in which every table fits."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Output:
     """
     What a command returns.
@@ -56,7 +56,7 @@ class Output:
     error: CortexError | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TerminalLog:
     """A log on stderr, independent of Airflow's logging configuration."""
 

@@ -12,7 +12,7 @@ _AGE = re.compile(r"(\d+)([mhd])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class JobFilter:
     """
     The conditions for listing a job; all of them must hold.

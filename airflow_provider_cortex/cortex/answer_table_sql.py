@@ -22,7 +22,7 @@ RAW = Identifier("_CORTEX_RAW")
 """The column of the staging table that holds what AI_COMPLETE returned: ``{value, error}``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class TableRequest:
     """
     What to answer, and where to put the answers.

@@ -9,7 +9,7 @@ SPLIT = 4
 """Into how many statements the jobs of an unanswered statement are divided the next time."""
 
 
-@dataclass(slots=True)
+@dataclass
 class DescribeBatches:
     """
     Divide jobs among statements, and remember which jobs had better travel in small batches.

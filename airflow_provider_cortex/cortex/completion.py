@@ -42,7 +42,7 @@ FunctionCall = tuple[str, tuple[str | None, ...]]
 """A function call in SQL, and the values it binds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Completion:
     """
     The answer of a model to one prompt.
@@ -55,7 +55,7 @@ class Completion:
     usage: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Question:
     """
     A model, its prompts, and how to ask them.

@@ -23,6 +23,7 @@ from airflow_provider_cortex.errors import (
     RejectedError,
     UnreachableError,
     UnreadableAnswerError,
+    error_about,
 )
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class StatementRunner(Protocol):
         """Count in Airflow's metrics that one statement describes so many jobs."""
 
 
-@dataclass(slots=True)
+@dataclass
 class _Progress:
     """
     How far the description of many jobs has come.
@@ -227,15 +228,6 @@ class FineTuneJobs:
                     largest,
                     message,
                 )
-
-
-def error_about(job_id: str, error: Exception) -> CortexError:
-    """Return an error that names the job, of the same kind: transient or permanent."""
-    if isinstance(error, CortexError) and job_id in str(error):
-        return error
-    kind = RejectedError if isinstance(error, RejectedError) else UnreachableError
-    said = str(error) if isinstance(error, CortexError) else repr(error)
-    return kind(f"could not describe fine-tuning job {job_id}: {said}")
 
 
 def describe_call(*job_ids: str) -> Call:

@@ -21,7 +21,7 @@ EPOCHS = range(1, 11)
 _BASE_MODEL = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class FineTuneRequest:
     """
     The arguments of ``FINETUNE('CREATE', …)``, validated and normalized.

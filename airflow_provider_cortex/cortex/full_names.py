@@ -22,7 +22,7 @@ UNLINKED = frozenset({"privatelink", "global", "snowflakecomputing"})
 """An account or a host with one of these parts, after removing DOMAIN, has no known Snowsight."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Namespace:
     """The account, and the default database and schema, that a task and its connection name."""
 

@@ -19,7 +19,7 @@ _PART = re.compile(r'(?P<plain>[A-Za-z_][A-Za-z0-9_$]*)|"(?P<quoted>(?:[^"]|"")+
 _SUFFIX = re.compile(r"(?<=.)_\d+$", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Identifier:
     """One part of a name."""
 

@@ -49,7 +49,7 @@ TERMINAL = frozenset({JobStatus.SUCCESS, JobStatus.ERROR, JobStatus.CANCELLED})
 """The statuses of a job that has finished."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class JobError:
     """Why a job ended in ERROR, in Cortex's own words."""
 
@@ -62,7 +62,7 @@ class JobError:
         return f"{self.code}: {self.message}" if self.code else self.message
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class FineTuneJob:
     """
     One answer to ``FINETUNE('DESCRIBE', id)``, or one entry of ``FINETUNE('SHOW')``.

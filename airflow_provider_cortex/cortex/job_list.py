@@ -17,7 +17,7 @@ STATEMENTS = 3
 LONG_AGO = datetime.fromtimestamp(0, tz=UTC)
 
 
-@dataclass(slots=True)
+@dataclass
 class JobList:
     """
     The jobs of an account, completed update by update.

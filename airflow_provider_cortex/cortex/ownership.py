@@ -19,7 +19,7 @@ _REPLACED = re.compile(r"[^\w.:+~@=-]")
 """Characters that the comment replaces. Airflow's rules for ids exclude nearly all of them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Owner:
     """
     The task instance that starts a job.

@@ -13,7 +13,7 @@ UNKNOWN = frozenset({"NO_DATA", "DISCONNECTED"})
 """Names of the driver's ``QueryStatus``: Snowflake cannot tell just now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Execution:
     """
     The state of a statement.

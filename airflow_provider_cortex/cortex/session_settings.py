@@ -21,7 +21,7 @@ fit even if every character is escaped.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SessionSettings:
     """
     All settings of a Snowflake session, the same for hook, worker and triggerer.

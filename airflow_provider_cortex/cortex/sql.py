@@ -15,7 +15,7 @@ _NUL_OR_SURROGATE = re.compile("[\0\ud800-\udfff]")
 _NUL_OR_SURROGATE_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000|[\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Call:
     """
     One statement, and the values it binds.

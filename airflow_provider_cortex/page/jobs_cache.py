@@ -41,7 +41,7 @@ MAX_BACKOFF_SECONDS = 2 * 60.0
 """The longest pause after any other error."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class JobsSnapshot:
     """The jobs of an account at the time of the last poll."""
 

@@ -37,7 +37,7 @@ Airflow 3.3 then starts what answers it (measured).
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Outage:
     """
     Failed polls in a row.
@@ -58,7 +58,7 @@ class Outage:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LastChange:
     """
     The last change of a job's status or progress.
@@ -90,7 +90,7 @@ class LastChange:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """
     A wait, as far as its next process must know it.

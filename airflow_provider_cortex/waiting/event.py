@@ -67,7 +67,7 @@ def stopped(error: CortexError) -> Payload:
     for kind, (cls, fields) in ENDS.items():
         if isinstance(error, cls):
             return Payload(kind=kind, **{name: getattr(error, name) for name in fields})
-    return Payload(kind="refused", reason=str(error))
+    return Payload(kind="rejected", reason=str(error))
 
 
 def read(payload: object, *, job_id: str) -> FineTuneJob:
@@ -86,7 +86,7 @@ def read(payload: object, *, job_id: str) -> FineTuneJob:
                 raise TriggerEventError(job_id, payload) from error
             if job.is_finished:
                 return job
-        case {"kind": "timeout" | "stalled" | "contact_lost" | "refused"}:
+        case {"kind": "timeout" | "stalled" | "contact_lost" | "rejected"}:
             _raise_end(payload, job_id)
     raise TriggerEventError(job_id, payload)
 
@@ -107,7 +107,7 @@ def read_execution(payload: object) -> Execution:
             execution = Execution(query_id=query_id, status=status, message=message)
             if execution.is_finished:
                 return execution
-        case {"kind": "query_timeout" | "query_lost" | "refused"}:
+        case {"kind": "query_timeout" | "query_lost" | "rejected"}:
             _raise_end(payload)
     raise TriggerEventError(None, payload)
 
@@ -118,7 +118,7 @@ def _raise_end(payload: Any, *subject: str) -> None:
 
     :param subject: the error's first argument, if it is not in the event: the job's id.
     """
-    if payload["kind"] == "refused":
+    if payload["kind"] == "rejected":
         if isinstance(payload.get("reason"), str):
             raise RejectedError(payload["reason"])
         return

@@ -42,7 +42,7 @@ SAME_MOMENT = 1e-3
 """Seconds. Two moments that are closer count as one: clocks and sums are not exact."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PollPolicy:
     """
     When to poll next. The same job record at the same time gives the same answer.

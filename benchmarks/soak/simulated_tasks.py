@@ -30,7 +30,7 @@ SHORTEST, LONGEST = 20.0, 240.0
 PLANS = {"success": 80, "error": 5, "cancelled": 5, "cleared": 5, "timeout": 3, "unreadable": 2}
 """How many in a hundred waits have each plan."""
 
-EVENTS = {"unreadable": "success", "unknown": "refused"}
+EVENTS = {"unreadable": "success", "unknown": "rejected"}
 """The expected event of a plan, where it is not the plan's name."""
 
 MAIN, OTHER = "snowflake_default", "snowflake_other"
