@@ -32,7 +32,7 @@ from airflow_provider_cortex.errors import (
 from airflow_provider_cortex.tasks.init_checks import PREVIOUS, expected_seconds, seconds
 from airflow_provider_cortex.tasks.links import JOB_LINKS
 from airflow_provider_cortex.tasks.model_delivery import JOB_RECORD, ModelDelivery
-from airflow_provider_cortex.tasks.sensor_endings import WaitingSensor
+from airflow_provider_cortex.tasks.waiting_sensor import WaitingSensor
 from airflow_provider_cortex.waiting import cancelling  # no import in on_kill: a signal handler
 from airflow_provider_cortex.waiting import event as events
 from airflow_provider_cortex.waiting.checkpoint import KEY as CHECKPOINT_KEY
@@ -49,8 +49,8 @@ from airflow_provider_cortex.waiting.poller import (
     JobPoller,
     attempt,
 )
-from airflow_provider_cortex.waiting.progress import ProgressLog, duration
 from airflow_provider_cortex.waiting.task_store import TaskStore, store_for_stalls
+from airflow_provider_cortex.waiting.wait_log import ProgressLog, duration
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg

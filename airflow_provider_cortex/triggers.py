@@ -31,8 +31,8 @@ from airflow_provider_cortex.waiting.poller import (
     Poller,
     QueryPoller,
 )
-from airflow_provider_cortex.waiting.progress import FailureLog, ProgressLog
 from airflow_provider_cortex.waiting.shared_client import SharedClient
+from airflow_provider_cortex.waiting.wait_log import FailureLog, ProgressLog
 
 MAX_OFFSET = 10.0
 """

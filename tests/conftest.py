@@ -37,6 +37,8 @@ os.environ |= {
     "AIRFLOW_HOME": str(AIRFLOW_HOME),
     "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    # Airflow 2 warns without it.
+    "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True",
     "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
     # The driver keeps its caches here.
     "XDG_CACHE_HOME": str(AIRFLOW_HOME / "cache"),

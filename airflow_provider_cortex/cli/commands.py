@@ -14,17 +14,17 @@ from rich.text import Text
 from airflow_provider_cortex.airflow_api import compat
 from airflow_provider_cortex.airflow_api.settings import batch_size
 from airflow_provider_cortex.cli import exit_status, job_columns
-from airflow_provider_cortex.cli.command import Output, TerminalLog, command
+from airflow_provider_cortex.cli.command_runner import Output, TerminalLog, command
 from airflow_provider_cortex.cli.exit_status import ExitStatus
 from airflow_provider_cortex.cli.job_filter import JobFilter
+from airflow_provider_cortex.cortex.account_jobs import JobList
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.cortex.job_list import JobList
 from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.errors import CortexError
 from airflow_provider_cortex.waiting import cancelling
 from airflow_provider_cortex.waiting.poll_times import PollPolicy
 from airflow_provider_cortex.waiting.poller import JobPoller, poll_until_finished
-from airflow_provider_cortex.waiting.progress import ProgressLog
+from airflow_provider_cortex.waiting.wait_log import ProgressLog
 
 if TYPE_CHECKING:
     from argparse import Namespace

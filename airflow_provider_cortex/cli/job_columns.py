@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.waiting.progress import duration
+from airflow_provider_cortex.waiting.wait_log import duration
 
 COLUMNS = (
     "id",

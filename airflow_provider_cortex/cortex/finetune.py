@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from airflow_provider_cortex.cortex import job
-from airflow_provider_cortex.cortex.batch_sizes import DescribeBatches
+from airflow_provider_cortex.cortex.describe_batches import DescribeBatches
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.sql import Call, json_text, subquery, text
 from airflow_provider_cortex.errors import (

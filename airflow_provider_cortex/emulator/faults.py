@@ -7,7 +7,7 @@ Faults that a test asks for, and the decision which request each of them strikes
     emulator.faults.clear()
 
 Contains no SQL and no HTTP. The effect of a fault is implemented where it occurs:
-*connection_faults* (the connection), *http_app* (logins and sessions), *statement_routes*
+*connection_faults* (the connection), *http_app* (logins and sessions), *statement_requests*
 (statements), *finetune_function* (DESCRIBE) and *complete_functions* (prompts).
 """
 

@@ -35,15 +35,15 @@ from airflow_provider_cortex.waiting.poller import (
     QueryPoller,
     poll_until_finished,
 )
-from airflow_provider_cortex.waiting.progress import FailureLog
 from airflow_provider_cortex.waiting.task_store import TaskStore
+from airflow_provider_cortex.waiting.wait_log import FailureLog
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_cortex.cortex.answer_table_sql import TableRequest
     from airflow_provider_cortex.hooks import CortexHook
-    from airflow_provider_cortex.tasks.table_answering import IfTableExists, TableAnswering
+    from airflow_provider_cortex.tasks.answer_table_steps import IfTableExists, TableAnswering
 
 QUERY_ID = "query_id"
 """The XCom with the id of a statement that runs without a session."""
@@ -97,7 +97,7 @@ class AnswerTableTask(DeferrableTask):
         response_format: Mapping[str, Any] | str | XComArg | None = None,
         **kwargs: Any,
     ) -> None:
-        from airflow_provider_cortex.tasks.table_answering import IF_TABLE_EXISTS
+        from airflow_provider_cortex.tasks.answer_table_steps import IF_TABLE_EXISTS
 
         super().__init__(**kwargs)
         if (prompt_column is None) == (prompt_expression is None):
@@ -209,7 +209,7 @@ class AnswerTableTask(DeferrableTask):
         return request.of_task(ti.dag_id, ti.task_id, ti.run_id, ti.map_index)
 
     def _answering(self, request: TableRequest, hook: CortexHook) -> TableAnswering:
-        from airflow_provider_cortex.tasks.table_answering import TableAnswering
+        from airflow_provider_cortex.tasks.answer_table_steps import TableAnswering
 
         return TableAnswering(request, hook, self.log)
 

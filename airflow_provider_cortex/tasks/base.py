@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_cortex.hooks import CortexHook
-    from airflow_provider_cortex.waiting.progress import Log
+    from airflow_provider_cortex.waiting.wait_log import Log
 
 JOB_ID = "finetune_job_id"
 """The XCom with the job that a task has started, or waits for: the jobs page reads it."""

@@ -26,7 +26,7 @@ from airflow_provider_cortex.waiting.task_store import TaskStore
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.hooks import CortexHook
-    from airflow_provider_cortex.waiting.progress import Log
+    from airflow_provider_cortex.waiting.wait_log import Log
 
 
 def owner_of(context: Any, *, task_id: str, model: str) -> Owner:

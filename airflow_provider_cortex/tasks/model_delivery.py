@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_cortex.cortex import model_limits as gates
+from airflow_provider_cortex.cortex import model_gate as gates
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.rendered_values import number
 from airflow_provider_cortex.tasks.base import CortexTask
 from airflow_provider_cortex.tasks.init_checks import as_value_error, is_literal
-from airflow_provider_cortex.waiting.progress import summary
+from airflow_provider_cortex.waiting.wait_log import summary
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg

@@ -24,7 +24,7 @@ from airflow_provider_cortex.errors import (
 if TYPE_CHECKING:
     from airflow_provider_cortex.hooks import CortexHook
     from airflow_provider_cortex.tasks.job_search import JobSearch
-    from airflow_provider_cortex.waiting.progress import Log
+    from airflow_provider_cortex.waiting.wait_log import Log
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.ownership import owner
 from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.errors import RejectedError, UnreachableError
-from airflow_provider_cortex.waiting.progress import Log
+from airflow_provider_cortex.waiting.wait_log import Log
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.hooks import CortexHook

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_cortex.airflow_api import compat
 from airflow_provider_cortex.errors import ArgumentError
-from airflow_provider_cortex.waiting.progress import Log
+from airflow_provider_cortex.waiting.wait_log import Log
 
 
 class TaskStore:

@@ -9,7 +9,7 @@ from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.emulator.query_registry import QueryStatus
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.operators import CortexCompleteTableOperator
-from airflow_provider_cortex.tasks.table_answering import TableAnswering
+from airflow_provider_cortex.tasks.answer_table_steps import TableAnswering
 from tests.answer_table.signals import (
     IN_BOTH_WAYS,
     SLEEP,
@@ -54,7 +54,9 @@ def test_a_retry_uses_the_staging_table(
         def away(*_: Any, **__: Any) -> None:
             raise OSError("the machine died")
 
-        patch.setattr("airflow_provider_cortex.tasks.table_answering.TableAnswering.finish", away)
+        patch.setattr(
+            "airflow_provider_cortex.tasks.answer_table_steps.TableAnswering.finish", away
+        )
         first = answer(facts={"store": None})
     assert first.state == "up_for_retry"
     second = answer(facts={"again": first})

@@ -56,8 +56,8 @@ def test_list_as_plain_has_one_line_per_job(run: Run, jobs: dict[str, str]) -> N
     ("width", "columns"),
     [
         pytest.param(200, 11, id="all columns"),
-        pytest.param(150, 8, id="some columns"),
-        pytest.param(149, 7, id="a column less"),
+        pytest.param(153, 8, id="some columns"),
+        pytest.param(147, 7, id="a column less"),
         pytest.param(80, 4, id="a usual terminal"),
         pytest.param(40, 3, id="too narrow for an id"),
     ],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from airflow_provider_cortex.cortex.batch_sizes import DescribeBatches
+from airflow_provider_cortex.cortex.describe_batches import DescribeBatches
 
 TEN = [f"ft_{number}" for number in range(10)]
 

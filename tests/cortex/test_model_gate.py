@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cortex.cortex import model_limits
+from airflow_provider_cortex.cortex import model_gate
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.rendered_values import number
 from airflow_provider_cortex.errors import ArgumentError, GateError
@@ -29,7 +29,7 @@ def job(**fields: Any) -> FineTuneJob:
 )
 def test_a_model_within_its_limits_passes(limits: dict[str, float]) -> None:
     """A figure may equal its limit; figures without a limit do not count."""
-    model_limits.check(job(), "m", limits)
+    model_gate.check(job(), "m", limits)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_model_that_misses_a_limit_is_rejected(
 ) -> None:
     """The error names the job, the model, the limit, and the figure above it or missing."""
     with pytest.raises(GateError) as error:
-        model_limits.check(job(**fields), "DB.S.m", limits)
+        model_gate.check(job(**fields), "DB.S.m", limits)
     assert reason in str(error.value)
     assert "Model DB.S.m of fine-tuning job ft_1 is not passed downstream" in str(error.value)
 
@@ -77,7 +77,7 @@ def test_all_missed_limits_are_reported_at_once() -> None:
     """A user learns of all figures after one training, not of one after each."""
     limits = {"max_validation_loss": 1.0, "max_training_loss": 0.5, "max_trained_tokens": 5.0}
     with pytest.raises(GateError) as error:
-        model_limits.check(job(), "m", limits)
+        model_gate.check(job(), "m", limits)
     assert (error.value.job_id, error.value.model) == ("ft_1", "m")
     assert error.value.missed == {
         "max_validation_loss": ("validation_loss", 1.0125, 1.0),

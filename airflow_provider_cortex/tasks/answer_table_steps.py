@@ -17,7 +17,7 @@ from airflow_provider_cortex.waiting import cancelling
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.hooks import CortexHook
-    from airflow_provider_cortex.waiting.progress import Log
+    from airflow_provider_cortex.waiting.wait_log import Log
 
 IfTableExists = Literal["fail", "replace", "append"]
 IF_TABLE_EXISTS: tuple[str, ...] = get_args(IfTableExists)

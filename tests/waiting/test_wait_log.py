@@ -7,7 +7,7 @@ import pytest
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.errors import UnreachableError
-from airflow_provider_cortex.waiting.progress import (
+from airflow_provider_cortex.waiting.wait_log import (
     FailureLog,
     ProgressLog,
     duration,
