@@ -163,7 +163,7 @@ class CortexFineTuneSensor(ModelDelivery, WaitingSensor):
             )
         self.remember_template("finetune_job_id")
         self._poller: JobPoller | None = None
-        self._delay = 0.0
+        self._delay: float | None = None
         self._resumed_job: Callable[[str], FineTuneJob] | None = None
         self._time_is_up = False
 
@@ -210,10 +210,10 @@ class CortexFineTuneSensor(ModelDelivery, WaitingSensor):
                 job = self._finished_job(context)
                 if job is not None:
                     return PokeReturnValue(is_done=True, xcom_value=self.deliver(job, context))
+                if self.deferrable:
+                    self._defer(context)
             except AirflowTaskTimeout as timeout:
                 raise AirflowTaskTimeout(self.timeout_message(context)) from timeout
-        if self.deferrable:
-            self._defer(context)
         return False
 
     def next_pause(self, fixed: Callable[[], float]) -> float:
@@ -221,7 +221,7 @@ class CortexFineTuneSensor(ModelDelivery, WaitingSensor):
         Return the seconds to the next poll on this worker; the last one comes at the deadline.
         """
         poller = self._poller
-        if poller is None:
+        if poller is None or self._delay is None:
             return fixed()
         if (self.adaptive or poller.failures) and not self.exponential_backoff:
             return self._delay
@@ -269,6 +269,7 @@ class CortexFineTuneSensor(ModelDelivery, WaitingSensor):
         poller, hook = self._poller, self.open_hook
         assert hook is not None  # noqa: S101 - _start sets it
         while True:
+            self._delay = None  # a poll that ends in an error has none
             outcome = attempt(lambda: hook.describe(job_id))
             delay = poller.after_poll(outcome)
             if delay is None and isinstance(outcome, FineTuneJob):

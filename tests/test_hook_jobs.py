@@ -31,15 +31,15 @@ def test_one_rejected_job_does_not_hide_the_others(
 def test_an_account_that_allows_fewer_calls_lowers_the_batch_size(
     connection: str, cortex_emulator: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One rejected statement is enough, as long as the hook is in use."""
+    """Two rejected statements in a row are enough, as long as the hook is in use."""
     caplog.set_level(logging.WARNING, logger="airflow_provider_cortex")
     cortex_emulator.calls_per_statement = 4
     job_ids = running(cortex_emulator, 8)
     with CortexHook(connection) as hook:
-        for _ in range(2):
+        for _ in range(3):
             outcomes = hook.jobs().describe(*job_ids)
             assert {type(outcome) for outcome in outcomes.values()} == {FineTuneJob}
-    assert batches(cortex_emulator) == [8, 4, 4, 4, 4]
+    assert batches(cortex_emulator) == [8, 4, 4, 8, 4, 4, 4, 4]
     (message,) = caplog.messages
     assert message.startswith("Snowflake describes at most 4 fine-tuning jobs in one statement")
 

@@ -56,7 +56,7 @@ def test_a_finished_statement_fires_the_trigger(connection: str, cortex_emulator
     finished = {"kind": "query_over", "query_id": query_id, "status": "SUCCESS", "message": None}
     assert event == finished
     assert len(clock.slept) > 2
-    assert clock.slept == pytest.approx([30.0] * len(clock.slept))
+    assert clock.slept == pytest.approx([10.0, *[30.0] * (len(clock.slept) - 1)])
     assert cortex_emulator.logins == 2  # the task's own and the trigger's
     wait_until(lambda: not client_threads())
 
@@ -83,4 +83,4 @@ def test_an_outage_fires_the_trigger_after_the_contact_timeout(
     clock = Clock()
     event: Any = fire(trigger(query_id, contact_timeout=300.0), clock)
     assert (event["kind"], event["waited"]) == ("query_lost", pytest.approx(300))
-    assert clock.slept == pytest.approx([30.0] * 11)
+    assert clock.slept == pytest.approx([10.0, *[30.0] * 10])

@@ -103,7 +103,7 @@ class JobList:
                 if self._jobs[job_id].is_finished:
                     self._complete.add(job_id)
         if unreachable:
-            raise unreachable
+            raise UnreachableError(f"could not describe all jobs: {unreachable}")
 
     def _next(self) -> Sequence[str]:
         """Return the jobs for one update's statements."""

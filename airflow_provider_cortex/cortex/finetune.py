@@ -88,6 +88,7 @@ class FineTuneJobs:
     def __init__(self, runner: StatementRunner, *, batch_size: int) -> None:
         self._runner = runner
         self._batches = DescribeBatches(batch_size)
+        self._suspects_limit = False
 
     def create(
         self,
@@ -217,10 +218,21 @@ class FineTuneJobs:
             return error
 
     def _lower_size(self, progress: _Progress) -> None:
-        """Lower the batch size if a statement was rejected, and all of its parts were answered."""
+        """
+        Lower the batch size if a statement was rejected, and all of its parts were answered.
+
+        The first time may be chance; the second time, without a smooth poll in between, counts.
+        """
+        if not progress.rejections:
+            self._suspects_limit = False
+            return
         largest = max(progress.answered.values())
-        for ids, message in progress.rejections:
+        for ids, message in list(progress.rejections):
             if largest < self._batches.size and progress.answered.keys() >= set(ids):
+                progress.rejections.remove((ids, message))
+                if not self._suspects_limit:
+                    self._suspects_limit = True
+                    continue
                 self._batches.size = largest
                 log.warning(
                     "Snowflake describes at most %d fine-tuning jobs in one statement, and rejects"

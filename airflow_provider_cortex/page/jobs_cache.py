@@ -120,16 +120,14 @@ class JobsCache:
 
     def _poll(self) -> None:
         """Ask Snowflake for the jobs, and cache the answer or the error."""
-        is_logged_in = False
         try:
             self._hook.open()
-            is_logged_in = True
             self._job_list.list_jobs(self._hook.jobs())
             self._store_jobs()  # before describing them, which may take long
             self._job_list.describe_jobs(self._hook.jobs())
             self._store_jobs()
         except Exception as error:  # noqa: BLE001 - secrets backends may raise anything
-            is_rejected_login = isinstance(error, RejectedError) and not is_logged_in
+            is_rejected_login = isinstance(error, RejectedError) and not self._hook.is_open
             self._store_error(error, is_rejected_login=is_rejected_login)
         else:
             self._failures, self._next_poll = 0, self._clock() + self._refresh_seconds

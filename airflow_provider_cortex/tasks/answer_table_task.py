@@ -166,12 +166,12 @@ class AnswerTableTask(DeferrableTask):
     def deferral_timed_out(self, context: Context) -> Any:
         """Resume after the deferral's timeout, and cancel the statement."""
         waited = time.time() - self.started_at(context)
-        error = QueryTimeoutError(self._awaited_query_id(context), waited)
+        error = QueryTimeoutError(self._awaited_query_id(context, "timeout"), waited)
         return self.execute_complete(context, events.stopped(error))
 
     def trigger_crashed(self, context: Context, reason: str) -> dict[str, Any]:
         """Resume after the trigger ended without an event, and wait on this worker."""
-        query_id = self._awaited_query_id(context)
+        query_id = self._awaited_query_id(context, reason)
         with self.translated_errors():
             request = self._request(context)
         with self._session(context) as hook:
@@ -228,10 +228,10 @@ class AnswerTableTask(DeferrableTask):
         query_id = ti.xcom_pull(task_ids=self.task_id, key=QUERY_ID, map_indexes=ti.map_index)
         return query_id if isinstance(query_id, str) else None
 
-    def _awaited_query_id(self, context: Context) -> str:
+    def _awaited_query_id(self, context: Context, reason: str) -> str:
         query_id = self._pushed_query_id(context)
         if query_id is None:
-            raise TriggerEventError(None, None)
+            raise TriggerEventError(None, reason)
         return query_id
 
     def _finish(self, answering: TableAnswering, query_id: str | None) -> dict[str, Any]:

@@ -100,7 +100,10 @@ class JobSearch:
                     case FineTuneJob() if self._owner.owns(outcome):
                         yield outcome
                     case UnreachableError():
-                        raise outcome
+                        raise UnreachableError(
+                            "could not search all jobs for the one of an earlier try, and starts"
+                            f" none; a retry searches again: {outcome}"
+                        ) from outcome.__cause__
                     case UnreadableAnswerError():
                         self._log.warning("Not reusing fine-tuning job %s: %s", job_id, outcome)
 

@@ -302,6 +302,10 @@ class QueryPoller(Poller[Execution]):
 
     query_id: str
 
+    def first_delay(self, *, soonest: float = 0.0) -> float:
+        """Return the seconds to the first poll: many statements are short."""
+        return soonest
+
     def _timed_out(self, now: float) -> CortexError:
         return QueryTimeoutError(self.query_id, now - self.started_at)
 

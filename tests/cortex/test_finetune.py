@@ -248,12 +248,13 @@ def test_a_rejected_job_is_described_alone_the_next_time() -> None:
 def test_the_batch_size_is_lowered_when_all_parts_of_a_rejected_statement_are_answered(
     limit: int, first: list[int], later: list[int], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Then their number was the reason. The first time is enough, and the log says so once."""
+    """Then their number was the reason. The second time it counts, and the log says so once."""
     caplog.set_level(logging.WARNING)
     session = Session(limit=limit)
     account = jobs(session, batch_size=16)
     assert found(account.describe(*IDS)) == IDS
     assert session.sizes[: len(first)] == first
+    account.describe(*IDS)
     session.sizes.clear()
     assert found(account.describe(*IDS)) == IDS
     assert session.sizes == later
@@ -266,10 +267,23 @@ def test_the_batch_size_is_lowered_although_another_job_is_rejected() -> None:
     """Each rejected statement counts for itself."""
     session = Session(limit=4, rejects=["ft_00"])
     account = jobs(session)
-    account.describe(*IDS)
+    for _ in range(2):
+        account.describe(*IDS)
     session.sizes.clear()
     account.describe(*IDS[8:])
     assert session.sizes == [4, 4]
+
+
+def test_one_rejection_by_chance_does_not_lower_the_batch_size() -> None:
+    """A poll without a rejection clears the suspicion that there were too many jobs."""
+    session = Session(limit=8)
+    account = jobs(session, batch_size=16)
+    for limit in (8, 1000, 8, 1000):
+        session.limit = limit
+        account.describe(*IDS)
+    session.sizes.clear()
+    account.describe(*IDS)
+    assert session.sizes == [16]
 
 
 def test_the_batch_size_stays_if_a_part_of_a_rejected_statement_is_not_answered() -> None:
