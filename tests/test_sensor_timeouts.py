@@ -255,6 +255,21 @@ def test_silent_fail_retries_lost_contact(
     assert result.xcoms["model"] == "m"
 
 
+def test_a_poll_that_silent_fail_logs_is_followed_by_a_pause(
+    cortex_emulator: Emulator, connection: str
+) -> None:
+    """The pause is Airflow's: an error has none of its own. Without it the sensor would not rest."""
+    job = cortex_emulator.jobs.add(model="m")
+    cortex_emulator.jobs.answer(job.id, "<html>")
+    wait = sensor(job.id, silent_fail=True, contact_timeout=0, poke_interval=None)
+    context: Any = {"ti": Instance(wait)}
+    with pytest.raises(ContactLostError):
+        wait.poke(context)
+    assert wait.next_pause(lambda: 60.0) == 60.0
+    assert wait.open_hook is not None
+    wait.close_hook(wait.open_hook)
+
+
 # --- What Airflow sees -------------------------------------------------------------------------
 
 
