@@ -5,10 +5,11 @@ The SQL side of each is in fakesnow's dictionary, because fakesnow's server look
 dictionary exists once per process, so several emulators share it; the tokens are unique.
 """
 
+import asyncio
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fakesnow.server import sessions as sql_sessions
 
@@ -21,6 +22,8 @@ class ClientSession:
 
     id: int
     query_tag: str | None
+    busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """DuckDB rejects a second statement of a session while one runs; Snowflake does not."""
 
 
 class ClientSessions:

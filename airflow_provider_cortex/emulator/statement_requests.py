@@ -83,7 +83,8 @@ class StatementRoutes:
         if body.get("asyncExec"):
             response = self._submit(request, body, session, fault)
         else:
-            response = await self._execute(request, body, fault)
+            async with session.busy:
+                response = await self._execute(request, body, fault)
         self._counts.statements += 1
         self._counts.statement_seconds += time.perf_counter() - started
         return response

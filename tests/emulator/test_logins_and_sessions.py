@@ -105,6 +105,18 @@ def test_concurrent_polls_are_all_counted(cortex_emulator, connect):
     assert json.loads(text)["status"] == "SUCCESS"
 
 
+def test_concurrent_statements_of_one_session_are_all_executed(connect):
+    """Snowflake runs them side by side; the emulator one after the other."""
+    connection = connect()
+
+    def ask(number: int) -> int:
+        sql = f"SELECT {number} + COUNT(*) - 200000 FROM TABLE(GENERATOR(ROWCOUNT => 200000))"
+        return int(connection.cursor().execute(sql).fetchone()[0])
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(ask, range(40))) == list(range(40))
+
+
 def test_concurrent_jobs_get_different_models(cortex_emulator, connect, tickets):
     """Each job's data is read."""
     create = "SELECT SNOWFLAKE.CORTEX.FINETUNE('CREATE', 'm', 'mistral-7b', %s)"
