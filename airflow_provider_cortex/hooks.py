@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
-from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
 from airflow_provider_cortex.airflow_api import metrics
 from airflow_provider_cortex.airflow_api.settings import batch_size
@@ -64,23 +63,6 @@ class CortexHook(SnowflakeSession):
     :param kwargs: as of ``SnowflakeHook``: warehouse, database, schema, role, authenticator,
         session_parameters …
     """
-
-    def __init__(
-        self,
-        snowflake_conn_id: str = SnowflakeHook.default_conn_name,
-        *,
-        query_tag: str | None = None,
-        network_timeout: int | None = None,
-        logs_in_again: bool = True,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            snowflake_conn_id,
-            query_tag=query_tag,
-            network_timeout=network_timeout,
-            retry_login=logs_in_again,
-            **kwargs,
-        )
 
     @classmethod
     def of(

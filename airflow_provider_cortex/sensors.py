@@ -17,7 +17,6 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_cortex.airflow_api import compat
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.errors import (
     CortexError,
@@ -352,10 +351,9 @@ class CortexFineTuneSensor(ModelDelivery, WaitingSensor):
 
         poller = self._poller
         assert poller is not None  # noqa: S101 - a poll came before
-        checkpoint = poller.checkpoint.to_dict()
         deadline = self._deadline(context)
-        if self.cancel_on_kill and compat.triggers_hear_of_kills():
-            context["ti"].xcom_push(key=CHECKPOINT_KEY, value=checkpoint)
+        if self.cancel_on_kill:
+            self.record_wait(poller.checkpoint, context)
         self.defer_to(
             CortexFineTuneTrigger(
                 finetune_job_id=poller.job_id,
@@ -367,7 +365,7 @@ class CortexFineTuneSensor(ModelDelivery, WaitingSensor):
                 expected_duration=poller.policy.expected_duration,
                 contact_timeout=self.contact_timeout,
                 stall_timeout=self.stall_timeout,
-                checkpoint=checkpoint,
+                checkpoint=poller.checkpoint.to_dict(),
                 cancel_on_kill=self.cancel_on_kill,
             ),
             deadline=deadline,

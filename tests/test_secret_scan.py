@@ -96,7 +96,7 @@ def test_leaks_of_tasks_logs_are_found(
     no_secret_left.expected = {LOGS, OUTPUT} if AIRFLOW_2 else {OUTPUT}
 
 
-@pytest.mark.parametrize("name", ["airflow.task", "airflow_provider_cortex", "another.library"])
+@pytest.mark.parametrize("name", ["airflow.task", "airflow_provider_cortex", "another.package"])
 @pytest.mark.parametrize(
     "leak",
     [

@@ -65,21 +65,23 @@ class SnowflakeSession(SnowflakeHook):
 
     If Snowflake has ended the session, a statement that only reads is sent again in a new one.
     Any other lost session is replaced at the next statement. Not for several threads at once.
+
+    For the arguments see :class:`~airflow_provider_cortex.hooks.CortexHook`.
     """
 
     def __init__(
         self,
-        snowflake_conn_id: str,
+        snowflake_conn_id: str = SnowflakeHook.default_conn_name,
         *,
-        query_tag: str | None,
-        network_timeout: int | None,
-        retry_login: bool,
+        query_tag: str | None = None,
+        network_timeout: int | None = None,
+        logs_in_again: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(snowflake_conn_id=snowflake_conn_id, **kwargs)
         self.query_tag = query_tag
         self.network_timeout = network_timeout
-        self.retry_login = retry_login
+        self.logs_in_again = logs_in_again
         self._session: SnowflakeConnection | None = None
         self._last_query_id: str | None = None
         self._emulator_hint = ""
@@ -183,7 +185,7 @@ class SnowflakeSession(SnowflakeHook):
         try:
             return self._connect()
         except Error as error:
-            if not self.retry_login or _kind(error, logging_in=True) is not ErrorKind.LOGIN:
+            if not self.logs_in_again or _kind(error, logging_in=True) is not ErrorKind.LOGIN:
                 raise
             self.log.warning(
                 "Snowflake rejected the login with connection %r; trying once more with the"

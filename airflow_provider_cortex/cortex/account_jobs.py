@@ -9,7 +9,7 @@ from itertools import count, islice
 
 from airflow_provider_cortex.cortex.finetune import FineTuneJobs
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.errors import RejectedError, UnreachableError
+from airflow_provider_cortex.errors import UnreachableError
 
 STATEMENTS = 3
 """At most so many DESCRIBE statements for one update."""
@@ -86,20 +86,17 @@ class JobList:
 
         :raises UnreachableError: the last transient error, once the other jobs are described.
         """
-        unreachable: UnreachableError | None = None
+        unreachable = ""
         asked = self._next()
         for outcomes in islice(jobs.describe_in_batches(asked), STATEMENTS):
             for job_id, outcome in outcomes.items():
                 self._turns[job_id] = next(self._numbers)
-                match outcome:
-                    case UnreachableError():
-                        unreachable = outcome
-                        continue
-                    case FineTuneJob():
-                        self._merge(outcome)
-                        self._described.add(job_id)
-                    case RejectedError():
-                        pass
+                if isinstance(outcome, UnreachableError):
+                    unreachable = str(outcome)
+                    continue
+                if isinstance(outcome, FineTuneJob):
+                    self._merge(outcome)
+                    self._described.add(job_id)
                 if self._jobs[job_id].is_finished:
                     self._complete.add(job_id)
         if unreachable:

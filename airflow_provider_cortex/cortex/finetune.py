@@ -88,7 +88,6 @@ class FineTuneJobs:
     def __init__(self, runner: StatementRunner, *, batch_size: int) -> None:
         self._runner = runner
         self._batches = DescribeBatches(batch_size)
-        self._suspects_limit = False
 
     def create(
         self,
@@ -99,16 +98,7 @@ class FineTuneJobs:
         validation_data: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> str:
-        """
-        Start a job and return its id. Every call starts, and bills, another one.
-
-        :param model: the name for the tuned model; Cortex appends a suffix if it is taken.
-        :param base_model: the model to tune.
-        :param training_data: a query with the columns PROMPT and COMPLETION.
-        :param validation_data: the same for validation; without it Cortex splits the training
-            data.
-        :param options: Cortex's own, such as ``{"max_epochs": 3}``.
-        """
+        """Start a job and return its id; for the arguments see ``CortexHook.create``."""
         call = create_call(
             model, base_model, training_data, validation_data=validation_data, options=options
         )
@@ -218,28 +208,19 @@ class FineTuneJobs:
             return error
 
     def _lower_size(self, progress: _Progress) -> None:
-        """
-        Lower the batch size if a statement was rejected, and all of its parts were answered.
-
-        The first time may be chance; the second time, without a smooth poll in between, counts.
-        """
-        if not progress.rejections:
-            self._suspects_limit = False
-            return
-        largest = max(progress.answered.values())
-        for ids, message in list(progress.rejections):
-            if largest < self._batches.size and progress.answered.keys() >= set(ids):
-                progress.rejections.remove((ids, message))
-                if not self._suspects_limit:
-                    self._suspects_limit = True
-                    continue
-                self._batches.size = largest
-                log.warning(
-                    "Snowflake describes at most %d fine-tuning jobs in one statement, and rejects"
-                    " more: later statements have no more. (%s)",
-                    largest,
-                    message,
-                )
+        """Have the batch size lowered if all parts of a rejected statement were answered."""
+        enough = max(progress.answered.values())
+        for rejection in list(progress.rejections):
+            ids, message = rejection
+            if progress.answered.keys() >= set(ids):
+                progress.rejections.remove(rejection)
+                if self._batches.too_many(enough=enough):
+                    log.warning(
+                        "Snowflake describes at most %d fine-tuning jobs in one statement, and"
+                        " rejects more: later statements have no more. (%s)",
+                        enough,
+                        message,
+                    )
 
 
 def describe_call(*job_ids: str) -> Call:

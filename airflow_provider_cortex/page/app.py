@@ -86,10 +86,9 @@ def _add_page(app: FastAPI) -> None:
     @app.get("/jobs")
     async def page() -> Response:
         response = _response(html.replace(b"static/", f"static/{version}/".encode()), "text/html")
+        # The browser loads all modules at once, instead of one import after another.
         for name in static:
-            if name.endswith(
-                ".js"
-            ):  # loads all modules at once, instead of one import after another
+            if name.endswith(".js"):
                 link = f"<static/{version}/{name}>; rel=modulepreload"
                 response.headers.append("Link", link)
         return response

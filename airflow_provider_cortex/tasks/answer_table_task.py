@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout, conf
 
-from airflow_provider_cortex.airflow_api import compat
 from airflow_provider_cortex.cortex.rendered_values import as_float, is_number, mapping
 from airflow_provider_cortex.errors import (
     CortexError,
@@ -26,7 +25,6 @@ from airflow_provider_cortex.tasks.deferrable import DeferrableTask
 from airflow_provider_cortex.tasks.init_checks import as_value_error, one_of, seconds
 from airflow_provider_cortex.waiting import cancelling
 from airflow_provider_cortex.waiting import event as events
-from airflow_provider_cortex.waiting.checkpoint import KEY as CHECKPOINT_KEY
 from airflow_provider_cortex.waiting.checkpoint import Checkpoint
 from airflow_provider_cortex.waiting.poll_times import PollPolicy
 from airflow_provider_cortex.waiting.poller import (
@@ -275,9 +273,7 @@ class AnswerTableTask(DeferrableTask):
 
         started_at = self.started_at(context)
         deadline = started_at + self.execution_limit
-        if compat.triggers_hear_of_kills():
-            checkpoint = Checkpoint(started_at=started_at)
-            context["ti"].xcom_push(key=CHECKPOINT_KEY, value=checkpoint.to_dict())
+        self.record_wait(Checkpoint(started_at=started_at), context)
         self.defer_to(
             CortexQueryTrigger(
                 query_id=query_id,

@@ -5,7 +5,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_cortex.hooks import CortexHook
-    from airflow_provider_cortex.waiting.wait_log import Log
 
 JOB_ID = "finetune_job_id"
 """The XCom with the job that a task has started, or waits for: the jobs page reads it."""
@@ -149,30 +148,6 @@ class CortexTask(compat.SqlFileTemplates):
             self.log.warning(
                 "execution_timeout has passed: not waiting until the Snowflake session is closed"
             )
-
-    def cancel_on_worker(
-        self, subject: str, cancel: Callable[..., object], cancel_id: str, *, by_hand: str
-    ) -> None:
-        """
-        Cancel a job or a statement of this killed task, over the open session if there is one.
-
-        :param subject: what is cancelled, as a sentence begins with it.
-        :param cancel: such as :func:`~airflow_provider_cortex.waiting.cancelling.cancel_job`.
-        :param cancel_id: the id of the job or query.
-        :param by_hand: the statement that cancels it by hand.
-        """
-        from airflow_provider_cortex.waiting import cancelling
-
-        def work(log: Log) -> None:
-            hook = self.open_hook
-            if hook is not None and hook.is_open:
-                cancel(cancel_id, hook, log=log)
-                return
-            timeout = cancelling.CANCEL_TIMEOUT_SECONDS
-            with self.cortex_hook(network_timeout=timeout) as hook:
-                cancel(cancel_id, hook, log=log)
-
-        cancelling.cancel_before_sigkill(subject, work, sql=by_hand, log=self.log)
 
     # --- Errors ----------------------------------------------------------------------------------
 

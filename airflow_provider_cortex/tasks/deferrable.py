@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_cortex.airflow_api import compat
 from airflow_provider_cortex.tasks.base import CortexTask
+from airflow_provider_cortex.waiting import cancelling  # no import in on_kill: a signal handler
+from airflow_provider_cortex.waiting.checkpoint import KEY as CHECKPOINT_KEY
+from airflow_provider_cortex.waiting.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.triggers.base import BaseTrigger
+
+    from airflow_provider_cortex.waiting.wait_log import Log
 
 DEADLINE_MARGIN = 30.0
 """
@@ -54,6 +59,11 @@ class DeferrableTask(CortexTask, compat.Resumable):
         limit = self.execution_timeout.total_seconds()
         return limit - min(DEADLINE_MARGIN, limit / 10)
 
+    def record_wait(self, checkpoint: Checkpoint, context: Context) -> None:
+        """Push the record by which a killed trigger knows this wait (Airflow 3.3 and later)."""
+        if compat.triggers_hear_of_kills():
+            context["ti"].xcom_push(key=CHECKPOINT_KEY, value=checkpoint.to_dict())
+
     def defer_to(
         self, trigger: BaseTrigger, *, deadline: float, kwargs: Mapping[str, Any] | None = None
     ) -> NoReturn:
@@ -72,3 +82,26 @@ class DeferrableTask(CortexTask, compat.Resumable):
             kwargs=dict(kwargs or {}),
             timeout=timeout,
         )
+
+    def cancel_on_worker(
+        self, subject: str, cancel: Callable[..., object], cancel_id: str, *, by_hand: str
+    ) -> None:
+        """
+        Cancel a job or a statement of this killed task, over the open session if there is one.
+
+        :param subject: what is cancelled, as a sentence begins with it.
+        :param cancel: such as :func:`~airflow_provider_cortex.waiting.cancelling.cancel_job`.
+        :param cancel_id: the id of the job or query.
+        :param by_hand: the statement that cancels it by hand.
+        """
+
+        def work(log: Log) -> None:
+            hook = self.open_hook
+            if hook is not None and hook.is_open:
+                cancel(cancel_id, hook, log=log)
+                return
+            timeout = cancelling.CANCEL_TIMEOUT_SECONDS
+            with self.cortex_hook(network_timeout=timeout) as hook:
+                cancel(cancel_id, hook, log=log)
+
+        cancelling.cancel_before_sigkill(subject, work, sql=by_hand, log=self.log)

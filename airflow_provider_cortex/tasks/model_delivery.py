@@ -10,7 +10,7 @@ from airflow_provider_cortex.cortex import model_gate as gates
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.rendered_values import number
 from airflow_provider_cortex.tasks.base import CortexTask
-from airflow_provider_cortex.tasks.init_checks import as_value_error, is_literal
+from airflow_provider_cortex.tasks.init_checks import as_value_error, is_literal, one_of
 from airflow_provider_cortex.waiting.wait_log import summary
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class ModelDelivery(CortexTask):
         self.max_training_loss = max_training_loss
         self.max_trained_tokens = max_trained_tokens
         self.gate = gate
-        if gate not in GATES:
-            raise ValueError(f"gate must be one of {', '.join(GATES)}; got {gate!r}")
+        with as_value_error():
+            one_of("gate", gate, GATES)
         for name in gates.FIGURES:
             self._check_limit(name, getattr(self, name))
         self._job: FineTuneJob | None = None

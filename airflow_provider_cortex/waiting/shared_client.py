@@ -205,9 +205,10 @@ class SharedClient:
 
 def _as_poll_error(error: Exception) -> CortexError:
     """Return an error of any kind as what it means for a poll: transient or permanent."""
-    from airflow_provider_cortex.cortex.error_codes import may_pass
-
     if isinstance(error, RejectedError | UnreachableError):
         return error
+    # The thread has loaded it with the hook, so this does not block the event loop.
+    from airflow_provider_cortex.cortex.error_codes import may_pass
+
     kind = UnreachableError if may_pass(error) else RejectedError
     return kind(str(error) if isinstance(error, CortexError) else repr(error))

@@ -64,3 +64,23 @@ def test_a_lower_size_counts_for_all_jobs() -> None:
     batches.rejected(TEN[:8])
     batches.size = 3
     assert sizes(batches) == [3, 3, 3, 1]
+
+
+def test_a_size_that_is_too_large_twice_is_lowered() -> None:
+    """Smaller answered batches in between say nothing about larger ones."""
+    batches = DescribeBatches(8)
+    assert not batches.too_many(enough=4)
+    batches.answered(TEN[:4])
+    assert batches.size == 8
+    assert batches.too_many(enough=4)
+    assert batches.size == 4
+    assert not batches.too_many(enough=4)
+
+
+def test_a_larger_answered_batch_clears_the_doubt_about_the_size() -> None:
+    """Then the rejection was chance."""
+    batches = DescribeBatches(8)
+    batches.too_many(enough=4)
+    batches.answered(TEN[:5])
+    assert not batches.too_many(enough=4)
+    assert batches.size == 8
