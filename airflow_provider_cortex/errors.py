@@ -120,10 +120,10 @@ class UnsupportedValueError(ArgumentError):
 class UnreadableAnswerError(CortexError):
     """Cortex answered in an unknown form. Attribute: *problem*, such as "which is not JSON"."""
 
-    def __init__(self, problem: str, answer: object) -> None:
-        self.problem = problem
-        self.answer = excerpt(answer)
-        super().__init__(f"cannot read Cortex's answer, {problem}: {self.answer}")
+    def __init__(self, problem: str, answer: object, job_id: str | None = None) -> None:
+        self.problem, self.answer, self.job_id = problem, excerpt(answer), job_id
+        subject = f" about fine-tuning job {job_id}" if job_id else ""
+        super().__init__(f"cannot read Cortex's answer{subject}, {problem}: {self.answer}")
 
 
 class MissingModelError(CortexError):

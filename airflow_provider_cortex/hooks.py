@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
-from airflow_provider_cortex.airflow_api import metrics
 from airflow_provider_cortex.airflow_api.settings import batch_size
 from airflow_provider_cortex.airflow_api.snowflake_session import SnowflakeSession
 from airflow_provider_cortex.cortex import identifiers, sql
@@ -137,10 +136,6 @@ class CortexHook(SnowflakeSession):
         """Cancel a job and return Cortex's sentence about it."""
         return self.jobs().cancel(job_id)
 
-    def count_polls(self, jobs: int) -> None:
-        """Count in Airflow's metrics that one statement describes so many jobs."""
-        metrics.polls(jobs, conn_id=self.get_conn_id())
-
     # --- Models ----------------------------------------------------------------------------------
 
     def has_model(self, name: str) -> bool:
@@ -260,14 +255,15 @@ class CortexHook(SnowflakeSession):
         rows = self.answer(call, about=about).rows
         if len(rows) != 1 or len(rows[0]) != width:
             expected = "one column" if width == 1 else f"{width} columns"
-            raise UnreadableAnswerError(f"which should be one row of {expected}", rows)
+            problem = f"which should be one row of {expected} when asked to {about}"
+            raise UnreadableAnswerError(problem, rows)
         return tuple(rows[0])
 
     def sentence(self, call: Call, *, about: str) -> str:
         """Return the only cell of an answer, which is text."""
         (cell,) = self.row(call, width=1, about=about)
         if not isinstance(cell, str) or not cell.strip():
-            raise UnreadableAnswerError(f"asked to {about}", cell)
+            raise UnreadableAnswerError(f"which should be text when asked to {about}", cell)
         return cell.strip()
 
     # --- Where names belong ----------------------------------------------------------------------

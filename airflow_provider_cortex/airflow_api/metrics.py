@@ -13,25 +13,19 @@ from datetime import timedelta
 from airflow.providers.common.compat.sdk import Stats
 
 
-def polls(jobs: int, *, conn_id: str) -> None:
+def statement(seconds: float, *, jobs: int, conn_id: str) -> None:
     """
-    Count one statement that describes *jobs* jobs.
+    Count a statement, successful or not, its duration, and the jobs that it describes.
 
-    ``cortex.polls``, a counter; ``cortex.batch_size``, a gauge.
+    ``cortex.statements`` and ``cortex.polls``, counters; ``cortex.statement_duration``, a timer;
+    ``cortex.batch_size``, a gauge.
     """
-    Stats.incr("cortex.polls", jobs, tags={"conn_id": conn_id})
-    Stats.gauge("cortex.batch_size", jobs, tags={"conn_id": conn_id})
-
-
-def statement(seconds: float, *, conn_id: str) -> None:
-    """
-    Count a statement, successful or not, and its duration.
-
-    ``cortex.statements``, a counter; ``cortex.statement_duration``, a timer.
-    """
-    Stats.incr("cortex.statements", tags={"conn_id": conn_id})
-    duration = timedelta(seconds=seconds)
-    Stats.timing("cortex.statement_duration", duration, tags={"conn_id": conn_id})
+    tags = {"conn_id": conn_id}
+    Stats.incr("cortex.statements", tags=tags)
+    Stats.timing("cortex.statement_duration", timedelta(seconds=seconds), tags=tags)
+    if jobs:
+        Stats.incr("cortex.polls", jobs, tags=tags)
+        Stats.gauge("cortex.batch_size", jobs, tags=tags)
 
 
 def transient_error(*, conn_id: str) -> None:

@@ -5,8 +5,7 @@ One Snowflake session over Airflow's ``SnowflakeHook``: log in, run statements, 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
@@ -88,8 +87,7 @@ class SnowflakeSession(SnowflakeHook):
 
     def open(self) -> None:
         """Log in, unless a session is open; every statement does it by itself."""
-        with self._translated_errors("log in"):
-            self._open()
+        self.in_session(lambda _: None, about="log in")
 
     @property
     def is_open(self) -> bool:
@@ -141,7 +139,7 @@ class SnowflakeSession(SnowflakeHook):
         """
         from snowflake.connector import Error
 
-        with self._translated_errors(about):
+        try:
             before = self._session
             session = self._open()
             try:
@@ -154,6 +152,10 @@ class SnowflakeSession(SnowflakeHook):
                 self.log.info("Snowflake has ended the session: logging in again")
                 self.close()
                 return work(self._open())
+        except CortexError:
+            raise
+        except Exception as error:
+            raise self._translated(error, about) from error
 
     def _execute(self, session: SnowflakeConnection, call: Call) -> Answer:
         began = time.monotonic()
@@ -161,10 +163,11 @@ class SnowflakeSession(SnowflakeHook):
             with session.cursor() as cursor:
                 cursor.execute(call.sql, call.values)
                 self._last_query_id = cursor.sfqid
-                columns = tuple(column.name for column in cursor.description)
+                columns = tuple([column.name for column in cursor.description])
                 return Answer(columns, cursor.fetchall())
         finally:
-            metrics.statement(time.monotonic() - began, conn_id=self.get_conn_id())
+            took = time.monotonic() - began
+            metrics.statement(took, jobs=call.jobs, conn_id=self.get_conn_id())
 
     def _open(self) -> SnowflakeConnection:
         """Return the open session, or log in."""
@@ -258,25 +261,19 @@ class SnowflakeSession(SnowflakeHook):
             parameters = {**parameters, "QUERY_TAG": self.query_tag}
         return {"session_parameters": dict(parameters)}
 
-    @contextmanager
-    def _translated_errors(self, about: str) -> Iterator[None]:
-        """Raise the driver's errors as this package's."""
+    def _translated(self, error: Exception, about: str) -> CortexError:
+        """Return any error of a statement or a login as this package's."""
         from snowflake.connector import Error
 
-        try:
-            yield
-        except Error as error:
+        if isinstance(error, Error):
             kind = _kind(error, logging_in=self._session is None)
             if kind in {ErrorKind.PERMANENT, ErrorKind.LOGIN}:
-                raise self._rejected(about, error) from error
-            raise self._unreachable(about, error) from error
-        except CortexError:
-            raise
+                return self._rejected(about, error)
+            return self._unreachable(about, error)
         # A secrets backend may raise anything, and so may the driver for a proxy's answer.
-        except Exception as error:
-            if may_pass(error):
-                raise self._unreachable(about, error) from error
-            raise self._misconfigured(about, error) from error
+        if may_pass(error):
+            return self._unreachable(about, error)
+        return self._misconfigured(about, error)
 
     def _invalid_connection(self, error: Exception) -> RejectedError:
         return RejectedError(f"invalid connection {self.get_conn_id()!r}: {error}")

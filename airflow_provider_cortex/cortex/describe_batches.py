@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 SPLIT = 4
 """Into how many statements the jobs of an unanswered statement are divided the next time."""
-
-NO_DOUBT = sys.maxsize
 
 
 @dataclass
@@ -26,8 +23,6 @@ class DescribeBatches:
 
     size: int
     _limits: dict[str, int] = field(default_factory=dict)
-    _doubt: int = NO_DOUBT
-    """Perhaps no statement may have more jobs than this."""
 
     def divide(self, job_ids: Iterable[str]) -> list[list[str]]:
         """Return the batches for *job_ids*, the largest first."""
@@ -45,8 +40,6 @@ class DescribeBatches:
         """Record an answered statement: its jobs may share large batches again."""
         for job_id in job_ids:
             self._limits.pop(job_id, None)
-        if len(job_ids) > self._doubt:
-            self._doubt = NO_DOUBT
 
     def unanswered(self, job_ids: Sequence[str]) -> None:
         """Record an unanswered statement; its jobs are retried in smaller batches."""
@@ -57,21 +50,6 @@ class DescribeBatches:
         half = (len(job_ids) + 1) // 2
         self._limits |= dict.fromkeys(job_ids, half)
         return _chunks(job_ids, half)
-
-    def too_many(self, *, enough: int) -> bool:
-        """
-        Record that a statement was rejected, but none of its parts, of at most *enough* jobs.
-
-        The first time it may be chance. The second time, with no larger statement answered in
-        between, the size is lowered; only then it returns True.
-        """
-        if enough >= self.size:
-            return False
-        if enough != self._doubt:
-            self._doubt = min(enough, self._doubt)
-            return False
-        self.size = enough
-        return True
 
 
 def _chunks(job_ids: Sequence[str], size: int) -> list[list[str]]:

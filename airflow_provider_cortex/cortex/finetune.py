@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from airflow_provider_cortex.cortex import job
@@ -54,26 +53,6 @@ class StatementRunner(Protocol):
     def sentence(self, call: Call, *, about: str) -> str:
         """Return the only cell of an answer, which is text."""
 
-    def count_polls(self, jobs: int) -> None:
-        """Count in Airflow's metrics that one statement describes so many jobs."""
-
-
-@dataclass
-class _Progress:
-    """
-    How far the description of many jobs has come.
-
-    :param queue: the batches that are still to be described.
-    """
-
-    queue: list[list[str]]
-    unanswered: int = 0
-    """Unanswered statements in a row."""
-    answered: dict[str, int] = field(default_factory=dict)
-    """The answered jobs, each with the number of jobs in its statement."""
-    rejections: list[tuple[list[str], str]] = field(default_factory=list)
-    """The jobs of each rejected statement, and the message."""
-
 
 class FineTuneJobs:
     """
@@ -88,6 +67,8 @@ class FineTuneJobs:
     def __init__(self, runner: StatementRunner, *, batch_size: int) -> None:
         self._runner = runner
         self._batches = DescribeBatches(batch_size)
+        self._unanswered = 0
+        """Unanswered statements in a row."""
 
     def create(
         self,
@@ -120,9 +101,8 @@ class FineTuneJobs:
 
     def get(self, job_id: str) -> FineTuneJob:
         """Describe one job; its error is raised."""
-        job_id = text("finetune_job_id", job_id)
         try:
-            outcome = self.describe(job_id)[job_id]
+            (outcome,) = self.describe(job_id).values()
         except (RejectedError, UnreachableError) as error:  # a login's does not name the job
             raise error_about(job_id, error) from error.__cause__
         if isinstance(outcome, CortexError):
@@ -151,76 +131,61 @@ class FineTuneJobs:
         """
         # Invalid ids are rejected before a login.
         ids = [text("finetune_job_id", job_id) for job_id in job_ids]
-        progress = _Progress(self._batches.divide(ids))
-        while progress.queue:
-            yield self._describe_next(progress)
+        queue = self._batches.divide(ids)
+        self._unanswered = 0
+        while queue:
+            yield self._describe_next(queue)
 
-    def _describe_next(self, progress: _Progress) -> dict[str, JobOrError]:
+    def _describe_next(self, queue: list[list[str]]) -> dict[str, JobOrError]:
         """
-        Describe the next batch, and return what it brought.
+        Describe the first batch of a queue, and return what it brought.
 
         No variable keeps an error: it holds its frames, and would live until Python finds the
         cycle.
         """
-        ids = progress.queue.pop(0)
+        ids = queue.pop(0)
         if not self._runner.is_open:
             self._runner.open()
         try:
             outcomes = self._describe(ids)
         except RejectedError as error:
-            progress.unanswered = 0
+            self._unanswered = 0
             if len(ids) == 1:
                 return {ids[0]: error}
-            progress.rejections.append((ids, str(error)))
-            progress.queue[:0] = self._batches.rejected(ids)
+            log.info(
+                "Snowflake rejects a statement that describes %d fine-tuning jobs: describing each"
+                " half of them alone. If this line returns at each poll, it rejects their number:"
+                " set [cortex] batch_size lower. (%s)",
+                len(ids),
+                error,
+            )
+            queue[:0] = self._batches.rejected(ids)
             return {}
         except TRANSIENT_ERRORS as error:
             self._batches.unanswered(ids)
-            progress.unanswered += 1
-            if progress.unanswered == MAX_UNANSWERED:
-                ids += [job_id for batch in progress.queue for job_id in batch]
-                progress.queue.clear()
+            self._unanswered += 1
+            if self._unanswered == MAX_UNANSWERED:
+                ids += [job_id for batch in queue for job_id in batch]
+                queue.clear()
             if len(ids) == 1:
                 return {ids[0]: error}
             return {job_id: error_about(job_id, error) for job_id in ids}
-        progress.unanswered = 0
-        progress.answered |= dict.fromkeys(ids, len(ids))
-        self._lower_size(progress)
+        self._unanswered = 0
+        self._batches.answered(ids)
         return outcomes
 
-    def _describe(self, job_ids: list[str]) -> dict[str, JobOrError]:
+    def _describe(self, ids: list[str]) -> dict[str, JobOrError]:
         """Describe jobs in one statement; an unreadable answer is the error of its job alone."""
-        self._runner.count_polls(len(job_ids))
-        which = f"job {job_ids[0]}" if len(job_ids) == 1 else f"jobs, {len(job_ids)} at once"
-        answers = self._runner.row(
-            describe_call(*job_ids), width=len(job_ids), about=f"describe fine-tuning {which}"
-        )
-        self._batches.answered(job_ids)
-        return {
-            job_id: self._read(answer, job_id)
-            for job_id, answer in zip(job_ids, answers, strict=True)
-        }
+        which = f"job {ids[0]}" if len(ids) == 1 else f"jobs, {len(ids)} at once"
+        about = f"describe fine-tuning {which}"
+        answers = self._runner.row(describe_call(*ids), width=len(ids), about=about)
+        return dict(zip(ids, map(self._read, ids, answers), strict=True))
 
-    def _read(self, answer: object, job_id: str) -> JobOrError:
+    def _read(self, job_id: str, answer: object) -> JobOrError:
         try:
             return FineTuneJob.parse(answer, job_id=job_id, query_id=self._runner.last_query_id)
         except UnreadableAnswerError as error:
-            return error
-
-    def _lower_size(self, progress: _Progress) -> None:
-        """Have the batch size lowered if all parts of a rejected statement were answered."""
-        enough = max(progress.answered.values())
-        for rejection in list(progress.rejections):
-            ids, message = rejection
-            if progress.answered.keys() >= set(ids):
-                progress.rejections.remove(rejection)
-                if self._batches.too_many(enough=enough):
-                    log.warning(
-                        "Snowflake describes at most %d fine-tuning jobs in one statement, and"
-                        " rejects more: later statements have no more. (%s)",
-                        enough,
-                        message,
-                    )
+            return UnreadableAnswerError(error.problem, answer, job_id)
 
 
 def describe_call(*job_ids: str) -> Call:
@@ -229,15 +194,17 @@ def describe_call(*job_ids: str) -> Call:
 
     Source: https://docs.snowflake.com/sql-reference/functions/finetune-describe. That one
     statement may have several calls is a guess.
+
+    :param job_ids: ids that can be sent, as :func:`~airflow_provider_cortex.cortex.sql.text`
+        returns them.
     """
     calls = ", ".join([_function("DESCRIBE", 1)] * len(job_ids))
-    ids = tuple(text("finetune_job_id", job_id) for job_id in job_ids)
-    return Call(f"SELECT {calls}", ids, only_reads=True)
+    return Call(f"SELECT {calls}", job_ids, only_reads=True, jobs=len(job_ids))
 
 
 def show_call() -> Call:
     """Source: https://docs.snowflake.com/sql-reference/functions/finetune-show."""
-    return Call(f"SELECT {_function('SHOW')}", (), only_reads=True)
+    return Call(f"SELECT {_function('SHOW', 0)}", (), only_reads=True)
 
 
 def cancel_call(job_id: str) -> Call:
@@ -279,6 +246,6 @@ def _call(action: str, *values: str | None) -> Call:
     return Call(f"SELECT {_function(action, len(values))}", values)
 
 
-def _function(action: str, values: int = 0) -> str:
+def _function(action: str, values: int) -> str:
     arguments = ", ".join([f"'{action}'", *["%s"] * values])
     return f"SNOWFLAKE.CORTEX.FINETUNE({arguments})"

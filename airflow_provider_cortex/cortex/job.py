@@ -122,7 +122,7 @@ class FineTuneJob:
         if "id" not in texts:
             raise UnreadableAnswerError("which has no id", answer)
         if job_id is not None and texts["id"] != job_id:
-            raise UnreadableAnswerError(f"which is not about job {job_id}", answer)
+            raise UnreadableAnswerError("which is about another job", answer)
         if "status" not in texts:
             raise UnreadableAnswerError("which has no status", answer)
         created_on = _moment(record.get("created_on"))
@@ -219,9 +219,12 @@ class FineTuneJob:
         return self.model
 
     def _last_result(self, key: str) -> float | None:
-        # If the last figure is not a number (training diverged), no earlier one replaces it.
-        figures = (result[key] for result in reversed(self.training_result) if key in result)
-        return _number(next(figures, None))  # a cross-entropy is never negative, either
+        for result in reversed(self.training_result):
+            if key in result:
+                # If it is not a number (training diverged), no earlier figure replaces it. A
+                # cross-entropy is never negative, either.
+                return _number(result[key])
+        return None
 
 
 _FIELDS = frozenset(FineTuneJob.__dataclass_fields__)

@@ -40,7 +40,7 @@ def decode_object(answer: object) -> dict[str, Any]:
     decoded = decode(answer)
     if not isinstance(decoded, Mapping):
         raise UnreadableAnswerError("which should be an object", answer)
-    return {str(key): value for key, value in decoded.items()}
+    return dict(decoded)
 
 
 def _finite(digits: str) -> float | None:

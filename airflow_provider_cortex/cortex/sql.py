@@ -29,6 +29,8 @@ class Call:
     values: tuple[str | None, ...]
     only_reads: bool = False
     """Whether the statement may be sent again without changing anything."""
+    jobs: int = 0
+    """How many fine-tuning jobs it describes, for the metrics."""
 
 
 def text(argument: str, value: object) -> str:

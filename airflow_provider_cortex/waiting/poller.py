@@ -93,6 +93,8 @@ class Poller(ABC, Generic[Answer]):
     """Failed polls since the last successful one, in this process."""
     outage: Outage | None = None
     """The same, as far as any process of this wait knows."""
+    last_change: LastChange | None = None
+    """The job's last change, if the wait has a *stall_timeout*."""
     _due: float = field(default=-math.inf, init=False)
 
     @property
@@ -127,8 +129,11 @@ class Poller(ABC, Generic[Answer]):
         if outcome.is_finished:
             self.report.answered(outcome, delay=0.0)
             return None
-        self._check_limits(now)
-        delay = self._sleep_until(self._next_poll(outcome, at), now)
+        if now >= self._end:
+            raise self._timed_out(now)
+        job = outcome if isinstance(outcome, FineTuneJob) else None
+        moment = self.policy.next_poll(job, at=at, started_at=self.started_at)
+        delay = self._sleep_until(moment, now)
         self.report.answered(outcome, delay=delay)
         return delay
 
@@ -143,7 +148,11 @@ class Poller(ABC, Generic[Answer]):
     def checkpoint(self) -> Checkpoint:
         """What the next process of this wait must know. One failed poll alone is not recorded."""
         is_lasting = self.outage is not None and self.outage.since < self.outage.until
-        return Checkpoint(started_at=self.started_at, outage=self.outage if is_lasting else None)
+        return Checkpoint(
+            started_at=self.started_at,
+            outage=self.outage if is_lasting else None,
+            last_change=self.last_change,
+        )
 
     @property
     def seconds_left(self) -> float:
@@ -160,10 +169,6 @@ class Poller(ABC, Generic[Answer]):
         """The most seconds between two polls of this wait by different triggerers."""
         return self.policy.longest_pause + TRIGGERER_RESTART_SECONDS
 
-    def _next_poll(self, answer: Answer, at: float) -> float:
-        """Return when to poll next, epoch seconds."""
-        return self.policy.next_retry(at=at)
-
     def _after_failure(self, error: CortexError, now: float) -> float:
         if not isinstance(error, TRANSIENT_ERRORS):
             raise self._permanent(error) from error.__cause__
@@ -174,14 +179,10 @@ class Poller(ABC, Generic[Answer]):
         lost_at = since + self.contact_timeout
         if now >= lost_at:
             raise self._contact_lost(now - since, error) from error
-        if now >= self.deadline:
+        if now >= self._end:
             raise self._timed_out(now)
         moment = self.policy.next_retry(at=self._polled_at(now), failures=self.failures)
         return self._sleep_until(min(moment, lost_at), now)
-
-    def _check_limits(self, now: float) -> None:
-        if now >= self.deadline:
-            raise self._timed_out(now)
 
     def _permanent(self, error: CortexError) -> CortexError:
         """Return what a permanent error ends the wait with."""
@@ -189,7 +190,7 @@ class Poller(ABC, Generic[Answer]):
 
     @abstractmethod
     def _timed_out(self, now: float) -> CortexError:
-        """Return the error for a deadline that has passed."""
+        """Return the error for a wait that ends now."""
 
     @abstractmethod
     def _contact_lost(self, waited: float, error: CortexError) -> CortexError:
@@ -223,22 +224,15 @@ class JobPoller(Poller[FineTuneJob]):
 
     job_id: str
     stall_timeout: float | None = None
-    last_change: LastChange | None = None
 
     @property
     def last_state(self) -> str:
         """The last known state of the job, in words."""
         return self.last_seen.state if self.last_seen else "never seen"
 
-    @property
-    def checkpoint(self) -> Checkpoint:
-        """What the next process of this wait must know."""
-        last_change = None if self.stall_timeout is None else self.last_change
-        return replace(super().checkpoint, last_change=last_change)
-
     def after_poll(self, outcome: FineTuneJob | CortexError) -> float | None:
         """Record the outcome of a poll; see :meth:`Poller.after_poll`."""
-        if isinstance(outcome, FineTuneJob):
+        if self.stall_timeout is not None and isinstance(outcome, FineTuneJob):
             now = self.clock()
             change = LastChange.of(outcome, since=now)
             if self.last_change is None or replace(self.last_change, since=now) != change:
@@ -248,35 +242,17 @@ class JobPoller(Poller[FineTuneJob]):
     def resume(self, checkpoint: Checkpoint | None) -> None:
         """Go on from what an earlier process of this wait recorded."""
         super().resume(checkpoint)
-        change = checkpoint and checkpoint.last_change
-        known = self.last_change.since if self.last_change else -math.inf
-        if change and max(known, self.started_at) <= change.since <= self.clock():
-            self.last_change = change
+        if checkpoint is None or checkpoint.last_change is None or self.stall_timeout is None:
+            return
+        known = self.last_change.since if self.last_change else self.started_at
+        if max(known, self.started_at) <= checkpoint.last_change.since <= self.clock():
+            self.last_change = checkpoint.last_change
 
     @property
     def _end(self) -> float:
-        return self.deadline if self.failures else min(self.deadline, self._stalled_at)
-
-    @property
-    def _stalled_at(self) -> float:
-        """When the job has gone too long without a change, epoch seconds."""
-        if self.last_change is None or self.stall_timeout is None:
-            return math.inf
-        return self.last_change.since + self.stall_timeout
-
-    def _next_poll(self, answer: FineTuneJob, at: float) -> float:
-        return self.policy.next_poll(answer, at=at, started_at=self.started_at)
-
-    def _check_limits(self, now: float) -> None:
-        super()._check_limits(now)
-        if self.last_change and now >= self._stalled_at:
-            since = self.last_change.since
-            raise FineTuneStalledError(
-                self.job_id,
-                now - since,
-                datetime.fromtimestamp(since, tz=UTC).isoformat(timespec="seconds"),
-                self.last_state,
-            )
+        if self.stall_timeout is None or self.last_change is None or self.failures:
+            return self.deadline
+        return min(self.deadline, self.last_change.since + self.stall_timeout)
 
     def _permanent(self, error: CortexError) -> CortexError:
         if self.last_seen is None or not isinstance(error, RejectedError):
@@ -286,7 +262,11 @@ class JobPoller(Poller[FineTuneJob]):
         )
 
     def _timed_out(self, now: float) -> CortexError:
-        return FineTuneTimeoutError(self.job_id, now - self.started_at, self.last_state)
+        if now >= self.deadline or self.last_change is None:
+            return FineTuneTimeoutError(self.job_id, now - self.started_at, self.last_state)
+        since = self.last_change.since
+        moment = datetime.fromtimestamp(since, tz=UTC).isoformat(timespec="seconds")
+        return FineTuneStalledError(self.job_id, now - since, moment, self.last_state)
 
     def _contact_lost(self, waited: float, error: CortexError) -> CortexError:
         return ContactLostError(self.job_id, waited, str(error), self.last_state)

@@ -72,15 +72,16 @@ def line(job: FineTuneJob, *, elapsed: float, delay: float) -> str:
 
 def summary(job: FineTuneJob) -> str:
     """Return the line about a job that succeeded."""
-    figures = [
-        f"model {job.model}",
-        f"base model {job.base_model}" if job.base_model else "",
-        f"{job.trained_tokens:,} tokens trained" if job.trained_tokens is not None else "",
-        f"training loss {job.training_loss:.4f}" if job.training_loss is not None else "",
-        f"validation loss {job.validation_loss:.4f}" if job.validation_loss is not None else "",
-        f"took {duration(job.seconds)}" if job.seconds is not None else "",
-    ]
-    return f"{job.id} SUCCESS: {', '.join(figure for figure in figures if figure)}"
+    figures = [f"model {job.model}"]
+    if job.base_model:
+        figures.append(f"base model {job.base_model}")
+    if job.trained_tokens is not None:
+        figures.append(f"{job.trained_tokens:,} tokens trained")
+    losses = {"training loss": job.training_loss, "validation loss": job.validation_loss}
+    figures += [f"{name} {loss:.4f}" for name, loss in losses.items() if loss is not None]
+    if (took := job.seconds) is not None:
+        figures.append(f"took {duration(took)}")
+    return f"{job.id} SUCCESS: {', '.join(figures)}"
 
 
 @dataclass(kw_only=True)
@@ -128,7 +129,8 @@ class ProgressLog(_PollLog):
                 job.id,
                 job.reported_status,
             )
-        if job.state != self._logged or now - self._logged_at >= HEARTBEAT_SECONDS:
-            self._logged, self._logged_at = job.state, now
+        state = job.state
+        if state != self._logged or now - self._logged_at >= HEARTBEAT_SECONDS:
+            self._logged, self._logged_at = state, now
             began = job.created_on.timestamp() if job.created_on else self.started_at
             self.log.info("%s", line(job, elapsed=max(0.0, now - began), delay=delay))

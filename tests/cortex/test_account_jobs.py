@@ -73,9 +73,6 @@ class Session:
         """Answer CREATE or CANCEL, which no update sends."""
         raise NotImplementedError
 
-    def count_polls(self, jobs: int) -> None:
-        """Count nothing."""
-
 
 class Account:
     """An account's list of jobs, and the statements that its updates send."""
@@ -203,15 +200,15 @@ def test_a_rejected_job_is_described_alone_in_the_end(status: str) -> None:
         assert account.list.undescribed == 0
 
 
-def test_an_account_that_allows_fewer_calls_is_described_without_rejections() -> None:
-    """After the second update, statements are as large as it allows."""
+def test_an_account_that_allows_fewer_calls_is_described_by_halves() -> None:
+    """An update that runs out of statements goes on with smaller ones at the next."""
     account = Account(batch_size=10)
-    account.session.limit = 5
-    jobs = [job(name) for name in "abcdefghij"]
-    updates = [account.update(jobs) for _ in range(3)]
-    sizes = [[len(ids) for ids in statements] for statements in updates]
-    assert sizes == [[10, 5, 5], [10, 5, 5], [5, 5]]
+    account.session.limit = 2
+    jobs = [job(name, "SUCCESS") for name in "abcdefghij"]
+    first, *_, last = [account.update(jobs) for _ in range(6)]
+    assert [len(ids) for ids in first] == [10, 5, 3]
     assert account.list.undescribed == 0
+    assert last == []
 
 
 def test_unreadable_jobs_do_not_hold_up_the_others() -> None:

@@ -56,31 +56,3 @@ def test_a_rejected_batch_is_divided_by_two(job_ids: list[str], halves: list[lis
     assert batches.divide(job_ids) == halves
     batches.answered(job_ids)
     assert batches.divide(job_ids) == [job_ids]
-
-
-def test_a_lower_size_counts_for_all_jobs() -> None:
-    """Also for those with a limit of their own."""
-    batches = DescribeBatches(8)
-    batches.rejected(TEN[:8])
-    batches.size = 3
-    assert sizes(batches) == [3, 3, 3, 1]
-
-
-def test_a_size_that_is_too_large_twice_is_lowered() -> None:
-    """Smaller answered batches in between say nothing about larger ones."""
-    batches = DescribeBatches(8)
-    assert not batches.too_many(enough=4)
-    batches.answered(TEN[:4])
-    assert batches.size == 8
-    assert batches.too_many(enough=4)
-    assert batches.size == 4
-    assert not batches.too_many(enough=4)
-
-
-def test_a_larger_answered_batch_clears_the_doubt_about_the_size() -> None:
-    """Then the rejection was chance."""
-    batches = DescribeBatches(8)
-    batches.too_many(enough=4)
-    batches.answered(TEN[:5])
-    assert not batches.too_many(enough=4)
-    assert batches.size == 8

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -104,8 +104,10 @@ def test_an_argument_that_cannot_be_sent_is_named(argument: str, value: object) 
 
 def test_a_job_id_that_cannot_be_sent_is_named() -> None:
     """For DESCRIBE and CANCEL."""
+    session = Session()
     with pytest.raises(UnsupportedValueError, match=r"^finetune_job_id .*NUL"):
-        describe_call("ft_1", "\0")
+        jobs(session).describe("ft_1", "\0")
+    assert session.sizes == []
     with pytest.raises(UnsupportedValueError, match=r"^finetune_job_id .*NUL"):
         cancel_call("\0")
 
@@ -154,9 +156,6 @@ class Session:
     def sentence(self, call: Call, *, about: str) -> str:
         """Return what FINETUNE answers to CREATE and CANCEL, with quotes as Snowflake has them."""
         return f'"{call.sql}"'
-
-    def count_polls(self, jobs: int) -> None:
-        """Count nothing."""
 
 
 def jobs(session: Session, *, batch_size: int = 8) -> FineTuneJobs:
@@ -237,83 +236,19 @@ def test_a_rejected_job_is_described_alone_the_next_time() -> None:
     assert session.sizes == [8, 7, 1]
 
 
-@pytest.mark.parametrize(
-    ("limit", "first", "later"),
-    [
-        (8, [16, 8, 8], [8, 8]),
-        (5, [16, 8, 4, 4, 8, 4, 4], [4] * 4),
-        (1, [16, 8, 4, 2, 1, 1, 2, 1, 1, 4, 2, 1, 1, 2], [1] * 16),
-    ],
-)
-def test_the_batch_size_is_lowered_when_all_parts_of_a_rejected_statement_are_answered(
-    limit: int, first: list[int], later: list[int], caplog: pytest.LogCaptureFixture
+def test_too_many_jobs_for_one_statement_are_described_by_halves(
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Then their number was the reason. The second time it counts, and the log says so once."""
-    caplog.set_level(logging.WARNING)
-    session = Session(limit=limit)
+    """They all get their answers, and the log names the setting that saves the statements."""
+    caplog.set_level(logging.INFO)
+    session = Session(limit=5)
     account = jobs(session, batch_size=16)
-    assert found(account.describe(*IDS)) == IDS
-    assert session.sizes[: len(first)] == first
-    account.describe(*IDS)
-    session.sizes.clear()
-    assert found(account.describe(*IDS)) == IDS
-    assert session.sizes == later
-    (message,) = caplog.messages
-    assert message.startswith(f"Snowflake describes at most {later[0]} fine-tuning jobs in one")
-    assert "no" in message
-
-
-def test_the_batch_size_is_lowered_although_another_job_is_rejected() -> None:
-    """Each rejected statement counts for itself."""
-    session = Session(limit=4, rejects=["ft_00"])
-    account = jobs(session)
     for _ in range(2):
-        account.describe(*IDS)
-    session.sizes.clear()
-    account.describe(*IDS[8:])
-    assert session.sizes == [4, 4]
-
-
-def test_one_rejection_by_chance_does_not_lower_the_batch_size() -> None:
-    """A poll without a rejection clears the suspicion that there were too many jobs."""
-    session = Session(limit=8)
-    account = jobs(session, batch_size=16)
-    for limit in (8, 1000, 8, 1000):
-        session.limit = limit
-        account.describe(*IDS)
-    session.sizes.clear()
-    account.describe(*IDS)
-    assert session.sizes == [16]
-
-
-def test_the_batch_size_stays_if_a_part_of_a_rejected_statement_is_not_answered() -> None:
-    """It may contain the job that Snowflake rejects."""
-    session = Session(limit=4, fails=["ft_07"])
-    account = jobs(session)
-    account.describe(*IDS[:8])
-    session.limit, session.fails = 1000, set()
-    account.describe(*IDS[:8])
-    session.sizes.clear()
-    account.describe(*IDS)
-    assert session.sizes == [8, 8]
-
-
-def test_the_batch_size_stays_if_a_statement_as_large_was_answered() -> None:
-    """Then their number was not the reason."""
-    session = Session(rejects=["ft_08", "ft_09"])
-    account = jobs(session)
-    rejected_once = session.rejects
-
-    def sizes(job_ids: Iterable[str]) -> list[int]:
         session.sizes.clear()
-        for outcomes in account.describe_in_batches(job_ids):
-            if not outcomes:
-                session.rejects = set()
-        return session.sizes
-
-    assert sizes(IDS) == [8, 8, 4, 4]
-    session.rejects = rejected_once
-    assert sizes(IDS) == [8, 8, 4, 4]
+        assert found(account.describe(*IDS)) == IDS
+        assert session.sizes == [16, 8, 4, 4, 8, 4, 4]
+    assert caplog.messages[0].startswith("Snowflake rejects a statement that describes 16 fine-tun")
+    assert "set [cortex] batch_size lower" in caplog.messages[0]
 
 
 def test_the_jobs_of_an_unanswered_statement_share_smaller_ones_the_next_time() -> None:

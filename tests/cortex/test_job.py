@@ -334,7 +334,7 @@ def test_an_unreadable_answer_is_an_error(answer: object) -> None:
 
 def test_the_answer_about_another_job_is_an_error() -> None:
     """It never decides about this job."""
-    with pytest.raises(UnreadableAnswerError, match=r"not about job ft_2: .*ft_1"):
+    with pytest.raises(UnreadableAnswerError, match=r"about another job: .*ft_1"):
         FineTuneJob.parse({"id": "ft_1", "status": "SUCCESS"}, job_id="ft_2")
 
 

@@ -1,6 +1,7 @@
 """Polls that are due together share statements."""
 
 import asyncio
+import logging
 
 import pytest
 
@@ -88,31 +89,22 @@ def test_a_rejected_job_does_not_lower_the_batch_size(
     assert batches(cortex_emulator)[-1] == 100
 
 
-@pytest.mark.parametrize(
-    ("limit", "first", "later"), [(1, [10, 5, 3, 2, 1, 1, 1], [1] * 10), (5, [10, 5, 5], [5, 5])]
-)
-def test_an_account_that_allows_fewer_calls_lowers_the_batch_size(
+@pytest.mark.parametrize(("limit", "sizes"), [(1, [10, 5, 3, 2, 1, 1, 1]), (5, [10, 5, 5])])
+def test_too_many_jobs_for_one_statement_are_described_by_halves(
     limit: int,
-    first: list[int],
-    later: list[int],
+    sizes: list[int],
     cortex_emulator: Emulator,
     connection: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The first rejection is enough, all jobs get their answers, and the log says so once."""
+    """All jobs get their answers, and the log names the setting that saves the rejections."""
+    caplog.set_level(logging.INFO)
     cortex_emulator.calls_per_statement = limit
     job_ids = running(cortex_emulator, 10)
-
-    async def work(client: SharedClient) -> None:
-        for _ in range(4):
-            assert [job.id for job in await poll(client, job_ids)] == job_ids
-
-    with_client(work)
-    sent = batches(cortex_emulator)
-    assert sent[: len(first)] == first
-    assert sent[-3 * len(later) :] == later * 3
-    (line,) = [line for line in caplog.messages if "in one statement" in line]
-    assert f"at most {limit} fine-tuning jobs" in line
+    assert [job.id for job in poll_together(job_ids)] == job_ids
+    assert batches(cortex_emulator)[: len(sizes)] == sizes
+    line = next(line for line in caplog.messages if "describes 10 fine-tuning jobs" in line)
+    assert "set [cortex] batch_size lower" in line
     assert "with connection 'snowflake_default'" in line  # Snowflake's message
 
 
