@@ -30,11 +30,10 @@ class DescribeBatches:
         for job_id in job_ids:
             limit = min(self.size, self._limits.get(job_id, self.size))
             by_limit.setdefault(limit, []).append(job_id)
-        return [
-            batch
-            for limit, ids in sorted(by_limit.items(), reverse=True)
-            for batch in _chunks(ids, limit)
-        ]
+        batches = []
+        for limit, ids in sorted(by_limit.items(), reverse=True):
+            batches += _chunks(ids, limit)
+        return batches
 
     def answered(self, job_ids: Sequence[str]) -> None:
         """Record an answered statement: its jobs may share large batches again."""

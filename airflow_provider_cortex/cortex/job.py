@@ -136,7 +136,7 @@ class FineTuneJob:
             status=JobStatus(texts["status"]),
             reported_status=texts["status"],
             progress=_number(record.get("progress"), most=1.0),
-            error=_error(record.get("error")),
+            error=_error(error) if (error := record.get("error")) else None,
             base_model=texts.get("base_model"),
             created_on=created_on,
             finished_on=finished_on,

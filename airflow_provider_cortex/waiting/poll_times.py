@@ -88,7 +88,10 @@ class PollPolicy:
         """
         if self.interval is not None:
             return self._on_grid(at, self.least)
-        age = max(0.0, at - _created(job, at=at, started_at=started_at))
+        created = job.created_on.timestamp() if job and job.created_on else started_at
+        if created > at:  # the clocks differ
+            created = started_at
+        age = max(0.0, at - created)
         return self._on_grid(at, max(self.least, self._pause(job, age)))
 
     def first_poll(self, *, at: float, started_at: float, soonest: float) -> float:
@@ -141,11 +144,3 @@ class PollPolicy:
         """Return the last mark of the grid that is not after *latest*, epoch seconds."""
         offset = self.offset or 0.0
         return math.floor((latest - offset + SAME_MOMENT) / self.least) * self.least + offset
-
-
-def _created(job: FineTuneJob | None, *, at: float, started_at: float) -> float:
-    """Return when *job* was created, epoch seconds, or *started_at* if that is unknown."""
-    if job is None or job.created_on is None:
-        return started_at
-    created = job.created_on.timestamp()
-    return created if created <= at else started_at  # later than *at*: the clocks differ

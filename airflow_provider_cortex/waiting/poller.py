@@ -78,6 +78,8 @@ class Poller(ABC, Generic[Answer]):
     :param policy: when to poll.
     :param contact_timeout: seconds to keep retrying through transient errors, from the first
         failed poll: so one failed poll never ends the wait, however long the interval is.
+    :param stall_timeout: seconds that a job may go without a change of status or progress; None
+        for ever. During an outage only *contact_timeout* counts.
     :param report: what shows the wait.
     :param clock: returns the time, epoch seconds.
     """
@@ -88,6 +90,7 @@ class Poller(ABC, Generic[Answer]):
     report: Reporter[Answer]
     clock: Callable[[], float]
     contact_timeout: float = DEFAULT_CONTACT_TIMEOUT
+    stall_timeout: float | None = None
     last_seen: Answer | None = None
     failures: int = 0
     """Failed polls since the last successful one, in this process."""
@@ -126,12 +129,16 @@ class Poller(ABC, Generic[Answer]):
             return delay
         at = self._polled_at(now)
         self.failures, self.outage, self.last_seen = 0, None, outcome
+        job = outcome if isinstance(outcome, FineTuneJob) else None
+        if job and self.stall_timeout is not None:
+            change = LastChange.of(job, since=now)
+            if self.last_change is None or replace(self.last_change, since=now) != change:
+                self.last_change = change
         if outcome.is_finished:
             self.report.answered(outcome, delay=0.0)
             return None
         if now >= self._end:
             raise self._timed_out(now)
-        job = outcome if isinstance(outcome, FineTuneJob) else None
         moment = self.policy.next_poll(job, at=at, started_at=self.started_at)
         delay = self._sleep_until(moment, now)
         self.report.answered(outcome, delay=delay)
@@ -143,6 +150,10 @@ class Poller(ABC, Generic[Answer]):
         outage = checkpoint and checkpoint.outage
         if outage and outage.since <= now <= outage.until + self._longest_gap:
             self.outage = outage
+        change = checkpoint and checkpoint.last_change
+        known = self.last_change.since if self.last_change else self.started_at
+        if change and self.stall_timeout is not None and known <= change.since <= now:
+            self.last_change = change
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -162,7 +173,9 @@ class Poller(ABC, Generic[Answer]):
     @property
     def _end(self) -> float:
         """When the wait ends if nothing changes, epoch seconds."""
-        return self.deadline
+        if self.stall_timeout is None or self.last_change is None or self.failures:
+            return self.deadline
+        return min(self.deadline, self.last_change.since + self.stall_timeout)
 
     @property
     def _longest_gap(self) -> float:
@@ -218,41 +231,14 @@ class JobPoller(Poller[FineTuneJob]):
     Decide how the wait for a fine-tuning job goes on.
 
     :param job_id: the job.
-    :param stall_timeout: seconds that the job may go without a change of status or progress; None
-        for ever. During an outage only *contact_timeout* counts.
     """
 
     job_id: str
-    stall_timeout: float | None = None
 
     @property
     def last_state(self) -> str:
         """The last known state of the job, in words."""
         return self.last_seen.state if self.last_seen else "never seen"
-
-    def after_poll(self, outcome: FineTuneJob | CortexError) -> float | None:
-        """Record the outcome of a poll; see :meth:`Poller.after_poll`."""
-        if self.stall_timeout is not None and isinstance(outcome, FineTuneJob):
-            now = self.clock()
-            change = LastChange.of(outcome, since=now)
-            if self.last_change is None or replace(self.last_change, since=now) != change:
-                self.last_change = change
-        return super().after_poll(outcome)
-
-    def resume(self, checkpoint: Checkpoint | None) -> None:
-        """Go on from what an earlier process of this wait recorded."""
-        super().resume(checkpoint)
-        if checkpoint is None or checkpoint.last_change is None or self.stall_timeout is None:
-            return
-        known = self.last_change.since if self.last_change else self.started_at
-        if max(known, self.started_at) <= checkpoint.last_change.since <= self.clock():
-            self.last_change = checkpoint.last_change
-
-    @property
-    def _end(self) -> float:
-        if self.stall_timeout is None or self.last_change is None or self.failures:
-            return self.deadline
-        return min(self.deadline, self.last_change.since + self.stall_timeout)
 
     def _permanent(self, error: CortexError) -> CortexError:
         if self.last_seen is None or not isinstance(error, RejectedError):
