@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from airflow_provider_cortex.cortex.completion_function import (
+    COMPLETION_FUNCTIONS,
+    CompletionFunction,
+)
 from airflow_provider_cortex.cortex.rendered_values import mapping
 from airflow_provider_cortex.errors import (
     FineTuneFinishedError,
@@ -19,7 +23,7 @@ from airflow_provider_cortex.tasks.links import JOB_LINKS, SnowflakeQueryLink
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
-    from airflow_provider_cortex.cortex.completion import CompletionFunction, Prompt
+    from airflow_provider_cortex.cortex.completion import Prompt
     from airflow_provider_cortex.cortex.finetune_request import FineTuneRequest
 
 IfExists = Literal["adopt", "create", "fail"]
@@ -121,7 +125,14 @@ class CortexFineTuneOperator(CortexTask):
         with self.cortex(context) as hook:
             hook.open()
             search = JobSearch(owner, hook, context, self.log)
-            start = StartOnce(request=request, owner=owner, search=search, hook=hook, log=self.log)
+            start = StartOnce(
+                request=request,
+                owner=owner,
+                search=search,
+                hook=hook,
+                check_not_killed=self.check_not_killed,
+                log=self.log,
+            )
             job_id, is_new = start.job_id(if_exists=if_exists, validate=self.validate)
             if is_new:
                 self.linked_query_id = hook.last_query_id
@@ -176,12 +187,13 @@ class CortexCancelFineTuneOperator(CortexTask):
 
     def execute(self, context: Context) -> str:
         """Cancel the job, and return its status: CANCELLED, unless it finished first."""
+        from airflow_provider_cortex.cortex.ownership import job_and_owner
         from airflow_provider_cortex.waiting import cancelling
 
         with self.cortex(context) as hook:
             job_id = self.required_cell("finetune_job_id").strip()
             job = hook.describe(job_id)
-            name = cancelling.job_and_owner(job)
+            name = job_and_owner(job)
             if not job.is_finished:
                 self.log.info("Cancelling fine-tuning job %s", name)
                 job = cancelling.cancel_job(job_id, hook, checks=CANCEL_CHECKS, log=self.log)
@@ -238,8 +250,6 @@ class CortexCompleteOperator(CortexTask):
         log_answers: bool = False,
         **kwargs: Any,
     ) -> None:
-        from airflow_provider_cortex.cortex.completion import COMPLETION_FUNCTIONS
-
         super().__init__(**kwargs)
         with as_value_error():
             one_of("function", function, COMPLETION_FUNCTIONS)

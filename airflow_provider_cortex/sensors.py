@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.airflow_api import compat
 from airflow_provider_cortex.errors import (
     CortexError,
     FineTuneCancelledError,
@@ -28,36 +28,31 @@ from airflow_provider_cortex.errors import (
     TriggerCrashedError,
     cancel_job_sql,
 )
-from airflow_provider_cortex.tasks.init_checks import PREVIOUS, expected_seconds, seconds
+from airflow_provider_cortex.tasks.deferrable import DeferrableTask
+from airflow_provider_cortex.tasks.init_checks import expected_seconds, seconds
 from airflow_provider_cortex.tasks.links import JOB_LINKS
-from airflow_provider_cortex.tasks.model_delivery import JOB_RECORD, ModelDelivery
-from airflow_provider_cortex.tasks.waiting_sensor import WaitingSensor
+from airflow_provider_cortex.tasks.model_delivery import ModelDelivery
 from airflow_provider_cortex.waiting import cancelling  # no import in on_kill: a signal handler
-from airflow_provider_cortex.waiting import event as events
-from airflow_provider_cortex.waiting.checkpoint import KEY as CHECKPOINT_KEY
-from airflow_provider_cortex.waiting.checkpoint import Checkpoint
-from airflow_provider_cortex.waiting.poll_times import (
+from airflow_provider_cortex.waiting.default_times import (
+    DEFAULT_CONTACT_TIMEOUT,
     DEFAULT_MAX_INTERVAL,
     MIN_INTERVAL,
-    PollPolicy,
-)
-from airflow_provider_cortex.waiting.poller import (
-    DEFAULT_CONTACT_TIMEOUT,
-    FIRST_POLL_DELAY,
     POLL_TIMEOUT_SECONDS,
-    JobPoller,
-    attempt,
 )
-from airflow_provider_cortex.waiting.task_store import TaskStore, store_for_stalls
-from airflow_provider_cortex.waiting.wait_log import ProgressLog, duration
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
+    from airflow_provider_cortex.cortex.job import FineTuneJob
+    from airflow_provider_cortex.tasks.job_wait import JobWait
     from airflow_provider_cortex.tasks.model_delivery import Limit
 
 
-class CortexFineTuneSensor(ModelDelivery, WaitingSensor):
+ENDS = (AirflowTaskTimeout, AirflowSensorTimeout, AirflowSkipException)
+"""What Airflow's loop raises when it ends a wait, besides a poll's own error."""
+
+
+class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
     """
     Wait for a Snowflake Cortex fine-tuning job, and return the tuned model's name.
 
@@ -161,8 +156,7 @@ class CortexFineTuneSensor(ModelDelivery, WaitingSensor):
                 " For shorter intervals use poke_interval."
             )
         self.remember_template("finetune_job_id")
-        self._poller: JobPoller | None = None
-        self._delay: float | None = None
+        self._job_wait: JobWait | None = None
         self._resumed_job: Callable[[str], FineTuneJob] | None = None
         self._time_is_up = False
 
@@ -170,7 +164,7 @@ class CortexFineTuneSensor(ModelDelivery, WaitingSensor):
 
     def execute(self, context: Context) -> Any:
         """Wait: Airflow's own loop, around :meth:`poke`."""
-        return self.wait(context)
+        return self._wait(context)
 
     def execute_complete(
         self, context: Context, event: object = None, started_at: float | None = None
@@ -181,15 +175,17 @@ class CortexFineTuneSensor(ModelDelivery, WaitingSensor):
         :param started_at: when the wait began, epoch seconds: Airflow 3.0 and 3.1 lose a task's
             start date when they resume it. ``dag.test()`` drops this argument.
         """
+        from airflow_provider_cortex.waiting import event as events
+
         self.start_time = started_at
         self._resumed_job = lambda job_id: events.read(event, job_id=job_id)
-        return self.wait(context)
+        return self._wait(context)
 
     def deferral_timed_out(self, context: Context) -> Any:
         """Resume after the deferral's timeout, and poll a last time."""
         self.log.warning("Airflow ended the wait in the triggerer: polling a last time")
         self._time_is_up = True
-        return self.wait(context)
+        return self._wait(context)
 
     def trigger_crashed(self, context: Context, reason: str) -> Any:
         """
@@ -200,31 +196,33 @@ class CortexFineTuneSensor(ModelDelivery, WaitingSensor):
             raise TriggerCrashedError(job_id, reason)
 
         self._resumed_job = crashed
-        return self.wait(context)
+        return self._wait(context)
 
-    def poll_once(self, context: Context) -> PokeReturnValue | bool:
-        """Poll once; when the job has finished, return its model."""
+    def poke(self, context: Context) -> PokeReturnValue | bool:
+        """
+        Return the model if the job has finished: by the trigger's event, or by one poll.
+
+        If it has not, a deferrable sensor leaves the worker.
+        """
         with self.translated_errors():
-            try:
-                job = self._finished_job(context)
-                if job is not None:
-                    return PokeReturnValue(is_done=True, xcom_value=self.deliver(job, context))
-                if self.deferrable:
-                    self._defer(context)
-            except AirflowTaskTimeout as timeout:
-                raise AirflowTaskTimeout(self.timeout_message(context)) from timeout
-        return False
+            job_id = self._job_id()
+            self.link_job(job_id)
+            resumed, self._resumed_job = self._resumed_job, None
+            job = resumed(job_id) if resumed else self._poll(job_id, context)
+            if job is None:
+                return False
+            return PokeReturnValue(is_done=True, xcom_value=self.deliver(job, context))
 
     def next_pause(self, fixed: Callable[[], float]) -> float:
         """
         Return the seconds to the next poll on this worker; the last one comes at the deadline.
         """
-        poller = self._poller
-        if poller is None or self._delay is None:
+        wait = self._job_wait
+        if wait is None or wait.delay is None:
             return fixed()
-        if (self.adaptive or poller.failures) and not self.exponential_backoff:
-            return self._delay
-        return min(fixed(), poller.seconds_left)
+        if (self.adaptive or wait.poller.failures) and not self.exponential_backoff:
+            return wait.delay
+        return min(fixed(), wait.poller.seconds_left)
 
     def on_kill(self) -> None:
         """Cancel the job if *cancel_on_kill* is set, over the open session if there is one."""
@@ -233,10 +231,11 @@ class CortexFineTuneSensor(ModelDelivery, WaitingSensor):
             with cancelling.signal_safe_log(self.log) as log:
                 log.info("Fine-tuning job %s is still running: cancel_on_kill is off", job_id)
             return
-        seen = self._poller.last_seen if self._poller else None
-        subject = f"Fine-tuning job {cancelling.job_and_owner(seen) if seen else job_id}"
+        name = self._job_wait.job_and_owner if self._job_wait else job_id
         by_hand = cancel_job_sql(job_id)
-        self.cancel_on_worker(subject, cancelling.cancel_job, job_id, by_hand=by_hand)
+        self.cancel_on_worker(
+            f"Fine-tuning job {name}", cancelling.cancel_job, job_id, by_hand=by_hand
+        )
 
     def to_airflow_exception(self, error: CortexError) -> BaseException:
         """Return what Airflow should see: as for every task, and for how a wait ends."""
@@ -254,144 +253,102 @@ class CortexFineTuneSensor(ModelDelivery, WaitingSensor):
             case _:
                 return super().to_airflow_exception(error)
 
-    # --- One wait on this worker -------------------------------------------------------------------
+    # --- One wait ----------------------------------------------------------------------------------
 
-    def _finished_job(self, context: Context) -> FineTuneJob | None:
-        """Return the job if it has finished: from the trigger's event, or by one poll."""
-        job_id = self._job_id()
-        self.link_job(job_id)
-        resumed, self._resumed_job = self._resumed_job, None
-        if resumed is not None:
-            return resumed(job_id)
-        if self._poller is None:
-            self._poller = self._start(job_id, context)
-        poller, hook = self._poller, self.open_hook
-        assert hook is not None  # noqa: S101 - _start sets it
-        while True:
-            self._delay = None  # a poll that ends in an error has none
-            outcome = attempt(lambda: hook.describe(job_id))
-            delay = poller.after_poll(outcome)
-            if delay is None and isinstance(outcome, FineTuneJob):
-                return outcome
-            self._delay = delay or 0.0
-            # Airflow keeps nothing of an outage from one rescheduled poll to the next.
-            if not (isinstance(outcome, CortexError) and self._is_rescheduled):
-                break
-            time.sleep(self._delay)
-        store = self._store(context)
-        if store is not None:
-            store.write(poller.checkpoint.to_dict())
-        return None
+    def _wait(self, context: Context) -> Any:
+        """
+        Run Airflow's loop, and close the session.
 
-    def _start(self, job_id: str, context: Context) -> JobPoller:
+        Airflow ends a wait by its clock for ``timeout``, or by the alarm of ``execution_timeout``,
+        during a poll or between two. Its message does not name the job, and soft_fail and
+        never_fail have other rules between two polls. When it ends is chance, so all end alike.
+        """
+        try:
+            return self.run_poke_loop(context)
+        except ENDS as end:
+            if not isinstance(_root_cause(end), ENDS):
+                raise  # what ended a poll knows the job
+            is_skipped = self.soft_fail or self.never_fail
+            exception = AirflowSkipException if is_skipped else type(end)
+            raise exception(self._timeout_message(context)) from end
+        finally:
+            if self.open_hook is not None:
+                self.close_hook(self.open_hook)
+
+    def _poll(self, job_id: str, context: Context) -> FineTuneJob | None:
+        """Return the job if it has finished; else leave the worker, if the sensor is deferrable."""
+        if self._job_wait is None:
+            self._job_wait = self._start(job_id, context)
+        job = self._job_wait.poll()
+        if job is None and self.deferrable:
+            self._defer(self._job_wait, context)
+        return job
+
+    def _start(self, job_id: str, context: Context) -> JobWait:
         """Begin to poll on this worker."""
+        # A DAG file is parsed every 30 s, and polls nothing.
+        from airflow_provider_cortex.tasks.job_wait import JobWait
+
         self.limits()  # an invalid limit must not show only when the job has finished
         self.log.info("Waiting for fine-tuning job %s", job_id)
         self.push_job_id(job_id, context)
         started_at = self.started_at(context)
-        poller = JobPoller(
-            job_id=job_id,
+        longest = self.execution_limit if self._ends_by_execution_timeout else self.timeout
+        self.open_hook = self.cortex_hook(context, network_timeout=POLL_TIMEOUT_SECONDS)
+        return JobWait(
+            job_id,
+            self.open_hook,
+            context,
             started_at=started_at,
-            deadline=self._deadline(context),
-            policy=self._policy(context),
+            deadline=time.time() if self._time_is_up else started_at + longest,
+            poke_interval=None if self.adaptive else self.poke_interval,
+            max_poke_interval=self.max_poke_interval,
+            expected_duration=self.expected_duration,
             contact_timeout=self.contact_timeout,
             stall_timeout=self.stall_timeout,
-            report=ProgressLog(log=self.log, started_at=started_at, clock=time.time),
-            clock=time.time,
-        )
-        store = self._store(context)
-        if store is not None:
-            poller.resume(Checkpoint.read(store.read()))
-        self.open_hook = self.cortex_hook(context, network_timeout=POLL_TIMEOUT_SECONDS)
-        return poller
-
-    def _policy(self, context: Context) -> PollPolicy:
-        """Return when a worker polls. A fixed interval is left to Airflow's own loop."""
-        if not self.adaptive:
-            # The next poll may be the triggerer's first.
-            least = FIRST_POLL_DELAY if self.deferrable else 0.0
-            return PollPolicy(interval=max(self.poke_interval, least))
-        return PollPolicy(
-            longest=self.max_poke_interval,
-            expected_duration=self._expected_seconds(context),
-            # On the grid, unless another process polls next: it does not know that it was due.
-            offset=None if self._is_rescheduled else 0.0,
+            deferrable=self.deferrable,
+            reschedule=self.reschedule,
+            log=self.log,
         )
 
-    def _expected_seconds(self, context: Context) -> float | None:
-        """Return about how many seconds the job takes, None if unknown."""
-        if self.expected_duration != PREVIOUS:
-            return self.expected_duration
-        from airflow_provider_cortex.waiting.previous_duration import previous_duration
-
-        previous = previous_duration(context["ti"], JOB_RECORD)
-        if previous is None:
-            self.log.info("No earlier run of this task says how long its job takes")
-        else:
-            self.log.info("The job of the last successful run took %s", duration(previous))
-        return previous
-
-    @property
-    def _is_rescheduled(self) -> bool:
-        """Whether another process of this task polls next."""
-        return self.reschedule and not self.deferrable
-
-    def _store(self, context: Context) -> TaskStore | None:
-        """
-        Return where that process finds since when the job has not changed; None if it need not.
-        """
-        if self.stall_timeout is None or not self._is_rescheduled:
-            return None
-        return store_for_stalls(context, CHECKPOINT_KEY, self.stall_timeout, self.log)
-
-    def _defer(self, context: Context) -> NoReturn:
+    def _defer(self, wait: JobWait, context: Context) -> NoReturn:
         """Leave the worker: the triggerer polls on."""
-        # A DAG file is parsed every 30 s, and needs no trigger.
-        from airflow_provider_cortex.triggers import CortexFineTuneTrigger
-
-        poller = self._poller
-        assert poller is not None  # noqa: S101 - a poll came before
-        deadline = self._deadline(context)
+        poller = wait.poller
         if self.cancel_on_kill:
             self.record_wait(poller.checkpoint, context)
+        session = self.session_settings(context).to_dict()
         self.defer_to(
-            CortexFineTuneTrigger(
-                finetune_job_id=poller.job_id,
-                session=self.session_settings(context).to_dict(),
-                started_at=poller.started_at,
-                deadline=deadline,
-                poke_interval=None if self.adaptive else self.poke_interval,
-                max_poke_interval=poller.policy.longest,
-                expected_duration=poller.policy.expected_duration,
-                contact_timeout=self.contact_timeout,
-                stall_timeout=self.stall_timeout,
-                checkpoint=poller.checkpoint.to_dict(),
-                cancel_on_kill=self.cancel_on_kill,
-            ),
-            deadline=deadline,
+            wait.trigger(session, cancel_on_kill=self.cancel_on_kill),
+            deadline=poller.deadline,
             kwargs={"started_at": poller.started_at},
         )
-
-    # --- Times -------------------------------------------------------------------------------------
-
-    def timeout_message(self, context: Context) -> str:
-        """Return what Airflow's own timeouts do not say: the job, and its last known state."""
-        waited = max(0.0, time.time() - self.started_at(context))
-        last_state = self._poller.last_state if self._poller else "never seen"
-        return str(FineTuneTimeoutError(self._job_id(), waited, last_state))
 
     def _job_id(self) -> str:
         return self.required_cell("finetune_job_id").strip()  # a template may end with a line break
 
-    def _deadline(self, context: Context) -> float:
-        """Return when the wait ends at the latest, epoch seconds."""
-        if self._time_is_up:
-            return time.time()
-        seconds = self.execution_limit if self._ends_by_execution_timeout else self.timeout
-        return self.started_at(context) + seconds
+    # --- Times -------------------------------------------------------------------------------------
+
+    def started_at(self, context: Context) -> float:
+        """Return when this wait began, epoch seconds: kept through deferrals and reschedules."""
+        if self.start_time is None and self.reschedule:
+            rescheduled = compat.first_reschedule_date(context["ti"], context)
+            self.start_time = rescheduled.timestamp() if rescheduled else None
+        return super().started_at(context)
+
+    def _timeout_message(self, context: Context) -> str:
+        """Return what Airflow's own timeouts do not say: the job, and its last known state."""
+        waited = max(0.0, time.time() - self.started_at(context))
+        last_state = self._job_wait.poller.last_state if self._job_wait else "never seen"
+        return str(FineTuneTimeoutError(self._job_id(), waited, last_state))
 
     @property
     def _ends_by_execution_timeout(self) -> bool:
         """Whether ``execution_timeout`` ends the wait in the triggerer, and not ``timeout``."""
         limit = self.execution_timeout
         return limit is not None and self.deferrable and limit.total_seconds() <= self.timeout
+
+
+def _root_cause(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

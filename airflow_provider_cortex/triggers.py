@@ -1,4 +1,8 @@
-"""Wait in the triggerer for a fine-tuning job, or for a statement."""
+"""
+Wait in the triggerer for a fine-tuning job, or for a statement.
+
+What only a running trigger needs is imported where it runs: a worker makes a trigger, too.
+"""
 
 from __future__ import annotations
 
@@ -12,27 +16,24 @@ import zlib
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_cortex.airflow_api import compat
-from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.errors import CortexError
-from airflow_provider_cortex.waiting import cancelling, event
+from airflow_provider_cortex.waiting import cancelling
 from airflow_provider_cortex.waiting.checkpoint import Checkpoint, XComCheckpoint
-from airflow_provider_cortex.waiting.kill_check import why_not_killed
-from airflow_provider_cortex.waiting.poll_times import DEFAULT_MAX_INTERVAL, PollPolicy
-from airflow_provider_cortex.waiting.poller import (
+from airflow_provider_cortex.waiting.default_times import (
     DEFAULT_CONTACT_TIMEOUT,
-    FIRST_POLL_DELAY,
-    Answer,
-    JobPoller,
-    Poller,
-    QueryPoller,
+    DEFAULT_MAX_INTERVAL,
 )
+from airflow_provider_cortex.waiting.kill_check import why_not_killed
 from airflow_provider_cortex.waiting.shared_client import SharedClient
-from airflow_provider_cortex.waiting.wait_log import FailureLog, ProgressLog
+
+if TYPE_CHECKING:
+    from airflow_provider_cortex.cortex.session_settings import SessionSettings
+    from airflow_provider_cortex.waiting.poller import Answer, JobPoller, Poller
 
 MAX_OFFSET = 10.0
 """
@@ -120,6 +121,8 @@ class _WaitTrigger(BaseTrigger):
             first poll.
         :raises CortexError: what ends the wait before that.
         """
+        from airflow_provider_cortex.waiting.poller import FIRST_POLL_DELAY
+
         checkpoint = XComCheckpoint(self.task_instance, self._saved)
         poller.resume(self._saved)
         if restore:
@@ -157,6 +160,8 @@ class _WaitTrigger(BaseTrigger):
 
     @property
     def _settings(self) -> SessionSettings:
+        from airflow_provider_cortex.cortex.session_settings import SessionSettings
+
         return SessionSettings(**self.session)
 
     @abstractmethod
@@ -218,6 +223,8 @@ class CortexFineTuneTrigger(_WaitTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Fire once, when there is nothing more to wait for."""
+        from airflow_provider_cortex.waiting import event
+
         poller = self._poller()
         try:
             job = await self._wait(
@@ -231,6 +238,10 @@ class CortexFineTuneTrigger(_WaitTrigger):
         yield await self._end(payload, poller.checkpoint)
 
     def _poller(self) -> JobPoller:
+        from airflow_provider_cortex.waiting.poll_times import PollPolicy
+        from airflow_provider_cortex.waiting.poller import JobPoller
+        from airflow_provider_cortex.waiting.wait_log import ProgressLog
+
         return JobPoller(
             job_id=self.finetune_job_id,
             started_at=self.started_at,
@@ -295,6 +306,11 @@ class CortexQueryTrigger(_WaitTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Fire once, when there is nothing more to wait for."""
+        from airflow_provider_cortex.waiting import event
+        from airflow_provider_cortex.waiting.poll_times import PollPolicy
+        from airflow_provider_cortex.waiting.poller import QueryPoller
+        from airflow_provider_cortex.waiting.wait_log import FailureLog
+
         poller = QueryPoller(
             query_id=self.query_id,
             started_at=self.started_at,

@@ -1,7 +1,5 @@
 """``hook.jobs()``: describe many fine-tuning jobs over one session."""
 
-import logging
-
 import pytest
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
@@ -26,22 +24,6 @@ def test_one_rejected_job_does_not_hide_the_others(
             assert {type(outcome) for outcome in outcomes.values()} == {FineTuneJob}
     assert batches(cortex_emulator) == [8, 4, 2, 2, 1, 1, 4, 7, 1]
     assert cortex_emulator.logins == 1
-
-
-def test_an_account_that_allows_fewer_calls_lowers_the_batch_size(
-    connection: str, cortex_emulator: Emulator, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Two rejected statements in a row are enough, as long as the hook is in use."""
-    caplog.set_level(logging.WARNING, logger="airflow_provider_cortex")
-    cortex_emulator.calls_per_statement = 4
-    job_ids = running(cortex_emulator, 8)
-    with CortexHook(connection) as hook:
-        for _ in range(3):
-            outcomes = hook.jobs().describe(*job_ids)
-            assert {type(outcome) for outcome in outcomes.values()} == {FineTuneJob}
-    assert batches(cortex_emulator) == [8, 4, 4, 8, 4, 4, 4, 4]
-    (message,) = caplog.messages
-    assert message.startswith("Snowflake describes at most 4 fine-tuning jobs in one statement")
 
 
 def test_an_unanswered_statement_is_the_error_of_its_jobs(

@@ -3,13 +3,16 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
+
+import pytest
 
 from tests.worker import AIRFLOW_2
 
 AIRFLOW = "airflow" if AIRFLOW_2 else "airflow.sdk"
 """What each DAG file loads anyway."""
 
-DAG_FILE = """
+SENSOR = """
 from datetime import datetime
 from airflow.providers.common.compat.sdk import DAG
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
@@ -17,26 +20,54 @@ from airflow_provider_cortex.sensors import CortexFineTuneSensor
 with DAG("tickets", schedule=None, start_date=datetime(2026, 1, 1)):
     CortexFineTuneSensor(task_id="wait", finetune_job_id="ft_1", deferrable=True)
 """
+"""A DAG file."""
 
-NOT_FOR_A_SENSOR = {
-    "cortex.answer_table",
+OPERATORS = """
+from airflow_provider_cortex import operators
+
+operators.CortexFineTuneOperator(
+    task_id="start", model="m", base_model="llama3.1-8b", training_data="tickets"
+)
+operators.CortexCancelFineTuneOperator(task_id="cancel", finetune_job_id="ft_1")
+operators.CortexCompleteOperator(task_id="ask", model="m", prompt="Hello")
+operators.CortexCompleteTableOperator(
+    task_id="answer", model="m", source="tickets", destination="answers", prompt_column="text"
+)
+"""
+
+ONLY_TO_RUN = {
+    "airflow_api.settings",
+    "cortex.answer_table_sql",
     "cortex.completion",
     "cortex.finetune",
     "cortex.finetune_request",
+    "cortex.job",
+    "cortex.ownership",
+    "cortex.session_settings",
+    "cortex.sql",
     "hooks",
-    "operators",
-    "tasks.answer_table",
-    "tasks.answer_table_task",
+    "tasks.answer_table_steps",
     "tasks.assets",
     "tasks.job_search",
+    "tasks.job_wait",
     "tasks.lineage",
     "tasks.start_once",
     "triggers",
+    "waiting.checkpoint",
+    "waiting.event",
+    "waiting.kill_check",
+    "waiting.poll_times",
+    "waiting.poller",
+    "waiting.previous_duration",
     "waiting.shared_client",
+    "waiting.task_store",
+    "waiting.wait_log",
 }
-"""Modules that answer tables, start jobs, or are needed only when a task runs."""
+"""Modules that are needed only when a task runs."""
 
-MOST_MODULES = 40
+ONLY_FOR_OPERATORS = {"operators", "tasks.answer_table_task"}
+
+MOST_MODULES = 24
 """Modules of this package that sensor, trigger and operators load together."""
 
 
@@ -62,11 +93,34 @@ print("loaded", *sorted(set(sys.modules) - before))
     return own - {"provider_info"}  # Airflow 2 loads it to find its providers
 
 
+@pytest.mark.parametrize("name", sorted(ONLY_TO_RUN | ONLY_FOR_OPERATORS))
+def test_each_module_that_is_named_here_exists(name: str) -> None:
+    """A module that was renamed would be found nowhere, and its new name be allowed."""
+    assert find_spec(f"airflow_provider_cortex.{name}")
+
+
 def test_a_dag_file_with_a_sensor_loads_only_what_a_sensor_needs() -> None:
-    """A DAG file with the sensor loads no trigger, and nothing to start jobs or ask models."""
-    modules = loaded(DAG_FILE)
+    """A DAG file with the sensor loads no operator, and nothing that is for a running task."""
+    modules = loaded(SENSOR)
     assert "sensors" in modules
-    assert not modules & NOT_FOR_A_SENSOR
+    assert not modules & (ONLY_TO_RUN | ONLY_FOR_OPERATORS)
+
+
+def test_a_dag_file_with_operators_loads_nothing_to_run_them() -> None:
+    """A DAG file with all operators loads nothing that is for a running task, either."""
+    modules = loaded(OPERATORS)
+    assert "operators" in modules
+    assert not modules & ONLY_TO_RUN
+
+
+def test_on_kill_imports_nothing() -> None:
+    """Airflow calls it in a signal handler, which may have interrupted an import."""
+    kill = """
+task = CortexFineTuneSensor(task_id="killed", finetune_job_id="ft_1")
+before = set(sys.modules)
+task.on_kill()
+"""
+    assert loaded(SENSOR + kill) == set()
 
 
 def test_the_public_modules_load_few_others() -> None:

@@ -7,10 +7,7 @@ Airflow 3 sends SIGKILL five seconds later.
 
 import json
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -25,7 +22,7 @@ from airflow_provider_cortex.operators import (
 )
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
 from airflow_provider_cortex.waiting import cancelling
-from tests.clock import wait_until
+from tests.kill import killed, then
 from tests.worker import Worker
 
 NEVER = 3600.0
@@ -41,36 +38,6 @@ def patient(connection: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in "login_timeout", "network_timeout":
         del settings["extra"][name]
     monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(settings))
-
-
-@contextmanager
-def killed(task: Any, when: Callable[[], object]) -> Iterator[threading.Event]:
-    """
-    Kill a task that runs in this thread once *when* is true.
-
-    As in Airflow 3, the task runs on until SIGKILL.
-
-    Provides an event that is set when ``on_kill`` has returned.
-    """
-    done = threading.Event()
-
-    def on_term(*_: object) -> None:
-        task.on_kill()
-        done.set()
-
-    def kill() -> None:
-        wait_until(when)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    before = signal.signal(signal.SIGTERM, on_term)
-    thread = threading.Thread(target=kill)
-    thread.start()
-    try:
-        yield done
-    finally:
-        thread.join()
-        signal.signal(signal.SIGTERM, before)
-    assert done.is_set()
 
 
 def once(condition: Callable[[], object], *, do: Callable[[], object]) -> Callable[[], bool]:
@@ -103,20 +70,6 @@ def slow_logins(emulator: Emulator) -> Callable[[], None]:
 def query_polls(emulator: Emulator) -> int:
     """Return how many times a statement has been polled."""
     return sum(query.looks for query in emulator.queries.all())
-
-
-@contextmanager
-def then(done: threading.Event, *, do: Callable[[], object]) -> Iterator[None]:
-    """Let a task end that has been killed."""
-
-    def act() -> None:
-        done.wait()
-        do()
-
-    thread = threading.Thread(target=act)
-    thread.start()
-    yield
-    thread.join()
 
 
 def status(emulator: Emulator, job_id: str) -> str:

@@ -191,8 +191,16 @@ def test_an_error_of_airflow_is_not_reported_as_a_timeout(
     assert "Stopped waiting" not in str(result.error)
 
 
+@pytest.mark.parametrize(
+    ("flags", "state"),
+    [({}, "up_for_retry"), ({"soft_fail": True}, "skipped"), ({"never_fail": True}, "skipped")],
+)
 def test_a_timeout_before_the_first_poll_says_never_seen(
-    worker: Worker, connection: str, monkeypatch: pytest.MonkeyPatch
+    flags: dict[str, bool],
+    state: str,
+    worker: Worker,
+    connection: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A wait that execution_timeout ends before its first poll says so, and how long it was."""
 
@@ -206,9 +214,10 @@ def test_a_timeout_before_the_first_poll_says_never_seen(
             deferrable=False,
             expected_duration="previous",
             execution_timeout=timedelta(hours=1),
+            **flags,
         )
     )
-    assert result.state == "up_for_retry"
+    assert result.state == state
     assert re.search(r"after \d\d? s\. Last known state: never seen\.", str(result.error))
 
 

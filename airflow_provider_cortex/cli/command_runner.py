@@ -63,21 +63,12 @@ class TerminalLog:
     console: Console = field(default_factory=lambda: Console(stderr=True))
 
     def info(self, message: str, /, *arguments: object) -> None:
-        """Write a line about progress."""
-        self._write(message, *arguments)
-
-    def warning(self, message: str, /, *arguments: object) -> None:
-        """Write a line about a problem."""
-        self._write(message, *arguments)
-
-    def error(self, message: str, /, *arguments: object) -> None:
-        """Write a line about a failure."""
-        self._write(message, *arguments)
-
-    def _write(self, message: str, *arguments: object) -> None:
+        """Write a line."""
         line = one_line(message % arguments if arguments else message)
         # No markup: the line may quote Cortex. One line per message, also in a narrow terminal.
         self.console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+    warning = error = info
 
 
 _ADVICE: dict[type[CortexError], str] = {

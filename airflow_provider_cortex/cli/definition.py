@@ -27,7 +27,7 @@ from airflow.cli.cli_config import (
 
 from airflow_provider_cortex.cli import job_filter
 from airflow_provider_cortex.cli.exit_status import ExitStatus
-from airflow_provider_cortex.cortex import sql
+from airflow_provider_cortex.cortex import rendered_values
 from airflow_provider_cortex.errors import UnsupportedValueError
 
 DEFAULT_INTERVAL = 15.0
@@ -58,7 +58,7 @@ def _parse_id(text: str) -> str:
     """Read the id of a job or a connection."""
     if not text.strip():
         raise ValueError("must not be empty")
-    return sql.text("it", text.strip())
+    return rendered_values.text("it", text.strip())
 
 
 def _parse_seconds(text: str, *, at_least: float) -> float:

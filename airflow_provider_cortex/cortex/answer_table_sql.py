@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from airflow_provider_cortex.cortex import completion, embedded_query, identifiers, sql
+from airflow_provider_cortex.cortex import completion, embedded_query, identifiers
 from airflow_provider_cortex.cortex.completion import NULL_ANSWER
 from airflow_provider_cortex.cortex.identifiers import Identifier
+from airflow_provider_cortex.cortex.rendered_values import text
 from airflow_provider_cortex.cortex.sql import Call
 from airflow_provider_cortex.errors import ArgumentError, excerpt
 
@@ -95,7 +96,7 @@ class TableRequest:
     @property
     def source_query(self) -> str:
         """The query for all rows of the source."""
-        return embedded_query.as_query("source", sql.text("source", self.source))
+        return embedded_query.as_query("source", text("source", self.source))
 
     @property
     def destination_query(self) -> str:
@@ -137,7 +138,7 @@ class TableRequest:
             f"CREATE OR REPLACE TRANSIENT TABLE {table} AS"  # noqa: S608 - as above
             f" SELECT *, AI_COMPLETE(model => %s, prompt => {prompt}, {arguments}) AS {RAW.sql}"
             f" FROM ({source})",
-            (sql.text("model", self.model), *values),
+            (text("model", self.model), *values),
         )
 
     def count_errors(self) -> Call:
@@ -227,9 +228,9 @@ class TableRequest:
     @property
     def _prompt(self) -> str:
         if self.prompt_column is not None:
-            return identifiers.parse_or_quote(sql.text("prompt_column", self.prompt_column)).sql
+            return identifiers.parse_or_quote(text("prompt_column", self.prompt_column)).sql
         argument = "prompt_expression"
-        expression = sql.text(argument, self.prompt_expression)
+        expression = text(argument, self.prompt_expression)
         return f"({embedded_query.without_terminator(argument, expression)})"
 
     @property

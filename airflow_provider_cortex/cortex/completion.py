@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
+from airflow_provider_cortex.cortex.completion_function import CompletionFunction
 from airflow_provider_cortex.cortex.json_decoding import decode, decode_object
-from airflow_provider_cortex.cortex.rendered_values import is_number
-from airflow_provider_cortex.cortex.sql import Call, json_text, text, to_json
+from airflow_provider_cortex.cortex.rendered_values import is_number, text
+from airflow_provider_cortex.cortex.sql import Call, json_text, to_json
 from airflow_provider_cortex.errors import (
     AnswerTooLargeError,
     ArgumentError,
@@ -18,9 +19,6 @@ from airflow_provider_cortex.errors import (
     UnreadableAnswerError,
     excerpt,
 )
-
-CompletionFunction = Literal["AI_COMPLETE", "COMPLETE"]
-COMPLETION_FUNCTIONS: tuple[str, ...] = get_args(CompletionFunction)
 
 Prompt = str | Sequence[str] | Sequence[Mapping[str, Any]]
 """A text; a list of texts, each with its own answer; or the messages of one conversation."""

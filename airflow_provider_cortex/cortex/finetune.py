@@ -15,7 +15,8 @@ from typing import Any, Protocol
 from airflow_provider_cortex.cortex import job
 from airflow_provider_cortex.cortex.describe_batches import DescribeBatches
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.cortex.sql import Call, json_text, subquery, text
+from airflow_provider_cortex.cortex.rendered_values import text
+from airflow_provider_cortex.cortex.sql import Call, json_text, subquery
 from airflow_provider_cortex.errors import (
     TRANSIENT_ERRORS,
     CortexError,
@@ -195,8 +196,8 @@ def describe_call(*job_ids: str) -> Call:
     Source: https://docs.snowflake.com/sql-reference/functions/finetune-describe. That one
     statement may have several calls is a guess.
 
-    :param job_ids: ids that can be sent, as :func:`~airflow_provider_cortex.cortex.sql.text`
-        returns them.
+    :param job_ids: ids that can be sent, as
+        :func:`~airflow_provider_cortex.cortex.rendered_values.text` returns them.
     """
     calls = ", ".join([_function("DESCRIBE", 1)] * len(job_ids))
     return Call(f"SELECT {calls}", job_ids, only_reads=True, jobs=len(job_ids))

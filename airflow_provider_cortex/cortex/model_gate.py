@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.errors import GateError, Missed
+
+if TYPE_CHECKING:
+    from airflow_provider_cortex.cortex.job import FineTuneJob
 
 FIGURES = {
     "max_validation_loss": "validation_loss",

@@ -73,6 +73,12 @@ def owner(job: FineTuneJob) -> str | None:
     return (found and found["task"].strip()) or None
 
 
+def job_and_owner(job: FineTuneJob) -> str:
+    """Return a job's id and, if its data says so, which Airflow task started it."""
+    task = owner(job)
+    return f"{job.id} (started by Airflow task {task})" if task else job.id
+
+
 def _comment(job: FineTuneJob) -> re.Match[str] | None:
     """Return the last comment of a task; earlier ones were copied with another job's query."""
     found = list(_COMMENT.finditer(job.training_data or ""))

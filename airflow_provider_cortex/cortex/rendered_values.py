@@ -16,6 +16,8 @@ from airflow_provider_cortex.errors import ArgumentError, UnsupportedValueError,
 _CALL = re.compile(r"\b(?:Decimal|datetime\.\w+|UUID)\(([^()]*)\)")
 """How ``repr()`` shows a database's value that is not a literal."""
 
+_NUL_OR_SURROGATE = re.compile("[\0\ud800-\udfff]")
+
 RESULT_PREFIXES = ("[(", "[[", "[{", "((", "([", "({")
 """The start of text that a template rendered from a query's result."""
 
@@ -50,6 +52,32 @@ def number(argument: str, value: object) -> float:
     raise ArgumentError(
         argument, value, f"must be a number, at least 0 and finite; got {excerpt(value)!r}."
     )
+
+
+def text(argument: str, value: object) -> str:
+    """
+    Return an argument as text that the driver can bind.
+
+    A number is converted to text: ``render_template_as_native_obj`` turns ``"2024"`` into 2024.
+
+    :raises UnsupportedValueError: if it is not text, or has a character that would not arrive: NUL
+        ends a text early in some layers, and half a surrogate pair has no UTF-8 form.
+    """
+    if not isinstance(value, str):
+        if not is_number(value):
+            kind = type(value).__name__
+            raise UnsupportedValueError(argument, value, f"it is of type {kind}, not text")
+        value = str(value)
+    if found := _NUL_OR_SURROGATE.search(value):
+        raise unsendable(argument, value, found[0])
+    # The driver accepts no subclass of str, such as an enum member or Jinja's escaped text.
+    return str.__str__(value)
+
+
+def unsendable(argument: str, value: object, character: str) -> UnsupportedValueError:
+    """Return the error for a value with a NUL, or half a surrogate pair."""
+    what = "half a surrogate pair" if character > "\ud7ff" else "a NUL character"
+    return UnsupportedValueError(argument, value, f"it contains {what}")
 
 
 def one_cell(argument: str, value: object, source: str | None = None) -> object:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from airflow_provider_cortex.cortex import sql
+from airflow_provider_cortex.cortex import rendered_values, sql
 
 PACKAGE = "airflow-provider-cortex"
 
@@ -47,7 +47,7 @@ class SessionSettings:
             if name == "session_parameters":
                 plain = json.loads(sql.json_text(name, value))
             else:
-                plain = sql.text(name, value)
+                plain = rendered_values.text(name, value)
             object.__setattr__(self, name, plain)
 
     def to_dict(self) -> dict[str, Any]:

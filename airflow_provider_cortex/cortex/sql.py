@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from airflow_provider_cortex.cortex import embedded_query, rendered_values
+from airflow_provider_cortex.cortex.rendered_values import text
 from airflow_provider_cortex.errors import UnsupportedValueError
 
-_NUL_OR_SURROGATE = re.compile("[\0\ud800-\udfff]")
 # A NUL stands escaped in JSON, behind an odd number of backslashes.
 _NUL_OR_SURROGATE_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000|[\ud800-\udfff]")
 
@@ -31,26 +31,6 @@ class Call:
     """Whether the statement may be sent again without changing anything."""
     jobs: int = 0
     """How many fine-tuning jobs it describes, for the metrics."""
-
-
-def text(argument: str, value: object) -> str:
-    """
-    Return an argument as text that the driver can bind.
-
-    A number is converted to text: ``render_template_as_native_obj`` turns ``"2024"`` into 2024.
-
-    :raises UnsupportedValueError: if it is not text, or has a character that would not arrive: NUL
-        ends a text early in some layers, and half a surrogate pair has no UTF-8 form.
-    """
-    if not isinstance(value, str):
-        if not rendered_values.is_number(value):
-            kind = type(value).__name__
-            raise UnsupportedValueError(argument, value, f"it is of type {kind}, not text")
-        value = str(value)
-    if found := _NUL_OR_SURROGATE.search(value):
-        raise _unsupported(argument, value, found)
-    # The driver accepts no subclass of str, such as an enum member or Jinja's escaped text.
-    return str.__str__(value)
 
 
 def json_text(argument: str, value: object) -> str:
@@ -77,13 +57,8 @@ def to_json(argument: str, value: object) -> str:
     except (TypeError, ValueError, RecursionError) as error:
         raise UnsupportedValueError(argument, value, f"JSON cannot hold it: {error}") from error
     if found := _NUL_OR_SURROGATE_IN_JSON.search(encoded):
-        raise _unsupported(argument, value, found)
+        raise rendered_values.unsendable(argument, value, found[0])
     return encoded
-
-
-def _unsupported(argument: str, value: object, found: re.Match[str]) -> UnsupportedValueError:
-    what = "half a surrogate pair" if found[0] > "\ud7ff" else "a NUL character"
-    return UnsupportedValueError(argument, value, f"it contains {what}")
 
 
 def models(schema: str, name: str) -> Call:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cortex.cortex.answer_table_sql import TableRequest
 from airflow_provider_cortex.errors import (
@@ -17,10 +17,8 @@ from airflow_provider_cortex.waiting import cancelling
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.hooks import CortexHook
+    from airflow_provider_cortex.tasks.init_checks import IfTableExists
     from airflow_provider_cortex.waiting.wait_log import Log
-
-IfTableExists = Literal["fail", "replace", "append"]
-IF_TABLE_EXISTS: tuple[str, ...] = get_args(IfTableExists)
 
 
 class TableAnswering:

@@ -22,26 +22,25 @@ from airflow_provider_cortex.errors import (
 )
 from airflow_provider_cortex.tasks.base import CortexTask
 from airflow_provider_cortex.tasks.deferrable import DeferrableTask
-from airflow_provider_cortex.tasks.init_checks import as_value_error, one_of, seconds
+from airflow_provider_cortex.tasks.init_checks import (
+    IF_TABLE_EXISTS,
+    IfTableExists,
+    as_value_error,
+    one_of,
+    seconds,
+)
 from airflow_provider_cortex.waiting import cancelling
-from airflow_provider_cortex.waiting import event as events
-from airflow_provider_cortex.waiting.checkpoint import Checkpoint
-from airflow_provider_cortex.waiting.poll_times import PollPolicy
-from airflow_provider_cortex.waiting.poller import (
+from airflow_provider_cortex.waiting.default_times import (
     DEFAULT_CONTACT_TIMEOUT,
     POLL_TIMEOUT_SECONDS,
-    QueryPoller,
-    poll_until_finished,
 )
-from airflow_provider_cortex.waiting.task_store import TaskStore
-from airflow_provider_cortex.waiting.wait_log import FailureLog
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_cortex.cortex.answer_table_sql import TableRequest
     from airflow_provider_cortex.hooks import CortexHook
-    from airflow_provider_cortex.tasks.answer_table_steps import IfTableExists, TableAnswering
+    from airflow_provider_cortex.tasks.answer_table_steps import TableAnswering
 
 QUERY_ID = "query_id"
 """The XCom with the id of a statement that runs without a session."""
@@ -95,8 +94,6 @@ class AnswerTableTask(DeferrableTask):
         response_format: Mapping[str, Any] | str | XComArg | None = None,
         **kwargs: Any,
     ) -> None:
-        from airflow_provider_cortex.tasks.answer_table_steps import IF_TABLE_EXISTS
-
         super().__init__(**kwargs)
         if (prompt_column is None) == (prompt_expression is None):
             raise ValueError("give either prompt_column or prompt_expression, and not both")
@@ -126,6 +123,8 @@ class AnswerTableTask(DeferrableTask):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Have every row answered, and return the counts."""
+        from airflow_provider_cortex.waiting.task_store import TaskStore
+
         with self.translated_errors():
             request = self._request(context)
         with self._session(context) as hook:
@@ -138,9 +137,13 @@ class AnswerTableTask(DeferrableTask):
             if query_id is None or not answering.is_running(query_id):
                 if answering.has_answers():
                     return self._finish(answering, query_id)
+                self.check_not_killed()
                 query_id = self._running_query_id = answering.start()
                 store.write(request.note(query_id))
             self._watch(query_id)
+            if self.is_killed:  # before it knew the query
+                answering.cancel(query_id)
+                self.check_not_killed()
             context["ti"].xcom_push(key=QUERY_ID, value=query_id)
             # A statement that has finished already needs no trigger.
             if not self.deferrable or not answering.is_running(query_id):
@@ -149,6 +152,8 @@ class AnswerTableTask(DeferrableTask):
 
     def execute_complete(self, context: Context, event: object = None) -> dict[str, Any]:
         """Resume with the trigger's event: the statement has finished, or the wait has ended."""
+        from airflow_provider_cortex.waiting import event as events
+
         with self.translated_errors():
             request = self._request(context)
         with self._session(context) as hook:
@@ -163,6 +168,8 @@ class AnswerTableTask(DeferrableTask):
 
     def deferral_timed_out(self, context: Context) -> Any:
         """Resume after the deferral's timeout, and cancel the statement."""
+        from airflow_provider_cortex.waiting import event as events
+
         waited = time.time() - self.started_at(context)
         error = QueryTimeoutError(self._awaited_query_id(context, "timeout"), waited)
         return self.execute_complete(context, events.stopped(error))
@@ -176,7 +183,8 @@ class AnswerTableTask(DeferrableTask):
             return self._wait(self._answering(request, hook), query_id, hook, context)
 
     def on_kill(self) -> None:
-        """Cancel the statement, over the open session if there is one."""
+        """Cancel the statement, over the open session if there is one, and start no other."""
+        super().on_kill()
         query_id = self._running_query_id
         if query_id is not None:
             by_hand = cancel_query_sql(query_id)
@@ -234,6 +242,7 @@ class AnswerTableTask(DeferrableTask):
 
     def _finish(self, answering: TableAnswering, query_id: str | None) -> dict[str, Any]:
         self.linked_query_id, self._running_query_id = query_id, None
+        self.check_not_killed()  # the answers are there for a retry
         return answering.finish(
             query_id, if_exists=self.if_exists, max_error_rate=self.max_error_rate
         )
@@ -245,6 +254,10 @@ class AnswerTableTask(DeferrableTask):
         Poll the statement on this worker until it has finished; cancel it if the wait ends
         before.
         """
+        from airflow_provider_cortex.waiting.poll_times import PollPolicy
+        from airflow_provider_cortex.waiting.poller import QueryPoller, poll_until_finished
+        from airflow_provider_cortex.waiting.wait_log import FailureLog
+
         self._watch(query_id)
         poller = QueryPoller(
             query_id=query_id,
@@ -270,6 +283,7 @@ class AnswerTableTask(DeferrableTask):
         """Leave the worker: the triggerer polls on."""
         # A DAG file is parsed every 30 s, and needs no trigger.
         from airflow_provider_cortex.triggers import CortexQueryTrigger
+        from airflow_provider_cortex.waiting.checkpoint import Checkpoint
 
         started_at = self.started_at(context)
         deadline = started_at + self.execution_limit

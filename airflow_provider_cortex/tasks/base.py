@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowTaskTimeout,
+)
 
 from airflow_provider_cortex.airflow_api import compat
-from airflow_provider_cortex.cortex import sql
-from airflow_provider_cortex.cortex.rendered_values import is_number, mapping, one_cell
-from airflow_provider_cortex.cortex.session_settings import SessionSettings, query_tag
+from airflow_provider_cortex.cortex.rendered_values import is_number, mapping, one_cell, text
 from airflow_provider_cortex.errors import (
     AnswerTooLargeError,
     ArgumentError,
@@ -29,6 +31,7 @@ from airflow_provider_cortex.tasks.links import QUERY_URL, job_url
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_cortex.cortex.session_settings import SessionSettings
     from airflow_provider_cortex.hooks import CortexHook
 
 JOB_ID = "finetune_job_id"
@@ -95,11 +98,15 @@ class CortexTask(compat.SqlFileTemplates):
         self.open_hook: CortexHook | None = None
         """The task's session: a killed task cancels over it."""
         self._templates: dict[str, str] = {}
+        self.is_killed = False
+        """Whether Airflow has ended this task, and is about to end its process."""
 
     # --- The session -----------------------------------------------------------------------------
 
     def session_settings(self, context: Context | None = None) -> SessionSettings:
         """Return the settings of this task's Snowflake session, with a query tag."""
+        from airflow_provider_cortex.cortex.session_settings import SessionSettings, query_tag
+
         ti = context["ti"] if context else None
         return SessionSettings(
             snowflake_conn_id=self.snowflake_conn_id,
@@ -149,6 +156,21 @@ class CortexTask(compat.SqlFileTemplates):
                 "execution_timeout has passed: not waiting until the Snowflake session is closed"
             )
 
+    # --- Killing ---------------------------------------------------------------------------------
+
+    def on_kill(self) -> None:
+        """Have this task start nothing more: Airflow 3 lets its code run on until SIGKILL."""
+        self.is_killed = True
+
+    def check_not_killed(self) -> None:
+        """
+        Return if the task may start what is paid for.
+
+        :raises AirflowException: if the task was killed; a retry may start it.
+        """
+        if self.is_killed:
+            raise AirflowException("The task was killed: it starts nothing more.")
+
     # --- Errors ----------------------------------------------------------------------------------
 
     @contextmanager
@@ -192,7 +214,7 @@ class CortexTask(compat.SqlFileTemplates):
         value = str(value) if is_number(value) else value
         if not isinstance(value, str) or value.strip() in {"", "None"}:
             raise EmptyArgumentError(argument, value, self._templates.get(argument))
-        return sql.text(argument, value)
+        return text(argument, value)
 
     def remember_template(self, argument: str) -> None:
         """

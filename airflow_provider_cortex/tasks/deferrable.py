@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow_provider_cortex.airflow_api import compat
 from airflow_provider_cortex.tasks.base import CortexTask
 from airflow_provider_cortex.waiting import cancelling  # no import in on_kill: a signal handler
-from airflow_provider_cortex.waiting.checkpoint import KEY as CHECKPOINT_KEY
-from airflow_provider_cortex.waiting.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
+    from airflow_provider_cortex.waiting.checkpoint import Checkpoint
     from airflow_provider_cortex.waiting.wait_log import Log
 
 DEADLINE_MARGIN = 30.0
@@ -61,8 +60,10 @@ class DeferrableTask(CortexTask, compat.Resumable):
 
     def record_wait(self, checkpoint: Checkpoint, context: Context) -> None:
         """Push the record by which a killed trigger knows this wait (Airflow 3.3 and later)."""
+        from airflow_provider_cortex.waiting.checkpoint import KEY
+
         if compat.triggers_hear_of_kills():
-            context["ti"].xcom_push(key=CHECKPOINT_KEY, value=checkpoint.to_dict())
+            context["ti"].xcom_push(key=KEY, value=checkpoint.to_dict())
 
     def defer_to(
         self, trigger: BaseTrigger, *, deadline: float, kwargs: Mapping[str, Any] | None = None

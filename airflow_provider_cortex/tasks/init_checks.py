@@ -6,12 +6,15 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 from airflow_provider_cortex.cortex.rendered_values import as_float, is_number
 from airflow_provider_cortex.errors import ArgumentError, excerpt
 
 PREVIOUS: Literal["previous"] = "previous"
+
+IfTableExists = Literal["fail", "replace", "append"]
+IF_TABLE_EXISTS: tuple[str, ...] = get_args(IfTableExists)
 
 
 def is_literal(value: object) -> bool:

@@ -6,17 +6,23 @@ things prove that a job is a task's own. On Airflow 3.3 the task keeps the job's
 state store. And it ends the training query with a comment, which holds a hash of DAG, run, task,
 map index and model name, and which DESCRIBE returns in ``training_data`` (a guess). A job that
 only looks alike is never reused.
+
+A job whose description cannot be read may be this task's own. While it runs, the search fails, and
+Airflow may retry it: a second job costs more. Once it has finished (SHOW reports that), the task
+starts another job: otherwise one such job of anybody would make every retry fail for ever, and if
+it were this task's own, the sensor could not read its model's name either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cortex.airflow_api.settings import base_url
 from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
 from airflow_provider_cortex.cortex.ownership import Owner
 from airflow_provider_cortex.errors import (
+    CortexError,
     RejectedError,
     UnreachableError,
     UnreadableAnswerError,
@@ -89,23 +95,40 @@ class JobSearch:
                 self._log.warning("Not reusing fine-tuning job %s: %s", remembered, error)
         if self._is_first_try:
             return
-        shown = [job for job in self._hook.show(skip_unreadable=True) if job.id != remembered]
-        shown.sort(
-            key=lambda job: job.created_on.timestamp() if job.created_on else 0, reverse=True
-        )
-        job_ids = [job.id for job in shown]
+        jobs = [job for job in self._hook.show(skip_unreadable=True) if job.id != remembered]
+        jobs.sort(key=lambda job: job.created_on.timestamp() if job.created_on else 0, reverse=True)
+        shown = {job.id: job for job in jobs}
+        for job_id, outcome in self._describe(shown):
+            match outcome:
+                case FineTuneJob() if self._owner.owns(outcome):
+                    yield outcome
+                case UnreachableError():
+                    raise UnreachableError(
+                        "could not search all jobs for the one of an earlier try, and starts"
+                        f" none; a retry searches again: {outcome}"
+                    ) from outcome.__cause__
+                case UnreadableAnswerError() if not shown[job_id].is_finished:
+                    raise UnreachableError(
+                        "could not read a running job, perhaps the one of an earlier try, and starts"
+                        f" none; a retry searches again: {outcome}.",
+                        'To start another one anyway, set if_exists="create".',
+                    ) from outcome
+                case UnreadableAnswerError():
+                    self._log.warning("Not reusing fine-tuning job %s: %s", job_id, outcome)
+
+    def _describe(self, job_ids: Iterable[str]) -> Iterator[tuple[str, FineTuneJob | CortexError]]:
+        """
+        Yield each job's description, or the error. An unreadable one is asked for again, at last.
+        """
+        unreadable = []
         for outcomes in self._hook.jobs().describe_in_batches(job_ids):
             for job_id, outcome in outcomes.items():
-                match outcome:
-                    case FineTuneJob() if self._owner.owns(outcome):
-                        yield outcome
-                    case UnreachableError():
-                        raise UnreachableError(
-                            "could not search all jobs for the one of an earlier try, and starts"
-                            f" none; a retry searches again: {outcome}"
-                        ) from outcome.__cause__
-                    case UnreadableAnswerError():
-                        self._log.warning("Not reusing fine-tuning job %s: %s", job_id, outcome)
+                if isinstance(outcome, UnreadableAnswerError):
+                    unreadable.append(job_id)  # perhaps by chance
+                else:
+                    yield job_id, outcome
+        for outcomes in self._hook.jobs().describe_in_batches(unreadable):
+            yield from outcomes.items()
 
     def _is_usable(self, job: FineTuneJob) -> bool:
         """

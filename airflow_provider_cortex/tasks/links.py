@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from airflow.providers.common.compat.sdk import BaseOperatorLink
 
 from airflow_provider_cortex.airflow_api import compat
-from airflow_provider_cortex.airflow_api.settings import base_url
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import TaskInstanceKey
@@ -63,6 +62,8 @@ def job_url(job_id: str, *, conn_id: str) -> str | None:
     """
     if not compat.HAS_PLUGIN_PAGES:
         return None
+    from airflow_provider_cortex.airflow_api.settings import base_url
+
     # Values that cannot be sent are rejected elsewhere: a link is no reason to fail.
     query = urlencode({"conn_id": conn_id, "job": job_id}, errors="replace")
     return f"{base_url()}/plugin/{PAGE_ROUTE}?{query}"

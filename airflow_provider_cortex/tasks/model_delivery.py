@@ -7,15 +7,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_cortex.cortex import model_gate as gates
-from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.rendered_values import number
 from airflow_provider_cortex.tasks.base import CortexTask
 from airflow_provider_cortex.tasks.init_checks import as_value_error, is_literal, one_of
-from airflow_provider_cortex.waiting.wait_log import summary
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
     from airflow.providers.openlineage.extractors import OperatorLineage
+
+    from airflow_provider_cortex.cortex.job import FineTuneJob
 
     Limit = float | Decimal | str | XComArg | None
 
@@ -74,6 +74,8 @@ class ModelDelivery(CortexTask):
 
         :raises CortexError: if the job made no model, or one that misses the gate.
         """
+        from airflow_provider_cortex.waiting.wait_log import summary
+
         self._job = job
         ti = context["ti"]
         if self.do_xcom_push:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ class StartOnce:
     :param owner: the task.
     :param search: finds the job of an earlier try.
     :param hook: the task's session.
+    :param check_not_killed: raises if the task was killed.
     :param log: the task's.
     """
 
@@ -43,6 +45,7 @@ class StartOnce:
     owner: Owner
     search: JobSearch
     hook: CortexHook
+    check_not_killed: Callable[[], None]
     log: Log
 
     def job_id(self, *, if_exists: str, validate: bool) -> tuple[str, bool]:
@@ -58,6 +61,7 @@ class StartOnce:
             return self._reuse(job, if_exists), False
         if validate:
             self._validate()
+        self.check_not_killed()
         job_id = self._create(searches=if_exists != "create")
         self.search.remember(job_id)
         return job_id, True

@@ -14,14 +14,13 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.cortex.ownership import owner
-from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.errors import RejectedError, UnreachableError
-from airflow_provider_cortex.waiting.wait_log import Log
 
 if TYPE_CHECKING:
+    from airflow_provider_cortex.cortex.job import FineTuneJob
+    from airflow_provider_cortex.cortex.session_settings import SessionSettings
     from airflow_provider_cortex.hooks import CortexHook
+    from airflow_provider_cortex.waiting.wait_log import Log
 
 CHECK_INTERVAL_SECONDS = 2.0
 """Between two checks whether a cancel has taken effect."""
@@ -43,12 +42,6 @@ LOG_FLUSH_SECONDS = 0.5
 """How long a killed task waits for its last lines to reach the log."""
 
 
-def job_and_owner(job: FineTuneJob) -> str:
-    """Return a job's id and, if its data says so, which Airflow task started it."""
-    task = owner(job)
-    return f"{job.id} (started by Airflow task {task})" if task else job.id
-
-
 def cancel_job(job_id: str, hook: CortexHook, *, log: Log, checks: int = 1) -> FineTuneJob:
     """
     Cancel a job, check whether that took effect, log the result, and return the job.
@@ -56,6 +49,8 @@ def cancel_job(job_id: str, hook: CortexHook, *, log: Log, checks: int = 1) -> F
     :param checks: at most so many, until the job has finished.
     :raises CortexError: as the hook does.
     """
+    from airflow_provider_cortex.cortex.ownership import job_and_owner
+
     try:
         log.info("%s", _with_retry(lambda: hook.cancel(job_id)))
     except RejectedError:

@@ -16,12 +16,14 @@ import contextvars
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from asgiref.sync import sync_to_async
 
 from airflow_provider_cortex.airflow_api import compat
-from airflow_provider_cortex.cortex.job import FineTuneJob
+
+if TYPE_CHECKING:
+    from airflow_provider_cortex.cortex.job import FineTuneJob
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +157,14 @@ class XComCheckpoint:
         if checkpoint == self._saved:
             return
         self._saved = checkpoint
-        await self._call(lambda: compat.set_xcom(self._ti, KEY, checkpoint.to_dict()))
+        await self._call(lambda: self._write(checkpoint))
+
+    def _write(self, checkpoint: Checkpoint) -> None:
+        """Write, unless this wait has ended in another triggerer, or a later one has begun."""
+        found = Checkpoint.read(compat.get_xcom(self._ti, KEY))
+        is_stale = found and (found.started_at > checkpoint.started_at or found.ended_at)
+        if not is_stale:
+            compat.set_xcom(self._ti, KEY, checkpoint.to_dict())
 
     async def _call(self, call: Callable[[], Result]) -> Result | None:
         """

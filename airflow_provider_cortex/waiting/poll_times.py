@@ -12,12 +12,7 @@ import math
 from dataclasses import dataclass, field
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
-
-MIN_INTERVAL = 60.0
-"""Shortest pause between two polls, in seconds."""
-
-DEFAULT_MAX_INTERVAL = 300.0
-"""Longest pause between two polls, in seconds, unless an expected duration allows a longer one."""
+from airflow_provider_cortex.waiting.default_times import DEFAULT_MAX_INTERVAL, MIN_INTERVAL
 
 FLOOR = 1.0
 """Seconds. An interval of 0, which Airflow allows, must not become a busy loop in a triggerer."""

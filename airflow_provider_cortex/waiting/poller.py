@@ -28,13 +28,8 @@ from airflow_provider_cortex.errors import (
     RejectedError,
 )
 from airflow_provider_cortex.waiting.checkpoint import Checkpoint, LastChange, Outage
+from airflow_provider_cortex.waiting.default_times import DEFAULT_CONTACT_TIMEOUT
 from airflow_provider_cortex.waiting.poll_times import PollPolicy
-
-DEFAULT_CONTACT_TIMEOUT = 15 * 60.0
-"""Seconds."""
-
-POLL_TIMEOUT_SECONDS = 60
-"""How long the driver tries one poll: a poll that hangs has failed."""
 
 FIRST_POLL_DELAY = 10.0
 """

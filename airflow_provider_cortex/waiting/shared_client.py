@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 from asgiref.sync import sync_to_async
 
 from airflow_provider_cortex.airflow_api import metrics
-from airflow_provider_cortex.cortex.query_status import Execution
-from airflow_provider_cortex.cortex.session_settings import SessionSettings
-from airflow_provider_cortex.cortex.sql import text
+from airflow_provider_cortex.cortex.rendered_values import text
 from airflow_provider_cortex.errors import (
     CortexError,
     RejectedError,
     UnreachableError,
     error_about,
 )
-from airflow_provider_cortex.waiting.poller import POLL_TIMEOUT_SECONDS
+from airflow_provider_cortex.waiting.default_times import POLL_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.cortex.finetune import JobOrError
+    from airflow_provider_cortex.cortex.query_status import Execution
+    from airflow_provider_cortex.cortex.session_settings import SessionSettings
     from airflow_provider_cortex.hooks import CortexHook
 
 log = logging.getLogger(__name__)

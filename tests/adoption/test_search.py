@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cortex.emulator import Emulator
+from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.hooks import CortexHook
 from tests.adoption.jobs import Start, create, ids, job_of
 from tests.worker import Store
@@ -91,15 +91,52 @@ def test_the_newest_jobs_are_described_first(
     assert job_of(start(again=first)) not in old
 
 
-def test_an_unreadable_job_is_not_reused(
-    start: Start, cortex_emulator: Emulator, log_lines: Callable[[], list[str]]
+def test_an_unreadable_job_does_not_hide_the_task_s_own(
+    start: Start, cortex_emulator: Emulator
 ) -> None:
-    """An unreadable job is not reused, and that is logged; others still are."""
+    """A retry returns its own job, also if a newer one cannot be read."""
     first = start()
-    broken = create()
-    cortex_emulator.faults.add("unreadable", text="?", job_id=broken)
+    cortex_emulator.jobs.answer(create(), "?")
     assert job_of(start(again=first)) == job_of(first)
-    assert any("Not reusing fine-tuning job" in line for line in log_lines())
+
+
+def test_a_description_that_is_unreadable_once_is_read_again(
+    start: Start, cortex_emulator: Emulator
+) -> None:
+    """The same try returns the job."""
+    first = start()
+    cortex_emulator.jobs.answer(job_of(first), "?", looks=1)
+    assert job_of(start(again=first)) == job_of(first)
+    assert len(ids(cortex_emulator)) == 1
+
+
+def test_while_a_running_job_is_unreadable_no_other_one_starts(
+    start: Start, cortex_emulator: Emulator
+) -> None:
+    """It may be the task's own, so the task names it, fails, and may be retried."""
+    first = start()
+    cortex_emulator.jobs.answer(job_of(first), "?", looks=2)
+    second = start(again=first)
+    assert second.state == "up_for_retry"
+    assert job_of(first) in str(second.error)
+    assert job_of(start(again=second)) == job_of(first)
+    assert len(ids(cortex_emulator)) == 1
+
+
+@pytest.mark.parametrize("end", ["succeed", "fail", "cancel"])
+def test_a_finished_job_that_is_unreadable_holds_up_no_retry(
+    end: str, start: Start, cortex_emulator: Emulator, log_lines: Callable[[], list[str]]
+) -> None:
+    """It may be anybody's, and stay unreadable for ever. The log names it."""
+    life, cortex_emulator.life = cortex_emulator.life, Life.at_once()
+    theirs = create()
+    cortex_emulator.life = life
+    if end != "succeed":
+        getattr(cortex_emulator.jobs, end)(theirs)
+    cortex_emulator.jobs.answer(theirs, "?")
+    mine = start(try_number=2)
+    assert job_of(mine) == ids(cortex_emulator)[1]
+    assert any(f"Not reusing fine-tuning job {theirs}" in line for line in log_lines())
 
 
 def test_while_snowflake_is_unreachable_no_job_starts(

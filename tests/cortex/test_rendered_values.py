@@ -4,6 +4,7 @@ import json
 import math
 from collections import OrderedDict
 from decimal import Decimal
+from enum import StrEnum
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +17,7 @@ from airflow_provider_cortex.cortex.rendered_values import (
     mapping,
     number,
     one_cell,
+    text,
 )
 from airflow_provider_cortex.errors import ArgumentError, UnsupportedValueError
 
@@ -243,3 +245,28 @@ def test_anything_but_a_number_is_rejected_for_json(value: object) -> None:
     """The error names its type, as json.dumps does."""
     with pytest.raises(TypeError, match=type(value).__name__):
         json.dumps(value, default=json_number)
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ([7], "type list"),
+        (None, "type NoneType"),
+        ("a\0b", "a NUL character"),
+        ("\ud800", "half a surrogate pair"),
+    ],
+)
+def test_text_that_would_change_on_its_way_is_rejected(value: object, problem: str) -> None:
+    """The error says why, and does not quote the text."""
+    with pytest.raises(UnsupportedValueError, match=f"^prompt .*{problem}") as error:
+        text("prompt", value)
+    assert error.value.value is value
+
+
+def test_all_other_text_is_sent_as_it_is() -> None:
+    """A member of an enum by its value, characters beyond 16 bits unchanged, a number as text."""
+    color = StrEnum("color", {"RED": "red"})
+    assert type(text("prompt", color["RED"])) is str
+    assert text("prompt", color["RED"]) == "red"
+    assert text("prompt", "\ud7ff\ue000\U0001f600") == "\ud7ff\ue000\U0001f600"
+    assert text("prompt", 2024) == "2024"

@@ -1,7 +1,6 @@
 """The statements that are sent, and the values in them."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
@@ -59,31 +58,6 @@ def test_an_argument_that_cannot_be_sent_is_named(argument: str, value: object) 
     """The error says which one it is, and why."""
     with pytest.raises(UnsupportedValueError, match=f"^{argument} .*NUL"):
         complete(**{argument: value})
-
-
-@pytest.mark.parametrize(
-    ("value", "problem"),
-    [
-        ([7], "type list"),
-        (None, "type NoneType"),
-        ("a\0b", "a NUL character"),
-        ("\ud800", "half a surrogate pair"),
-    ],
-)
-def test_text_that_would_change_on_its_way_is_rejected(value: object, problem: str) -> None:
-    """The error says why, and does not quote the text."""
-    with pytest.raises(UnsupportedValueError, match=f"^prompt .*{problem}") as error:
-        sql.text("prompt", value)
-    assert error.value.value is value
-
-
-def test_all_other_text_is_sent_as_it_is() -> None:
-    """A member of an enum by its value, characters beyond 16 bits unchanged, a number as text."""
-    color = StrEnum("color", {"RED": "red"})
-    assert type(sql.text("prompt", color["RED"])) is str
-    assert sql.text("prompt", color["RED"]) == "red"
-    assert sql.text("prompt", "\ud7ff\ue000\U0001f600") == "\ud7ff\ue000\U0001f600"
-    assert sql.text("prompt", 2024) == "2024"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 import logging
 import threading
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -186,18 +187,33 @@ def test_only_a_changed_record_is_saved(xcoms: XComs, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(compat, "set_xcom", counted)
 
+    running = replace(FULL, ended_at=None)
+
     async def main() -> None:
         checkpoint = XComCheckpoint(XComs.of, BEGUN)
         await checkpoint.save(BEGUN)
-        await checkpoint.save(FULL)
-        await checkpoint.save(FULL)
+        await checkpoint.save(running)
+        await checkpoint.save(running)
         other = XComCheckpoint(XComs.of, BEGUN)
         await other.load()
-        await other.save(FULL)
+        await other.save(running)
         await other.save(BEGUN)
 
     asyncio.run(main())
-    assert writes == [FULL.to_dict(), BEGUN.to_dict()]
+    assert writes == [running.to_dict(), BEGUN.to_dict()]
+
+
+@pytest.mark.parametrize("newer", [FULL, replace(BEGUN, started_at=2000.0)], ids=["end", "retry"])
+def test_a_late_triggerer_does_not_replace_a_newer_record(newer: Checkpoint, xcoms: XComs) -> None:
+    """Another triggerer has ended the wait, or a later try of the task waits anew."""
+
+    async def main() -> None:
+        late = XComCheckpoint(XComs.of, BEGUN)
+        await XComCheckpoint(XComs.of, BEGUN).save(newer)
+        await late.save(replace(BEGUN, outage=FULL.outage))
+
+    asyncio.run(main())
+    assert xcoms == {KEY: newer.to_dict()}
 
 
 def test_a_trigger_that_no_triggerer_runs_keeps_no_record(xcoms: XComs) -> None:

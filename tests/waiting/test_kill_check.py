@@ -6,6 +6,7 @@ Airflow 3.3 also calls it when another triggerer has taken the trigger over.
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
@@ -29,7 +30,7 @@ needs_on_kill = pytest.mark.skipif(
     not triggers_hear_of_kills(), reason="this Airflow does not call a trigger's on_kill"
 )
 
-SetState = Callable[[str | None], None]
+SetState = Callable[..., None]
 
 BEGAN = 1.8e9
 
@@ -39,11 +40,12 @@ def set_state(monkeypatch: pytest.MonkeyPatch) -> SetState:
     """Let a test choose the state of the task that Airflow reports to a triggerer."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-    def set_state(state: str | None) -> None:
+    def set_state(state: str | None, *, after: Callable[[], object] = lambda: None) -> None:
         def states(
             dag_id: str, map_index: int, task_ids: list[str], run_ids: list[str]
         ) -> dict[str, dict[str, str | None]]:
             assert (dag_id, task_ids, run_ids) == ("tickets", ["wait"], ["weekly"])
+            after()
             name = "wait" if map_index < 0 else f"wait_{map_index}"
             return {"weekly": {name: state}}
 
@@ -65,9 +67,7 @@ def wait_for(job: Job, **changes: Any) -> CortexFineTuneTrigger:
     return CortexFineTuneTrigger(
         finetune_job_id=job.id,
         session={"snowflake_conn_id": "snowflake_default"},
-        started_at=BEGAN,
-        deadline=BEGAN + 3600,
-        **{"cancel_on_kill": True, **changes},
+        **{"started_at": BEGAN, "deadline": BEGAN + 3600, "cancel_on_kill": True, **changes},
     )
 
 
@@ -146,19 +146,60 @@ def test_a_killed_task_cancels_its_job(
 
 
 @needs_on_kill
-@pytest.mark.parametrize("ended_at", [None, BEGAN + 9])
-def test_a_cleared_task_cancels_its_job_even_if_it_waits_again(
+@pytest.mark.parametrize("state", ["deferred", "running", "up_for_retry", "failed"])
+@pytest.mark.parametrize("ended_at", [None, BEGAN])
+def test_a_late_triggerer_does_not_cancel_the_job_of_a_retry(
     ended_at: float | None,
+    state: str,
     job: Job,
     cortex_emulator: Emulator,
     xcoms: XComs,
     set_state: SetState,
+    log_lines: Callable[[], list[str]],
 ) -> None:
-    """The record is one of a later wait, which may even have ended."""
+    """It stood still until the task was retried, and waited for the same job. The log says so."""
+    set_state(state)
+    xcoms[KEY] = Checkpoint(started_at=time.time() - 30, ended_at=ended_at).to_dict()
+    asyncio.run(in_triggerer(wait_for(job, started_at=time.time() - 3600)).on_kill())
+    assert not is_cancelled(job, cortex_emulator)
+    assert [line for line in log_lines() if "its task was retried, and waits anew" in line]
+
+
+@needs_on_kill
+@pytest.mark.parametrize("began_after", [-3.0, 3.0])
+def test_a_cleared_task_cancels_its_job_even_if_it_waits_anew(
+    began_after: float, job: Job, cortex_emulator: Emulator, xcoms: XComs, set_state: SetState
+) -> None:
+    """It does so within two seconds; Airflow calls ``on_kill`` as late."""
     set_state("deferred")
-    xcoms[KEY] = Checkpoint(started_at=BEGAN + 5, ended_at=ended_at).to_dict()
-    asyncio.run(in_triggerer(wait_for(job)).on_kill())
+    xcoms[KEY] = Checkpoint(started_at=time.time() + began_after).to_dict()
+    asyncio.run(in_triggerer(wait_for(job, started_at=time.time() - 3600)).on_kill())
     assert is_cancelled(job, cortex_emulator)
+
+
+@needs_on_kill
+def test_a_wait_that_ends_during_the_check_is_not_killed(
+    job: Job, cortex_emulator: Emulator, xcoms: XComs, set_state: SetState
+) -> None:
+    """The other triggerer records its end just before Airflow says that the task resumes."""
+    ended = Checkpoint(started_at=BEGAN, ended_at=BEGAN + 9).to_dict()
+    set_state("scheduled", after=lambda: xcoms.update({KEY: ended}))
+    asyncio.run(in_triggerer(wait_for(job)).on_kill())
+    assert not is_cancelled(job, cortex_emulator)
+
+
+@needs_on_kill
+def test_nothing_is_cancelled_if_the_record_cannot_be_read(
+    job: Job,
+    cortex_emulator: Emulator,
+    set_state: SetState,
+    log_lines: Callable[[], list[str]],
+) -> None:
+    """The wait may have ended in another triggerer. The log says that this is unknown."""
+    set_state("running")
+    asyncio.run(in_triggerer(wait_for(job)).on_kill())  # there is no table of XComs
+    assert not is_cancelled(job, cortex_emulator)
+    assert [line for line in log_lines() if "does not say whether its task was killed" in line]
 
 
 @needs_on_kill

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.waiting.poll_times import DEFAULT_MAX_INTERVAL, PollPolicy
+from airflow_provider_cortex.waiting.default_times import DEFAULT_MAX_INTERVAL
+from airflow_provider_cortex.waiting.poll_times import PollPolicy
 from benchmarks.policy import wait_adaptive, wait_fixed
 from benchmarks.simulated_jobs import make_jobs
 

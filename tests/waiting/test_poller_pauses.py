@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_cortex.waiting.poll_times import DEFAULT_MAX_INTERVAL, PollPolicy
+from airflow_provider_cortex.waiting.default_times import DEFAULT_MAX_INTERVAL
+from airflow_provider_cortex.waiting.poll_times import PollPolicy
 from tests.clock import Clock
 from tests.waiting.pollers import CREATED, GRID, NO_GRID, job, job_poller
 

@@ -168,7 +168,7 @@ def test_an_outage_is_recorded_from_its_second_failed_poll(
     waiting = trigger(job.id)
     fire(waiting, Clock(), XComs.of)
     assert written == ([] if failed_polls == 1 else [True, False])
-    assert read == [KEY]
+    assert len(read) == 1 + len(written)  # before a write, it looks for a newer record
     assert xcoms.get(KEY) in (None, Checkpoint(started_at=waiting.started_at).to_dict())
 
 
