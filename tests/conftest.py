@@ -72,14 +72,16 @@ def pytest_collection_finish() -> None:
     """Import the driver, too, which takes as long as some tests may wait."""
     from snowflake.connector.connection import DEFAULT_CONFIGURATION
 
-    from tests import database_pool
+    from tests import database_pool, driver_pauses
 
     database_pool.reuse_databases()
+    driver_pauses.shorten()
     # At each login it would list all modules, for telemetry that is off here.
     DEFAULT_CONFIGURATION["log_imported_packages_in_telemetry"] = (False, bool)
     # Imported modules are never garbage, except at the end, where some libraries check for leaks.
     gc.freeze()
     atexit.register(gc.unfreeze)
+    gc.set_threshold(20_000)  # by default, it would be searched for every 700 objects
     gc.enable()
 
 
@@ -103,12 +105,18 @@ def connection(cortex_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> st
 
 
 @pytest.fixture
-def worker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Worker:
-    """Run tasks as Airflow does, without waiting."""
+def one_trigger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a trigger poll at once: there are no others with which to share a statement."""
     from airflow_provider_cortex.waiting import shared_client
-    from tests.worker import AIRFLOW_2, Worker
 
     monkeypatch.setattr(shared_client, "GATHER_SECONDS", 0.001)
+
+
+@pytest.fixture
+def worker(request: pytest.FixtureRequest, one_trigger: None) -> Worker:
+    """Run tasks as Airflow does, without waiting."""
+    from tests.worker import AIRFLOW_2, Worker
+
     if AIRFLOW_2:  # its sensors read in its database when they were first rescheduled
         request.getfixturevalue("airflow_database")
     return Worker()

@@ -67,6 +67,8 @@ class Row:
     flags_in: tuple[str, ...] = MODES
     """The modes in which the flags are tried, too."""
     alarm: Alarm = lambda _: nullcontext()
+    looks: int = 2
+    """How often the job is seen running, if nothing happens to it."""
 
 
 def fault(kind: str, **parameters: Any) -> Happens:
@@ -254,7 +256,7 @@ def flags_in_one_mode(rows: dict[str, Row]) -> dict[str, Row]:
 LOST = "Lost contact", "may still be running"
 STOPPED = "Stopped waiting", "IN_PROGRESS 40 %", "may still be running"
 
-SHORT = {"timeout": 0.2}
+SHORT = {"timeout": 0.05}
 HOUR = {"execution_timeout": timedelta(hours=1)}
 
 TABLE = {
@@ -262,14 +264,14 @@ TABLE = {
     **flags_in_one_mode({name: Row(happens, SUCCEEDS) for name, happens in HARMLESS.items()}),
     **flags_in_one_mode(
         {
-            f"{name}, once": Row(fault(**kind, requests=1), SUCCEEDS)
+            f"{name}, once": Row(fault(**kind, requests=1), SUCCEEDS, looks=1)
             for name, kind in TRANSIENT.items()
         }
     ),
     **flags_in_one_mode(
         {
             f"{name}, for longer than the budget": Row(
-                fault(**kind), MAY_BE_RETRIED, LOST, {"contact_timeout": 0.05}
+                fault(**kind), MAY_BE_RETRIED, LOST, {"contact_timeout": 0.01}
             )
             for name, kind in TRANSIENT.items()
         }
@@ -335,7 +337,7 @@ TABLE = {
         account_is_gone,
         MAY_BE_RETRIED,
         (*LOST, "'snowflake_default'", "python -m airflow_provider_cortex.emulator"),
-        {"contact_timeout": 0.05},
+        {"contact_timeout": 0.01},
     ),
     "an unknown job": Row(
         nothing, FAILS, ("ft_unknown", "does not exist"), {"finetune_job_id": "ft_unknown"}

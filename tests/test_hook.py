@@ -17,15 +17,15 @@ from airflow_provider_cortex.errors import (
     UnreadableAnswerError,
 )
 from airflow_provider_cortex.hooks import CortexHook
+from tests.account import create_table
 
 
 @pytest.fixture
-def hook(connection: str):
+def hook(connection: str, cortex_emulator: Emulator):
     """Return a hook on the emulator, with twenty questions in a table."""
+    pairs = [(f"what is {n} and {n}?", f"it's {2 * n}") for n in range(20)]
+    create_table(cortex_emulator, "train", pairs, "prompt, completion")
     with CortexHook(connection) as hook:
-        hook.run("CREATE TABLE train (prompt TEXT, completion TEXT)")
-        rows = [(f"what is {n} and {n}?", f"it's {2 * n}") for n in range(20)]
-        hook.insert_rows("train", rows, executemany=True)
         yield hook
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_cortex.emulator import Emulator, Life
-from airflow_provider_cortex.hooks import CortexHook
+from tests.account import execute
 from tests.tasks import (
     NATIVE,
     cancel,
@@ -73,8 +73,7 @@ def test_parameters_and_format_of_a_table_may_render_to_json_text(
     arguments = {"model_parameters": PARAMETERS, "response_format": FORMAT}
     result = render(worker, lambda: complete_table(**arguments), native=native, t=0)
     assert result.state == "success", result
-    with CortexHook() as hook:
-        ((answer,),) = hook.get_records("SELECT answer FROM answers")
+    ((answer,),) = execute(cortex_emulator, "SELECT answer FROM answers")
     assert json.loads(answer) == {"kind": "leap"}
     (sent,) = [query.sql for query in cortex_emulator.queries.all()]
     assert '"temperature": 0' in sent.replace("\\", "")

@@ -13,6 +13,7 @@ from airflow_provider_cortex.operators import (
     CortexCompleteOperator,
     CortexFineTuneOperator,
 )
+from tests.account import create_table
 from tests.worker import Result, Worker
 
 QUERY = "SELECT prompt, completion FROM train"
@@ -21,11 +22,10 @@ LENGTHY = "SELECT 'red' AS prompt, REPEAT('stop ', 1000) AS completion"
 
 
 @pytest.fixture
-def training_data(connection: str) -> None:
+def training_data(connection: str, cortex_emulator: Emulator) -> None:
     """Have a table to train on."""
-    with CortexHook(connection) as hook:
-        hook.run("CREATE TABLE train (prompt TEXT, completion TEXT)")
-        hook.insert_rows("train", [("red", "stop"), ("green", "go")], executemany=True)
+    pairs = ("red", "stop"), ("green", "go")
+    create_table(cortex_emulator, "train", pairs, "prompt, completion")
 
 
 def start(worker: Worker, **changes: Any) -> Result:

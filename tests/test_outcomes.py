@@ -79,8 +79,8 @@ def test_a_wait_ends_the_same_in_every_mode(
     row = TABLE[name]
     if name.startswith("no answer"):  # each of these polls takes this long
         monkeypatch.setattr(SnowflakeConnection, "socket_timeout", 0.3)
-    # It is seen running twice; once is enough to see what a flag does.
-    life = Life.by_looks(2 if flag == "plain" else 1)
+    # It is seen running; once is enough to see what a flag does.
+    life = Life.by_looks(row.looks if flag == "plain" else 1)
     job = emulator.jobs.add(model=f"DB.S.{name} {mode} {flag}", life=life)
     row.happens(emulator, job)
 

@@ -82,7 +82,13 @@ def test_the_end_of_training_data_is_removed(
     ("source", "deferrable"), [("tickets", False), ("SELECT prompt FROM tickets", True)]
 )
 def test_the_end_of_a_source_and_an_expression_is_removed(
-    source: str, deferrable: bool, end: str, tickets: None, model: str, worker: Worker
+    source: str,
+    deferrable: bool,
+    end: str,
+    tickets: None,
+    model: str,
+    cortex_emulator: Emulator,
+    worker: Worker,
 ) -> None:
     """The same for the rows to answer, and for the expression for their prompts."""
     expression = f"CASE prompt WHEN 'red' THEN 'green' ELSE 'red' END{end}"
@@ -92,7 +98,7 @@ def test_the_end_of_a_source_and_an_expression_is_removed(
         )
     )
     assert result.state == "success", result
-    assert answers() == [("green", "stop"), ("red", "go")]
+    assert answers(cortex_emulator) == [("green", "stop"), ("red", "go")]
 
 
 @END
@@ -145,7 +151,7 @@ def test_a_literal_in_a_source_and_an_expression_arrives_whole(
         lambda: complete_table(source=source, prompt_expression=expression, max_error_rate=1)
     )
     assert result.state == "success", result
-    ((prompt, again, error),) = answers(f"prompt, {quoted(text)}, error")
+    ((prompt, again, error),) = answers(cortex_emulator, f"prompt, {quoted(text)}, error")
     assert prompt == again == text
     assert "all of it" in error
 

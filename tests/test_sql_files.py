@@ -12,12 +12,12 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_cortex.emulator import Emulator, Life
-from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.operators import (
     CortexCompleteOperator,
     CortexCompleteTableOperator,
     CortexFineTuneOperator,
 )
+from tests.account import execute
 from tests.ticket_table import (
     MODEL,
     PAIRS,
@@ -136,7 +136,12 @@ def test_data_may_be_a_file_with_a_template_and_a_byte_order_mark(
 
 @pytest.mark.parametrize("file", ["tickets.sql", "name.sql"])
 def test_a_source_may_be_a_file(
-    file: str, rendered: Render, tickets: None, model: str, worker: Worker
+    file: str,
+    rendered: Render,
+    tickets: None,
+    model: str,
+    cortex_emulator: Emulator,
+    worker: Worker,
 ) -> None:
     """So may the rows to answer."""
     result = worker.run(
@@ -150,7 +155,7 @@ def test_a_source_may_be_a_file(
         )
     )
     assert result.state == "success", result
-    assert answers() == [("green", "go"), ("red", "stop")]
+    assert answers(cortex_emulator) == [("green", "go"), ("red", "stop")]
 
 
 def test_a_file_may_contain_an_address(
@@ -183,9 +188,8 @@ def test_a_table_or_column_named_like_a_file_is_not_read_from_one(
 ) -> None:
     """The same for the table of answers, a column, and everything else that is not SQL."""
     cortex_emulator.jobs.add(model="CORTEX_DB.text_to.sql", pairs=PAIRS, life=Life.at_once())
-    with CortexHook() as hook:
-        hook.run("CREATE SCHEMA a")
-        hook.run('CREATE VIEW bodies AS SELECT prompt AS "body.sql" FROM tickets')
+    execute(cortex_emulator, "CREATE SCHEMA a")
+    execute(cortex_emulator, 'CREATE VIEW bodies AS SELECT prompt AS "body.sql" FROM tickets')
     result = worker.run(
         lambda: rendered(
             CortexCompleteTableOperator,
@@ -198,7 +202,10 @@ def test_a_table_or_column_named_like_a_file_is_not_read_from_one(
         )
     )
     assert result.state == "success", result
-    assert answers('"body.sql", answer', "a.sql") == [("green", "go"), ("red", "stop")]
+    assert answers(cortex_emulator, '"body.sql", answer', "a.sql") == [
+        ("green", "go"),
+        ("red", "stop"),
+    ]
 
 
 def test_only_sql_arguments_are_read_from_files(rendered: Render) -> None:

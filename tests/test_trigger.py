@@ -67,6 +67,7 @@ def test_the_first_poll_comes_10_seconds_after_deferral(
     assert 10 <= slept < 12
 
 
+@pytest.mark.usefixtures("one_trigger")
 def test_a_poke_interval_is_kept_and_the_first_poll_is_sooner(
     cortex_emulator: Emulator, connection: str
 ) -> None:
@@ -79,6 +80,7 @@ def test_a_poke_interval_is_kept_and_the_first_poll_is_sooner(
     assert json.loads(event["job"])["model"] == "DB.S.m"
 
 
+@pytest.mark.usefixtures("one_trigger")
 def test_max_poke_interval_bounds_the_pauses(cortex_emulator: Emulator, connection: str) -> None:
     """While the job's end is far off, pauses are up to that long."""
     job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
@@ -91,6 +93,7 @@ def test_max_poke_interval_bounds_the_pauses(cortex_emulator: Emulator, connecti
     assert longest_pauses[0] <= 300 < longest_pauses[1] <= 1200
 
 
+@pytest.mark.usefixtures("one_trigger")
 def test_triggers_poll_at_the_same_moments(cortex_emulator: Emulator, connection: str) -> None:
     """Whenever they began: so their polls share statements."""
     job = cortex_emulator.jobs.add(model="m", life=Life.by_time(3600))
@@ -126,6 +129,7 @@ def wait_for_an_hour(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> list[fl
     return clock.slept
 
 
+@pytest.mark.usefixtures("one_trigger")
 def test_a_job_of_one_hour_takes_few_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a poke_interval, pauses are from one minute to five."""
     pauses = wait_for_an_hour(monkeypatch)
@@ -134,6 +138,7 @@ def test_a_job_of_one_hour_takes_few_polls(monkeypatch: pytest.MonkeyPatch) -> N
     assert max(pauses) <= 300
 
 
+@pytest.mark.usefixtures("one_trigger")
 def test_a_job_of_known_duration_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Most of the time that it takes passes without a poll."""
     pauses = wait_for_an_hour(monkeypatch, expected_duration=3700.0)
@@ -141,6 +146,7 @@ def test_a_job_of_known_duration_is_left_alone(monkeypatch: pytest.MonkeyPatch) 
     assert max(pauses) > 600
 
 
+@pytest.mark.usefixtures("one_trigger")
 def test_a_wait_has_one_session(cortex_emulator: Emulator, connection: str) -> None:
     """It logs in once, and leaves neither session nor thread behind."""
     job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(5))
@@ -170,6 +176,7 @@ def test_all_triggers_of_a_triggerer_share_one_session(
     assert len(cortex_emulator.statements) < 30
 
 
+@pytest.mark.usefixtures("one_trigger")
 def test_a_trigger_only_describes_the_job(cortex_emulator: Emulator, connection: str) -> None:
     """However often it is restarted."""
     job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(2))
@@ -178,6 +185,7 @@ def test_a_trigger_only_describes_the_job(cortex_emulator: Emulator, connection:
     assert {"FINETUNE('DESCRIBE'" in s.sql for s in cortex_emulator.statements} == {True}
 
 
+@pytest.mark.usefixtures("one_trigger")
 def test_a_lost_session_is_replaced(cortex_emulator: Emulator, connection: str) -> None:
     """If Snowflake ends the session in the middle of a wait, the wait goes on."""
     job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(3))
@@ -195,6 +203,7 @@ def test_a_lost_session_is_replaced(cortex_emulator: Emulator, connection: str) 
     assert cortex_emulator.logins == 2
 
 
+@pytest.mark.usefixtures("one_trigger")
 def test_a_poll_does_not_block_the_event_loop(cortex_emulator: Emulator, connection: str) -> None:
     """Logins and statements run in a thread: other triggers go on."""
     job = cortex_emulator.jobs.add(model="m", life=Life.by_looks(20))

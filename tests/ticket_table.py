@@ -3,8 +3,8 @@
 from typing import Any
 
 from airflow_provider_cortex.emulator import Emulator, Life
-from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.operators import CortexCompleteTableOperator, CortexFineTuneOperator
+from tests.account import create_table, execute
 
 MODEL = "CORTEX_DB.PUBLIC.lights"
 
@@ -16,9 +16,7 @@ PAIRS = (("red", "stop"), ("green", "go"))
 def create_tickets(emulator: Emulator) -> None:
     """Create the table, in an account whose queries end at once."""
     emulator.query_life = Life.at_once()
-    with CortexHook() as hook:
-        hook.run("CREATE TABLE tickets (prompt TEXT, completion TEXT)")
-        hook.insert_rows("tickets", PAIRS, executemany=True)
+    create_table(emulator, "tickets", PAIRS, "prompt, completion")
 
 
 def add_model(emulator: Emulator) -> str:
@@ -50,8 +48,8 @@ def trained(emulator: Emulator) -> Any:
     return found
 
 
-def answers(columns: str = "prompt, answer", table: str = "answers") -> list[tuple[Any, ...]]:
+def answers(
+    emulator: Emulator, columns: str = "prompt, answer", table: str = "answers"
+) -> list[tuple[Any, ...]]:
     """Return rows of the table of answers."""
-    with CortexHook() as hook:
-        rows: list[tuple[Any, ...]] = hook.get_records(f"SELECT {columns} FROM {table} ORDER BY 1")
-    return rows
+    return execute(emulator, f"SELECT {columns} FROM {table} ORDER BY 1")

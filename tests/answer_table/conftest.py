@@ -7,6 +7,7 @@ import pytest
 
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.hooks import CortexHook
+from tests.account import execute
 from tests.answer_table.signals import MODEL, SLEEP, Answer, Rows, operator
 from tests.worker import Result, Worker
 
@@ -19,24 +20,19 @@ def hook(connection: str) -> Iterator[CortexHook]:
 
 
 @pytest.fixture
-def rows(hook: CortexHook) -> Rows:
+def rows(cortex_emulator: Emulator) -> Rows:
     """Return the rows of a query."""
-
-    def read(sql: str) -> list[tuple[Any, ...]]:
-        found: list[tuple[Any, ...]] = hook.get_records(sql)
-        return found
-
-    return read
+    return lambda sql: execute(cortex_emulator, sql)
 
 
 @pytest.fixture
-def lights(hook: CortexHook, cortex_emulator: Emulator) -> None:
+def lights(connection: str, cortex_emulator: Emulator) -> None:
     """Create a model, and a table to answer."""
     pairs = (("red", "stop"), ("green", "go"))
     cortex_emulator.jobs.add(model=MODEL, pairs=pairs, life=Life.at_once())
     rows = "(1, 'red'), (2, 'green'), (3, 'it''s 100% red')"
     make = "CREATE TABLE signals (id INT, body TEXT) AS SELECT * FROM (VALUES " + rows + ")"
-    hook.run(make)
+    execute(cortex_emulator, make)
 
 
 @pytest.fixture

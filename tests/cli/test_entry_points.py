@@ -3,10 +3,12 @@
 import argparse
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from airflow.cli.cli_config import GroupCommand
@@ -76,17 +78,10 @@ def test_logs_go_to_stderr(run: Run, jobs: dict[str, str]) -> None:
 
 
 def process(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in its own process, as a shell does."""
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
-
-
-def test_python_m_prints_json_alone_to_stdout(connection: str, jobs: dict[str, str]) -> None:
-    """stdout has nothing but JSON, and the exit status is the job's."""
-    watch = ("-m", "airflow_provider_cortex", "jobs", "watch", jobs["ERROR"], "--output", "json")
-    ended = process(sys.executable, *watch)
-    assert [record["id"] for record in json.loads(ended.stdout)] == [jobs["ERROR"]]
-    assert ended.returncode == 3
-    assert "Traceback" not in ended.stderr
+    """Run ``python -m`` in its own process, as a shell does."""
+    return subprocess.run(
+        [sys.executable, "-m", *command], check=False, capture_output=True, text=True, timeout=120
+    )
 
 
 PRINTING_IMPORT = """
@@ -98,23 +93,32 @@ class Finder:
             print("The hook is imported.")
 
 sys.meta_path.insert(0, Finder())
-
-from airflow_provider_cortex.__main__ import main
-main()
 """
+"""A ``sitecustomize`` module, which Python imports when it starts."""
 
 
-def test_imports_do_not_print_to_stdout(connection: str, jobs: dict[str, str]) -> None:
-    """What is printed while SnowflakeHook is imported goes to stderr: Airflow 3.0 logs then."""
-    ended = process(sys.executable, "-c", PRINTING_IMPORT, "jobs", "list", "--output", "json")
-    assert {record["id"] for record in json.loads(ended.stdout)} == set(jobs.values())
+def test_python_m_prints_json_alone_to_stdout(
+    connection: str, jobs: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    stdout has nothing but JSON, and the exit status is the job's.
+
+    What is printed while SnowflakeHook is imported goes to stderr: Airflow 3.0 logs then.
+    """
+    (tmp_path / "sitecustomize.py").write_text(PRINTING_IMPORT, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    watch = ("jobs", "watch", jobs["ERROR"], "--output", "json")
+    ended = process("airflow_provider_cortex", *watch)
+    assert [record["id"] for record in json.loads(ended.stdout)] == [jobs["ERROR"]]
+    assert ended.returncode == 3
     assert "The hook is imported." in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.skipif(AIRFLOW < (3, 2), reason="Airflow before 3.2 has no commands of providers")
 def test_airflow_cortex_has_the_same_commands(connection: str, jobs: dict[str, str]) -> None:
     """``airflow cortex jobs`` prints the same as ``python -m``, from Airflow 3.2 on."""
-    ended = process(sys.executable, "-m", "airflow", "cortex", "jobs", "list", "--output", "json")
+    ended = process("airflow", "cortex", "jobs", "list", "--output", "json")
     assert {record["id"] for record in json.loads(ended.stdout)} == set(jobs.values())
     assert ended.returncode == 0
 

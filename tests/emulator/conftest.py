@@ -5,6 +5,8 @@ import contextlib
 import pytest
 import snowflake.connector
 
+from tests.account import create_table
+
 TICKETS = [
     ("Where is my parcel?", "shipping"),
     ("The parcel arrived broken", "shipping"),
@@ -50,9 +52,7 @@ def finetune(cell):
 
 
 @pytest.fixture
-def tickets(connect):
+def tickets(cortex_emulator):
     """Create a table TICKETS, and return a query that selects training data from it."""
-    cursor = connect().cursor()
-    cursor.execute("CREATE TABLE tickets (request VARCHAR, label VARCHAR)")
-    cursor.executemany("INSERT INTO tickets VALUES (%s, %s)", TICKETS)
+    create_table(cortex_emulator, "tickets", TICKETS, "request, label")
     return "SELECT request AS prompt, label AS completion FROM tickets"

@@ -15,6 +15,8 @@ from tests.xcoms import XComs
 
 UNREADABLE = "This is no JSON."
 
+pytestmark = pytest.mark.usefixtures("one_trigger")
+
 
 def fire_in_triggerers(waiting: Trigger, clock: Clock, *deaths: float) -> tuple[Any, Clock]:
     """
