@@ -15,7 +15,7 @@ from airflow_provider_cortex.airflow_api.settings import batch_size
 from airflow_provider_cortex.airflow_api.snowflake_session import SnowflakeSession
 from airflow_provider_cortex.cortex import identifiers, sql
 from airflow_provider_cortex.cortex.completion import Completion, Question
-from airflow_provider_cortex.cortex.completion_function import CompletionFunction
+from airflow_provider_cortex.cortex.completion_function_names import CompletionFunction
 from airflow_provider_cortex.cortex.finetune import FineTuneJobs
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.names_and_addresses import Namespace

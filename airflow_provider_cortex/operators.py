@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from airflow_provider_cortex.cortex.completion_function import (
+from airflow_provider_cortex.cortex.completion_function_names import (
     COMPLETION_FUNCTIONS,
     CompletionFunction,
 )
@@ -114,7 +114,7 @@ class CortexFineTuneOperator(CortexTask):
 
     def execute(self, context: Context) -> str:
         """Start the job, unless an earlier try has, and return its id."""
-        from airflow_provider_cortex.tasks.job_search import JobSearch, owner_of
+        from airflow_provider_cortex.tasks.earlier_job import JobSearch, owner_of
         from airflow_provider_cortex.tasks.start_once import StartOnce
 
         with self.translated_errors():
@@ -187,7 +187,7 @@ class CortexCancelFineTuneOperator(CortexTask):
 
     def execute(self, context: Context) -> str:
         """Cancel the job, and return its status: CANCELLED, unless it finished first."""
-        from airflow_provider_cortex.cortex.ownership import job_and_owner
+        from airflow_provider_cortex.cortex.owner_comment import job_and_owner
         from airflow_provider_cortex.waiting import cancelling
 
         with self.cortex(context) as hook:

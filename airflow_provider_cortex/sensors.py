@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_cortex.cortex.job import FineTuneJob
-    from airflow_provider_cortex.tasks.job_wait import JobWait
     from airflow_provider_cortex.tasks.model_delivery import Limit
+    from airflow_provider_cortex.tasks.wait_on_worker import JobWait
 
 
 ENDS = (AirflowTaskTimeout, AirflowSensorTimeout, AirflowSkipException)
@@ -287,7 +287,7 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
     def _start(self, job_id: str, context: Context) -> JobWait:
         """Begin to poll on this worker."""
         # A DAG file is parsed every 30 s, and polls nothing.
-        from airflow_provider_cortex.tasks.job_wait import JobWait
+        from airflow_provider_cortex.tasks.wait_on_worker import JobWait
 
         self.limits()  # an invalid limit must not show only when the job has finished
         self.log.info("Waiting for fine-tuning job %s", job_id)

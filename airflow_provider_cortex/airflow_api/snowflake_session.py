@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
-from airflow_provider_cortex.airflow_api import compat, metrics
+from airflow_provider_cortex.airflow_api import compat, polling_metrics
 from airflow_provider_cortex.cortex.error_codes import ErrorKind, classify, may_pass
 from airflow_provider_cortex.cortex.rendered_values import json_number, mapping, number
 from airflow_provider_cortex.cortex.sql import Call
@@ -167,7 +167,7 @@ class SnowflakeSession(SnowflakeHook):
                 return Answer(columns, cursor.fetchall())
         finally:
             took = time.monotonic() - began
-            metrics.statement(took, jobs=call.jobs, conn_id=self.get_conn_id())
+            polling_metrics.statement(took, jobs=call.jobs, conn_id=self.get_conn_id())
 
     def _open(self) -> SnowflakeConnection:
         """Return the open session, or log in."""
@@ -295,7 +295,7 @@ class SnowflakeSession(SnowflakeHook):
         from snowflake.connector import Error, ProgrammingError
 
         self.close()  # the session may be the cause: the next statement has a new one
-        metrics.transient_error(conn_id=self.get_conn_id())
+        polling_metrics.transient_error(conn_id=self.get_conn_id())
         # A server that rejects a statement is running.
         hint = "" if isinstance(error, ProgrammingError) else self._emulator_hint
         where = f"with connection {self.get_conn_id()!r}"

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from airflow_provider_cortex.cli import exit_status
 from airflow_provider_cortex.cli.exit_status import ExitStatus
-from airflow_provider_cortex.cli.job_columns import one_line
+from airflow_provider_cortex.cli.job_output import one_line
 from airflow_provider_cortex.errors import (
     ConnectionNotFoundError,
     ContactLostError,

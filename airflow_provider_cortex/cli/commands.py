@@ -13,7 +13,7 @@ from rich.text import Text
 
 from airflow_provider_cortex.airflow_api import compat
 from airflow_provider_cortex.airflow_api.settings import batch_size
-from airflow_provider_cortex.cli import exit_status, job_columns
+from airflow_provider_cortex.cli import exit_status, job_output
 from airflow_provider_cortex.cli.command_runner import Output, TerminalLog, command
 from airflow_provider_cortex.cli.exit_status import ExitStatus
 from airflow_provider_cortex.cli.job_filter import JobFilter
@@ -61,8 +61,8 @@ def list_jobs(arguments: Namespace, *, clock: Callable[[], float] = time.time) -
     )
     now = clock()
     jobs = [job for job in job_list.jobs if job_filter.matches(job)]
-    records = [job_columns.summary_record(job, now=now) for job in jobs]
-    return Output(records=records, rows=[job_columns.table_row(record) for record in records])
+    records = [job_output.summary_record(job, now=now) for job in jobs]
+    return Output(records=records, rows=[job_output.table_row(record) for record in records])
 
 
 @command
@@ -123,8 +123,8 @@ def cancel_job(arguments: Namespace) -> Output:
         else:
             log.info("Nothing was cancelled: fine-tuning job %s is still running.", job.id)
             raise SystemExit(ExitStatus.NOT_DONE)
-    record = job_columns.full_record(job)
-    row = {name: job_columns.cell(name, record.get(name)) for name in ("id", "status", "progress")}
+    record = job_output.full_record(job)
+    row = {name: job_output.cell(name, record.get(name)) for name in ("id", "status", "progress")}
     return Output(records=[record], rows=[row], exit_status=exit_status.after_cancel(job))
 
 
@@ -153,7 +153,7 @@ def _poller(arguments: Namespace, log: TerminalLog, *, clock: Callable[[], float
 def _is_confirmed(job: FineTuneJob) -> bool:
     """Ask the user whether to cancel the job; the question goes to stderr."""
     model = f" for model {job.model}" if job.model else ""
-    question = job_columns.one_line(
+    question = job_output.one_line(
         f"Fine-tuning job {job.id}{model} is {job.state}. Its costs so far are lost."
         " Cancel it? (y/n)"
     )
@@ -166,11 +166,11 @@ def _is_confirmed(job: FineTuneJob) -> bool:
 
 def _full_output(job: FineTuneJob, error: CortexError | None = None) -> Output:
     """Return the whole record; its table has a row for each field."""
-    record = job_columns.full_record(job)
+    record = job_output.full_record(job)
     return Output(
         records=[record],
         rows=[
-            {"field": job_columns.one_line(name), "value": job_columns.cell(name, value)}
+            {"field": job_output.one_line(name), "value": job_output.cell(name, value)}
             for name, value in record.items()
         ],
         exit_status=exit_status.after_error(error) if error else ExitStatus.DONE,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_cortex.cortex.completion_function import CompletionFunction
+from airflow_provider_cortex.cortex.completion_function_names import CompletionFunction
 from airflow_provider_cortex.cortex.json_decoding import decode, decode_object
 from airflow_provider_cortex.cortex.rendered_values import is_number, text
 from airflow_provider_cortex.cortex.sql import Call, json_text, to_json

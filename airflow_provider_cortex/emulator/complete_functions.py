@@ -13,7 +13,7 @@ from airflow_provider_cortex.emulator import model_names
 from airflow_provider_cortex.emulator.fault_kinds import COMPLETE
 from airflow_provider_cortex.emulator.faults import Faults
 from airflow_provider_cortex.emulator.finetune_function import BASE_MODELS
-from airflow_provider_cortex.emulator.job_registry import JobRegistry
+from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
 from airflow_provider_cortex.emulator.life import Clock
 from airflow_provider_cortex.emulator.model_names import Namespace
 from airflow_provider_cortex.emulator.sql_errors import SqlError, invalid_arguments, unknown_model

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from airflow_provider_cortex.emulator.fault_kinds import FAULT_KINDS
 from airflow_provider_cortex.emulator.faults import Faults
-from airflow_provider_cortex.emulator.job_registry import JobRegistry
+from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
 from airflow_provider_cortex.emulator.query_registry import QueryRegistry
 from airflow_provider_cortex.emulator.sql_errors import SqlError
 from airflow_provider_cortex.emulator.traffic import Counts

@@ -14,7 +14,7 @@ from airflow_provider_cortex.emulator.faults import Faults
 from airflow_provider_cortex.emulator.finetune_function import BASE_MODELS, FinetuneFunction
 from airflow_provider_cortex.emulator.http_app import HttpApp
 from airflow_provider_cortex.emulator.http_server import HttpServer
-from airflow_provider_cortex.emulator.job_registry import ID_PREFIX, JobRegistry
+from airflow_provider_cortex.emulator.jobs_and_models import ID_PREFIX, JobRegistry
 from airflow_provider_cortex.emulator.life import Clock, Life
 from airflow_provider_cortex.emulator.model_names import Namespace
 from airflow_provider_cortex.emulator.query_registry import QueryRegistry

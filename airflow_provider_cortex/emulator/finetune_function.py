@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from airflow_provider_cortex.emulator import model_names
 from airflow_provider_cortex.emulator.fault_kinds import DESCRIBE
 from airflow_provider_cortex.emulator.faults import Fault, Faults
-from airflow_provider_cortex.emulator.job_registry import JobRegistry
+from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
 from airflow_provider_cortex.emulator.model_names import Namespace
 from airflow_provider_cortex.emulator.sql_errors import (
     invalid_arguments,

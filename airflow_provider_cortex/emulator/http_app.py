@@ -18,13 +18,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from airflow_provider_cortex.emulator import control_api, wire_format
+from airflow_provider_cortex.emulator import control_api, http_messages
 from airflow_provider_cortex.emulator.client_sessions import ClientSession, ClientSessions
 from airflow_provider_cortex.emulator.connection_faults import ConnectionFaults
 from airflow_provider_cortex.emulator.credentials import Credentials
 from airflow_provider_cortex.emulator.fault_kinds import LOGIN, LOGOUT, OTHER, QUERY, STATEMENT
 from airflow_provider_cortex.emulator.faults import Fault, Faults
-from airflow_provider_cortex.emulator.job_registry import JobRegistry
+from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
 from airflow_provider_cortex.emulator.query_registry import QueryRegistry
 from airflow_provider_cortex.emulator.sql_engine import SqlEngine
 from airflow_provider_cortex.emulator.statement_requests import STATEMENT_PATH, StatementRoutes
@@ -84,10 +84,10 @@ class HttpApp:
             await Response(status_code=503)(scope, receive, send)
 
     async def _log_in(self, request: Request) -> Response:
-        login = (await wire_format.read_body(request))["data"]
+        login = (await http_messages.read_body(request))["data"]
         if rejection := self._rejection(request.state.fault, login):
             self.counts.refused_logins += 1
-            return wire_format.failure(*rejection)
+            return http_messages.failure(*rejection)
         parameters = login.get("SESSION_PARAMETERS", {})
         database = _identifier(request.query_params.get("databaseName"))
         schema = _identifier(request.query_params.get("schemaName"))
@@ -96,7 +96,7 @@ class HttpApp:
         self.counts.logins += 1
         session = ClientSession(self.counts.logins, parameters.get("QUERY_TAG"))
         sql_session = self._engine.connect(database, schema, autocommit=autocommit)
-        return wire_format.success(
+        return http_messages.success(
             {
                 "token": self._sessions.open(session, sql_session),
                 "masterToken": secrets.token_urlsafe(32),
@@ -119,14 +119,14 @@ class HttpApp:
         return self._credentials.rejection(login)
 
     async def _keep_or_close_session(self, request: Request) -> Response:
-        token = wire_format.session_token(request)
+        token = http_messages.session_token(request)
         if token not in self._sessions:
-            return wire_format.session_failure()
+            return http_messages.session_failure()
         if request.query_params.get("delete"):
             # Guess: its asynchronous queries continue. The driver does not log out while it
             # knows of running ones.
             self._sessions.log_out(token)
-        return wire_format.success(None)
+        return http_messages.success(None)
 
 
 def _fault_point(scope: Scope) -> str | None:
@@ -142,7 +142,7 @@ def _fault_point(scope: Scope) -> str | None:
 
 
 async def _renew(_request: Request) -> Response:
-    return wire_format.session_failure(wire_format.MASTER_TOKEN_EXPIRED)
+    return http_messages.session_failure(http_messages.MASTER_TOKEN_EXPIRED)
 
 
 def _identifier(name: str | None) -> str | None:

@@ -14,7 +14,7 @@ import sqlglot
 from sqlglot import Expr, exp
 
 from airflow_provider_cortex.emulator import call_rewriting, model_names
-from airflow_provider_cortex.emulator.job_registry import JobRegistry
+from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
 from airflow_provider_cortex.emulator.model_names import NameKey, Namespace
 from airflow_provider_cortex.emulator.sql_errors import syntax_error, unknown_model_object
 

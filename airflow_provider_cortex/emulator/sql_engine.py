@@ -19,11 +19,11 @@ from snowflake.connector.cursor import DictCursor, SnowflakeCursor
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp
 
-from airflow_provider_cortex.emulator import call_rewriting, model_statements, sql_dialect
-from airflow_provider_cortex.emulator.job_registry import JobRegistry
+from airflow_provider_cortex.emulator import call_rewriting, fakesnow_gaps, model_statements
+from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
 from airflow_provider_cortex.emulator.model_names import Namespace
 from airflow_provider_cortex.emulator.sql_errors import SqlError, invalid_identifier
-from airflow_provider_cortex.emulator.training_data import QueryResult, train
+from airflow_provider_cortex.emulator.training import QueryResult, train
 
 _LITERAL = re.compile(r"('(?:[^'\\]|\\.|'')*')", re.DOTALL)
 
@@ -186,7 +186,7 @@ class SqlCursor(FakeSnowflakeCursor):
                 return call
             self._quoted = _quoted_columns(expression)
             expression = call_rewriting.rewrite(
-                sql_dialect.translate(expression),
+                fakesnow_gaps.translate(expression),
                 functions=engine.functions if engine.has_cortex_user_role else {},
                 namespace=namespace,
                 limit=engine.calls_per_statement,
@@ -209,7 +209,7 @@ class SqlCursor(FakeSnowflakeCursor):
         try:
             super()._execute(transformed, params)
         except ProgrammingError as error:
-            translated = sql_dialect.translate_error(error, transformed.sql(dialect="duckdb"))
+            translated = fakesnow_gaps.translate_error(error, transformed.sql(dialect="duckdb"))
             if translated is None:
                 raise
             raise _as_programming_error(translated) from error

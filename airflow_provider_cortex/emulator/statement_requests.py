@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from airflow_provider_cortex.emulator import wire_format
+from airflow_provider_cortex.emulator import http_messages
 from airflow_provider_cortex.emulator.client_sessions import (
     ClientSession,
     ClientSessions,
@@ -66,15 +66,15 @@ class StatementRoutes:
         return Route("/queries/{id}/abort-request", self._cancel, methods=["POST"])
 
     async def _execute_or_submit(self, request: Request) -> Response:
-        token = wire_format.session_token(request)
+        token = http_messages.session_token(request)
         session = self._sessions.get(token)
         if session is None:
-            return wire_format.session_failure()
+            return http_messages.session_failure()
         fault: Fault | None = request.state.fault
         if fault and fault.kind == "session":
             self._sessions.end(token)
-            return wire_format.session_failure(fault.code)
-        body = await wire_format.read_body(request)
+            return http_messages.session_failure(fault.code)
+        body = await http_messages.read_body(request)
         # Read before the statement is recorded: a test may change the delay as soon as it is.
         started, delay = time.perf_counter(), self.delay
         self._record(body, session)
@@ -100,19 +100,19 @@ class StatementRoutes:
         self, request: Request, body: dict[str, Any], fault: Fault | None
     ) -> Response:
         if fault and fault.kind == "error":
-            return wire_format.sql_failure(fault.error)
+            return http_messages.sql_failure(fault.error)
         response: Response = await query_request(request)
         if response.status_code == HTTPStatus.OK:
-            response = wire_format.without_prefix(response)
+            response = http_messages.without_prefix(response)
             if fault and fault.kind in _ROW_REPETITIONS:
-                return wire_format.with_repeated_rows(response, _ROW_REPETITIONS[fault.kind])
+                return http_messages.with_repeated_rows(response, _ROW_REPETITIONS[fault.kind])
             return response
-        token = wire_format.session_token(request)
+        token = http_messages.session_token(request)
         if self._sessions.sql_session(token) is None:  # it ended just now
-            return wire_format.session_failure()
+            return http_messages.session_failure()
         if syntax_error := _token_error(body["sqlText"]):
-            return wire_format.failure(_SYNTAX_ERROR, syntax_error, sqlstate="42000")
-        return wire_format.failure(
+            return http_messages.failure(_SYNTAX_ERROR, syntax_error, sqlstate="42000")
+        return http_messages.failure(
             _INTERNAL_ERROR,
             "SQL execution internal error: the emulator cannot execute this statement. "
             + json.loads(bytes(response.body))["message"],
@@ -123,19 +123,19 @@ class StatementRoutes:
         self, request: Request, body: dict[str, Any], session: ClientSession, fault: Fault | None
     ) -> Response:
         """Accept a statement, for execution in a session of its own: this one may end earlier."""
-        sql_session = self._sessions.sql_session(wire_format.session_token(request))
+        sql_session = self._sessions.sql_session(http_messages.session_token(request))
         if sql_session is None:  # it ended just now
-            return wire_format.session_failure()
+            return http_messages.session_failure()
         open_copy = sql_session.copier()
 
         async def execute(query_id: str) -> dict[str, object]:
             with temporary_token(open_copy()) as token:
-                copy = wire_format.resent(request, body, token)
+                copy = http_messages.resent(request, body, token)
                 response = await self._execute(copy, body, fault)
             return self._result_data(json.loads(bytes(response.body)), query_id)
 
         query = self._queries.submit(body["sqlText"], session=session.id, execute=execute)
-        return wire_format.in_progress(query.id)
+        return http_messages.in_progress(query.id)
 
     def _result_data(self, response: dict[str, Any], query_id: str) -> dict[str, object]:
         """Return the data of a response, under the id of the asynchronous query."""
@@ -151,8 +151,8 @@ class StatementRoutes:
 
     async def _show_status(self, request: Request) -> Response:
         """Return a query's status to any session, for ordinary statements as well."""
-        if wire_format.session_token(request) not in self._sessions:
-            return wire_format.session_failure()
+        if http_messages.session_token(request) not in self._sessions:
+            return http_messages.session_failure()
         query_id = request.path_params["id"]
         query = await self._queries.poll(query_id)
         if query is not None:
@@ -161,26 +161,26 @@ class StatementRoutes:
             records = [{"id": query_id, "status": QueryStatus.SUCCESS}]
         else:
             records = []
-        return wire_format.success({"queries": records})
+        return http_messages.success({"queries": records})
 
     async def _show_result(self, request: Request) -> Response:
         """Wait until a query has finished, and return its result."""
-        if wire_format.session_token(request) not in self._sessions:
-            return wire_format.session_failure()
+        if http_messages.session_token(request) not in self._sessions:
+            return http_messages.session_failure()
         query_id = request.path_params["id"]
         while query := await self._queries.poll(query_id):
             if query.error is not None:
-                return wire_format.sql_failure(query.error)
+                return http_messages.sql_failure(query.error)
             if query.status is QueryStatus.SUCCESS:
-                return wire_format.success(query.data)
+                return http_messages.success(query.data)
             await asyncio.sleep(_POLL_SECONDS)
-        return wire_format.sql_failure(result_not_found(query_id))
+        return http_messages.sql_failure(result_not_found(query_id))
 
     async def _cancel(self, request: Request) -> Response:
-        if wire_format.session_token(request) not in self._sessions:
-            return wire_format.session_failure()
+        if http_messages.session_token(request) not in self._sessions:
+            return http_messages.session_failure()
         self._queries.cancel(request.path_params["id"])
-        return wire_format.success(None)
+        return http_messages.success(None)
 
 
 def _token_error(sql: str) -> str | None:

@@ -13,7 +13,7 @@ from airflow_provider_cortex.cortex.finetune_request import (
     check_columns,
 )
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.cortex.ownership import Owner
+from airflow_provider_cortex.cortex.owner_comment import Owner
 from airflow_provider_cortex.errors import (
     TRANSIENT_ERRORS,
     CortexError,
@@ -24,7 +24,7 @@ from airflow_provider_cortex.errors import (
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.hooks import CortexHook
-    from airflow_provider_cortex.tasks.job_search import JobSearch
+    from airflow_provider_cortex.tasks.earlier_job import JobSearch
     from airflow_provider_cortex.waiting.wait_log import Log
 
 

@@ -49,7 +49,7 @@ def cancel_job(job_id: str, hook: CortexHook, *, log: Log, checks: int = 1) -> F
     :param checks: at most so many, until the job has finished.
     :raises CortexError: as the hook does.
     """
-    from airflow_provider_cortex.cortex.ownership import job_and_owner
+    from airflow_provider_cortex.cortex.owner_comment import job_and_owner
 
     try:
         log.info("%s", _with_retry(lambda: hook.cancel(job_id)))

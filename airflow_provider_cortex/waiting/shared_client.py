@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from asgiref.sync import sync_to_async
 
-from airflow_provider_cortex.airflow_api import metrics
+from airflow_provider_cortex.airflow_api import polling_metrics
 from airflow_provider_cortex.cortex.rendered_values import text
 from airflow_provider_cortex.errors import (
     CortexError,
@@ -183,7 +183,7 @@ class SharedClient:
     def _report_waits(self) -> None:
         conn_id = self.settings.snowflake_conn_id
         clients = [c for c in self._clients.values() if c.settings.snowflake_conn_id == conn_id]
-        metrics.jobs_waiting(sum(client.users for client in clients), conn_id=conn_id)
+        polling_metrics.jobs_waiting(sum(client.users for client in clients), conn_id=conn_id)
 
     def _close(self) -> None:
         """

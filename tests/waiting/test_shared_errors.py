@@ -261,7 +261,7 @@ class Metrics:
 def metrics(monkeypatch: pytest.MonkeyPatch) -> Metrics:
     """Receive Airflow's metrics: how to configure that differs between releases."""
     received = Metrics()
-    monkeypatch.setattr("airflow_provider_cortex.airflow_api.metrics.Stats", received)
+    monkeypatch.setattr("airflow_provider_cortex.airflow_api.polling_metrics.Stats", received)
     return received
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.cortex.ownership import job_and_owner
+from airflow_provider_cortex.cortex.owner_comment import job_and_owner
 from airflow_provider_cortex.errors import CortexError
 from airflow_provider_cortex.tasks.init_checks import PREVIOUS
 from airflow_provider_cortex.tasks.model_delivery import JOB_RECORD

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cortex.airflow_api.settings import base_url
 from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
-from airflow_provider_cortex.cortex.ownership import Owner
+from airflow_provider_cortex.cortex.owner_comment import Owner
 from airflow_provider_cortex.errors import (
     CortexError,
     RejectedError,

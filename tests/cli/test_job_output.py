@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cortex.cli import job_columns
+from airflow_provider_cortex.cli import job_output
 from airflow_provider_cortex.cortex.job import FineTuneJob
 
 ID = "ft_6556e15c-8f12-4d94-8cb0-87e6f2fd2299"
@@ -28,7 +28,7 @@ def test_summary_record_has_iso_times_and_numbers() -> None:
         trained_tokens=12_345,
         training_result={"training_loss": 0.5, "validation_loss": 0.75},
     )
-    record = job_columns.summary_record(finished, now=CREATED / 1000 + 1000)
+    record = job_output.summary_record(finished, now=CREATED / 1000 + 1000)
     assert record == {
         "id": ID,
         "status": "SUCCESS",
@@ -62,13 +62,13 @@ def test_duration_ends_now_or_when_the_job_finished(
     fields: dict[str, Any], seconds: float | None
 ) -> None:
     """The duration of a running job grows; that of a finished one needs both times."""
-    record = job_columns.summary_record(job(**fields), now=CREATED / 1000 + 60)
+    record = job_output.summary_record(job(**fields), now=CREATED / 1000 + 60)
     assert record["duration"] == seconds
 
 
 def test_full_record_keeps_unknown_fields() -> None:
     """A full record has all fields, unknown ones too, with times as ISO 8601."""
-    record = job_columns.full_record(
+    record = job_output.full_record(
         job(new_field=[1], finished_on="soon", training_data="SELECT 1")
     )
     assert record == {
@@ -85,11 +85,11 @@ def test_full_record_keeps_unknown_fields() -> None:
 def test_table_rows_shorten_errors() -> None:
     """The table of jobs has the beginning of a long error."""
     failed = job(status="ERROR", error={"code": "E", "message": "bad row " * 50})
-    row = job_columns.table_row(job_columns.summary_record(failed, now=CREATED / 1000))
-    assert list(row) == list(job_columns.COLUMNS)
+    row = job_output.table_row(job_output.summary_record(failed, now=CREATED / 1000))
+    assert list(row) == list(job_output.COLUMNS)
     assert row["error"].startswith("E: bad row")
     assert row["error"].endswith(" …")
-    assert len(row["error"]) <= job_columns.ERROR_CHARACTERS
+    assert len(row["error"]) <= job_output.ERROR_CHARACTERS
 
 
 @pytest.mark.parametrize(
@@ -110,4 +110,4 @@ def test_table_rows_shorten_errors() -> None:
 )
 def test_cells_have_units_and_no_control_characters(name: str, value: object, text: str) -> None:
     """A cell is one line with its unit; a value of an unexpected type stays as it is."""
-    assert job_columns.cell(name, value) == text
+    assert job_output.cell(name, value) == text

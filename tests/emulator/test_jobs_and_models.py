@@ -5,7 +5,7 @@ import json
 import pytest
 
 from airflow_provider_cortex.emulator import Life
-from airflow_provider_cortex.emulator.job_registry import JobRegistry
+from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
 from airflow_provider_cortex.emulator.sql_errors import SqlError
 from tests.clock import Clock
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_cortex.cortex import embedded_query
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.cortex.ownership import Owner, owner
+from airflow_provider_cortex.cortex.owner_comment import Owner, owner
 
 TASK = Owner(
     deployment="https://airflow.example.com",
