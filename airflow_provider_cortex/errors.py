@@ -26,6 +26,7 @@ CortexError
 ├── QueryFailedError           an asynchronous query failed or was cancelled
 ├── QueryTimeoutError          the wait for an asynchronous query timed out
 ├── QueryLostError             no usable answer about it for longer than the contact budget
+├── TaskKilledError            the task was killed, and starts nothing more
 ├── TriggerCrashedError        the trigger of a deferred task crashed
 └── TriggerEventError          a deferred task resumed with an unknown event
 
@@ -151,18 +152,12 @@ class RejectedError(CortexError):
 
 
 class ConnectionNotFoundError(CortexError):
-    """
-    Airflow finds no such connection, or its database or secrets backend did not answer.
-
-    Airflow reports the same for both, so a retry may help.
-    """
+    """Airflow finds no such connection, or could not look it up: so a retry may help."""
 
     def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
-        super().__init__(
-            f"Airflow finds no connection {conn_id!r}.",
-            "Create it, or correct snowflake_conn_id.",
-        )
+        advice = "Create it, or correct snowflake_conn_id."
+        super().__init__(f"Airflow finds no connection {conn_id!r}.", advice)
 
 
 class ContactLostError(CortexError):
@@ -304,8 +299,7 @@ class TooManyErrorsError(CortexError):
     """
     More rows than *max_error_rate* allows have no answer.
 
-    Attributes: *rows*; *errors*, how many rows have no answer; *most_frequent*, the error that
-    occurred most often.
+    Attributes: *rows*; *errors*, rows without an answer; *most_frequent*, the commonest error.
     """
 
     def __init__(
@@ -373,6 +367,13 @@ class TriggerEventError(CortexError):
             f" {self.event}.",
             "A retry of this task asks Snowflake again.",
         )
+
+
+class TaskKilledError(CortexError):
+    """The task was killed, and starts nothing more that is paid for; a retry may."""
+
+    def __init__(self) -> None:
+        super().__init__("The task was killed: it starts nothing more.")
 
 
 class TriggerCrashedError(CortexError):

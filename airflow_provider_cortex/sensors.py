@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from airflow_provider_cortex.tasks.model_delivery import Limit
     from airflow_provider_cortex.tasks.wait_on_worker import JobWait
 
-
 ENDS = (AirflowTaskTimeout, AirflowSensorTimeout, AirflowSkipException)
 """What Airflow's loop raises when it ends a wait, besides a poll's own error."""
 
@@ -226,6 +225,7 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
 
     def on_kill(self) -> None:
         """Cancel the job if *cancel_on_kill* is set, over the open session if there is one."""
+        super().on_kill()
         job_id = self._job_id()
         if not self.cancel_on_kill:
             with cancelling.signal_safe_log(self.log) as log:

@@ -81,7 +81,6 @@ def pytest_collection_finish() -> None:
     # Imported modules are never garbage, except at the end, where some libraries check for leaks.
     gc.freeze()
     atexit.register(gc.unfreeze)
-    gc.set_threshold(20_000)  # by default, it would be searched for every 700 objects
     gc.enable()
 
 

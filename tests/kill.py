@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from airflow_provider_cortex.emulator import Emulator
+from tests.answer_table.signals import fail_after
 from tests.clock import wait_until
 
 
@@ -58,9 +59,7 @@ def then(done: threading.Event, *, do: Callable[[], object]) -> Iterator[None]:
 @contextmanager
 def killed_in_statement(task: Any, emulator: Emulator, *, number: int = 1) -> Iterator[None]:
     """Kill a task while Snowflake answers a statement: the first one, or a later one."""
-    if number > 1:
-        emulator.faults.add("slow", delay=0, requests=number - 1)
-    emulator.faults.add("hang", at="statement", requests=1)
+    fail_after(number - 1, emulator, "hang")
 
     def is_hanging() -> bool:
         return any(fault.kind == "hang" for fault in emulator.faults.struck)

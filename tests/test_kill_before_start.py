@@ -7,7 +7,12 @@ import pytest
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.emulator.query_registry import QueryStatus
 from airflow_provider_cortex.hooks import CortexHook
-from tests.answer_table.signals import SLEEP, prompted, tables
+from tests.answer_table.signals import (
+    dying_before_the_last_statement,
+    prompted,
+    tables,
+    worker_dies,
+)
 from tests.kill import killed_in_statement
 from tests.tasks import complete_table, fine_tune
 from tests.worker import Result, Store, Worker
@@ -78,15 +83,7 @@ def test_a_retry_that_is_killed_before_it_waits_cancels_its_statement(
 ) -> None:
     """An earlier try has begun the statement, and its worker died."""
     cortex_emulator.query_life = Life.by_time(3600)
-    facts: dict[str, Any] = {"run_id": "weekly_1", "store": Store()}
-
-    def die(_: float) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SLEEP, die)
-        with pytest.raises(KeyboardInterrupt):
-            worker.run(poking, **facts)
+    facts = worker_dies(worker, poking)
     task = poking()
     with killed_in_statement(task, cortex_emulator):
         result = worker.run(lambda: task, **facts)
@@ -99,13 +96,7 @@ def test_a_killed_task_leaves_paid_answers_to_the_next_try(
     years: None, cortex_emulator: Emulator, worker: Worker
 ) -> None:
     """It does not write the destination: the next try does, and pays for nothing."""
-    with pytest.MonkeyPatch.context() as patch:
-
-        def die(*_: Any, **__: Any) -> None:
-            raise OSError("the machine died")
-
-        steps = "airflow_provider_cortex.tasks.answer_table_steps.TableAnswering.finish"
-        patch.setattr(steps, die)
+    with dying_before_the_last_statement():
         first = worker.run(poking)
     task = poking()
     with killed_in_statement(task, cortex_emulator):

@@ -154,7 +154,7 @@ class SnowflakeSession(SnowflakeHook):
                 return work(self._open())
         except CortexError:
             raise
-        except Exception as error:
+        except Exception as error:  # a secrets backend may raise anything
             raise self._translated(error, about) from error
 
     def _execute(self, session: SnowflakeConnection, call: Call) -> Answer:
@@ -163,7 +163,7 @@ class SnowflakeSession(SnowflakeHook):
             with session.cursor() as cursor:
                 cursor.execute(call.sql, call.values)
                 self._last_query_id = cursor.sfqid
-                columns = tuple([column.name for column in cursor.description])
+                columns = tuple(column.name for column in cursor.description)
                 return Answer(columns, cursor.fetchall())
         finally:
             took = time.monotonic() - began
@@ -270,7 +270,7 @@ class SnowflakeSession(SnowflakeHook):
             if kind in {ErrorKind.PERMANENT, ErrorKind.LOGIN}:
                 return self._rejected(about, error)
             return self._unreachable(about, error)
-        # A secrets backend may raise anything, and so may the driver for a proxy's answer.
+        # The driver, too, may raise anything, for a proxy's answer.
         if may_pass(error):
             return self._unreachable(about, error)
         return self._misconfigured(about, error)

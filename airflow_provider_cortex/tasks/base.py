@@ -9,11 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import (
-    AirflowException,
-    AirflowFailException,
-    AirflowTaskTimeout,
-)
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout
 
 from airflow_provider_cortex.airflow_api import compat
 from airflow_provider_cortex.cortex.rendered_values import is_number, mapping, one_cell, text
@@ -25,6 +21,7 @@ from airflow_provider_cortex.errors import (
     FineTuneExistsError,
     FineTuneFinishedError,
     RejectedError,
+    TaskKilledError,
 )
 from airflow_provider_cortex.tasks.links import QUERY_URL, job_url
 
@@ -166,10 +163,10 @@ class CortexTask(compat.SqlFileTemplates):
         """
         Return if the task may start what is paid for.
 
-        :raises AirflowException: if the task was killed; a retry may start it.
+        :raises TaskKilledError: if the task was killed.
         """
         if self.is_killed:
-            raise AirflowException("The task was killed: it starts nothing more.")
+            raise TaskKilledError
 
     # --- Errors ----------------------------------------------------------------------------------
 

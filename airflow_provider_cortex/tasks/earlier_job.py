@@ -22,7 +22,6 @@ from airflow_provider_cortex.airflow_api.settings import base_url
 from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
 from airflow_provider_cortex.cortex.owner_comment import Owner
 from airflow_provider_cortex.errors import (
-    CortexError,
     RejectedError,
     UnreachableError,
     UnreadableAnswerError,
@@ -31,6 +30,7 @@ from airflow_provider_cortex.errors import (
 from airflow_provider_cortex.waiting.task_store import TaskStore
 
 if TYPE_CHECKING:
+    from airflow_provider_cortex.cortex.finetune import JobOrError
     from airflow_provider_cortex.hooks import CortexHook
     from airflow_provider_cortex.waiting.wait_log import Log
 
@@ -116,7 +116,7 @@ class JobSearch:
                 case UnreadableAnswerError():
                     self._log.warning("Not reusing fine-tuning job %s: %s", job_id, outcome)
 
-    def _describe(self, job_ids: Iterable[str]) -> Iterator[tuple[str, FineTuneJob | CortexError]]:
+    def _describe(self, job_ids: Iterable[str]) -> Iterator[tuple[str, JobOrError]]:
         """
         Yield each job's description, or the error. An unreadable one is asked for again, at last.
         """

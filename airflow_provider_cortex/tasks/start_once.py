@@ -37,7 +37,7 @@ class StartOnce:
     :param owner: the task.
     :param search: finds the job of an earlier try.
     :param hook: the task's session.
-    :param check_not_killed: raises if the task was killed.
+    :param check_not_killed: raises TaskKilledError if the task was killed.
     :param log: the task's.
     """
 

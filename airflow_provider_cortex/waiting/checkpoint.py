@@ -162,8 +162,7 @@ class XComCheckpoint:
     def _write(self, checkpoint: Checkpoint) -> None:
         """Write, unless this wait has ended in another triggerer, or a later one has begun."""
         found = Checkpoint.read(compat.get_xcom(self._ti, KEY))
-        is_stale = found and (found.started_at > checkpoint.started_at or found.ended_at)
-        if not is_stale:
+        if found is None or (found.started_at <= checkpoint.started_at and found.ended_at is None):
             compat.set_xcom(self._ti, KEY, checkpoint.to_dict())
 
     async def _call(self, call: Callable[[], Result]) -> Result | None:

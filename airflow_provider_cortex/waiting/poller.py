@@ -133,7 +133,7 @@ class Poller(ABC, Generic[Answer]):
             self.report.answered(outcome, delay=0.0)
             return None
         if now >= self._end:
-            raise self._timed_out(now)
+            raise self._end_error(now)
         moment = self.policy.next_poll(job, at=at, started_at=self.started_at)
         delay = self._sleep_until(moment, now)
         self.report.answered(outcome, delay=delay)
@@ -188,7 +188,7 @@ class Poller(ABC, Generic[Answer]):
         if now >= lost_at:
             raise self._contact_lost(now - since, error) from error
         if now >= self._end:
-            raise self._timed_out(now)
+            raise self._end_error(now)
         moment = self.policy.next_retry(at=self._polled_at(now), failures=self.failures)
         return self._sleep_until(min(moment, lost_at), now)
 
@@ -197,7 +197,7 @@ class Poller(ABC, Generic[Answer]):
         return error
 
     @abstractmethod
-    def _timed_out(self, now: float) -> CortexError:
+    def _end_error(self, now: float) -> CortexError:
         """Return the error for a wait that ends now."""
 
     @abstractmethod
@@ -242,7 +242,7 @@ class JobPoller(Poller[FineTuneJob]):
             f"{error} Last known state of fine-tuning job {self.job_id}: {self.last_state}."
         )
 
-    def _timed_out(self, now: float) -> CortexError:
+    def _end_error(self, now: float) -> CortexError:
         if now >= self.deadline or self.last_change is None:
             return FineTuneTimeoutError(self.job_id, now - self.started_at, self.last_state)
         since = self.last_change.since
@@ -267,7 +267,7 @@ class QueryPoller(Poller[Execution]):
         """Return the seconds to the first poll: many statements are short."""
         return soonest
 
-    def _timed_out(self, now: float) -> CortexError:
+    def _end_error(self, now: float) -> CortexError:
         return QueryTimeoutError(self.query_id, now - self.started_at)
 
     def _contact_lost(self, waited: float, error: CortexError) -> CortexError:

@@ -1,6 +1,7 @@
 """A table of signals to answer, and the task that answers it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from airflow_provider_cortex.emulator import Emulator
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.operators import CortexCompleteTableOperator
-from tests.worker import AIRFLOW_2, Result
+from tests.worker import AIRFLOW_2, Result, Store, Worker
 
 MODEL = "CORTEX_DB.PUBLIC.lights"
 
@@ -51,5 +52,34 @@ def cancels(emulator: Emulator) -> int:
 
 def fail_after(statements: int, emulator: Emulator, kind: str, *, times: int = 1) -> None:
     """Let one statement, or several, meet a fault: those that come after so many others."""
-    emulator.faults.add("slow", delay=0, requests=statements)
+    if statements:
+        emulator.faults.add("slow", delay=0, requests=statements)
     emulator.faults.add(kind, at="statement", requests=times)
+
+
+def worker_dies(worker: Worker, make: Callable[[], CortexCompleteTableOperator]) -> dict[str, Any]:
+    """Run a task on a worker that dies during the wait; return the facts of the next try."""
+
+    def die(_: float) -> None:
+        raise KeyboardInterrupt
+
+    facts: dict[str, Any] = {"run_id": "weekly_1", "store": Store()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SLEEP, die)
+        with pytest.raises(KeyboardInterrupt):
+            worker.run(make, **facts)
+    return facts
+
+
+@contextmanager
+def dying_before_the_last_statement() -> Iterator[None]:
+    """Let a task fail when its answers are in the staging table."""
+
+    def away(*_: Any, **__: Any) -> None:
+        raise OSError("the machine died")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "airflow_provider_cortex.tasks.answer_table_steps.TableAnswering.finish", away
+        )
+        yield

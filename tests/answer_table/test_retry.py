@@ -12,13 +12,14 @@ from airflow_provider_cortex.operators import CortexCompleteTableOperator
 from airflow_provider_cortex.tasks.answer_table_steps import TableAnswering
 from tests.answer_table.signals import (
     IN_BOTH_WAYS,
-    SLEEP,
     Answer,
     Rows,
+    dying_before_the_last_statement,
     fail_after,
     operator,
     prompted,
     tables,
+    worker_dies,
 )
 from tests.worker import Store, Worker
 
@@ -49,14 +50,7 @@ def test_a_retry_uses_the_staging_table(
     lights: None, hook: CortexHook, cortex_emulator: Emulator, answer: Answer
 ) -> None:
     """If an earlier try failed after the answers, a retry uses its staging table."""
-    with pytest.MonkeyPatch.context() as patch:
-
-        def away(*_: Any, **__: Any) -> None:
-            raise OSError("the machine died")
-
-        patch.setattr(
-            "airflow_provider_cortex.tasks.answer_table_steps.TableAnswering.finish", away
-        )
+    with dying_before_the_last_statement():
         first = answer(facts={"store": None})
     assert first.state == "up_for_retry"
     second = answer(facts={"again": first})
@@ -82,18 +76,9 @@ def test_a_retry_continues_with_a_running_statement(
     assert prompted(cortex_emulator) == 1
 
 
-def worker_dies(worker: Worker) -> dict[str, Any]:
-    """Run the operator on a worker that dies during the wait; return the facts of the next try."""
-
-    def die(_: float) -> None:
-        raise KeyboardInterrupt
-
-    facts: dict[str, Any] = {"run_id": "weekly_1", "store": Store()}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SLEEP, die)
-        with pytest.raises(KeyboardInterrupt):
-            worker.run(lambda: operator(deferrable=False), **facts)
-    return facts
+def poking() -> CortexCompleteTableOperator:
+    """Return the task, which polls on its worker."""
+    return operator(deferrable=False)
 
 
 @IN_BOTH_WAYS
@@ -102,7 +87,7 @@ def test_a_retry_after_a_dead_worker_waits_for_its_statement(
 ) -> None:
     """On Airflow 3.3 the try after a dead worker waits for its statement, and starts no other."""
     cortex_emulator.query_life = Life.by_looks(20)
-    facts = worker_dies(worker)
+    facts = worker_dies(worker, poking)
     (query,) = cortex_emulator.queries.all()
     assert query.status is QueryStatus.RUNNING
     result = answer(facts=facts)
@@ -116,7 +101,7 @@ def test_a_retry_that_cannot_poll_starts_no_other_statement(
 ) -> None:
     """A network error when a retry polls the statement does not start another one."""
     cortex_emulator.query_life = Life.by_looks(20)
-    facts = worker_dies(worker)
+    facts = worker_dies(worker, poking)
     (query,) = cortex_emulator.queries.all()
     cortex_emulator.faults.add("reset", at="query", requests=1)
     result = answer(facts=facts)
@@ -131,7 +116,7 @@ def test_a_retry_that_cannot_find_the_staging_table_fails(
 ) -> None:
     """A network error in the search for the staging table fails a retry; the next one succeeds."""
     cortex_emulator.query_life = Life.by_time(3600)
-    facts = worker_dies(worker)
+    facts = worker_dies(worker, poking)
     cortex_emulator.faults.add("clock", jump=7200.0)
     cortex_emulator.query_life = Life.by_looks(1)
     # Three statements compile the queries.
@@ -149,7 +134,7 @@ def test_a_statement_that_finishes_during_the_search_is_not_repeated(
 ) -> None:
     """A statement that succeeds while a retry searches for it is not paid for again."""
     cortex_emulator.query_life = Life.by_time(3600)
-    facts = worker_dies(worker)
+    facts = worker_dies(worker, poking)
     poll = SnowflakeConnection.get_query_status
 
     def late(session: SnowflakeConnection, query_id: str) -> Any:
@@ -170,7 +155,7 @@ def test_a_retry_after_a_failed_statement_starts_another_one(
     cortex_emulator.query_life = Life.by_time(3600)
     if status is QueryStatus.FAILED_WITH_ERROR:
         fail_after(4, cortex_emulator, "error")  # the one that prompts the model
-    facts = worker_dies(worker)
+    facts = worker_dies(worker, poking)
     (query,) = cortex_emulator.queries.all()
     if status is QueryStatus.ABORTED:
         cortex_emulator.queries.cancel(query.id)
