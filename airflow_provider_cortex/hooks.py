@@ -18,7 +18,7 @@ from airflow_provider_cortex.cortex.completion import Completion, Question
 from airflow_provider_cortex.cortex.completion_function_names import CompletionFunction
 from airflow_provider_cortex.cortex.finetune import FineTuneJobs
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.cortex.names_and_addresses import Namespace
+from airflow_provider_cortex.cortex.namespace import Namespace
 from airflow_provider_cortex.cortex.query_status import UNKNOWN, Execution
 from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.cortex.sql import Call

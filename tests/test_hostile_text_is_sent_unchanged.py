@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import snowflake.connector
 
-from airflow_provider_cortex.cortex import embedded_query
+from airflow_provider_cortex.cortex import source_query
 from airflow_provider_cortex.emulator import Emulator
 from airflow_provider_cortex.errors import ArgumentError, CortexError, QueryError
 from airflow_provider_cortex.hooks import CortexHook
@@ -125,12 +125,10 @@ def test_any_sql_is_sent_without_its_end_or_rejected(
         result = start(worker, validation_data=data)
         if len(received.emulator.statements) == received.seen:
             with pytest.raises(QueryError) as error:
-                embedded_query.without_terminator("validation_data", data)
+                source_query.without_terminator("validation_data", data)
             assert str(result.error) == str(error.value)
         else:
-            assert received.one()[1][4] == embedded_query.without_terminator(
-                "validation_data", data
-            )
+            assert received.one()[1][4] == source_query.without_terminator("validation_data", data)
 
 
 def test_a_prompt_is_sent_as_it_was_rendered(

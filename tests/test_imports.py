@@ -60,7 +60,7 @@ ONLY_TO_RUN = {
     "waiting.poller",
     "waiting.previous_duration",
     "waiting.shared_client",
-    "waiting.task_store",
+    "waiting.task_state_store",
     "waiting.wait_log",
 }
 """Modules that are needed only when a task runs."""

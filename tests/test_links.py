@@ -8,7 +8,7 @@ import pytest
 from airflow.providers.common.compat.sdk import XCom
 
 from airflow_provider_cortex.airflow_api.compat import HAS_PLUGIN_PAGES
-from airflow_provider_cortex.cortex.names_and_addresses import Namespace
+from airflow_provider_cortex.cortex.namespace import Namespace
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.operators import CortexFineTuneOperator

@@ -2,7 +2,7 @@
 
 import pytest
 
-from airflow_provider_cortex.cortex import embedded_query
+from airflow_provider_cortex.cortex import source_query
 from airflow_provider_cortex.emulator import Emulator
 from airflow_provider_cortex.hooks import CortexHook
 from tests.ticket_table import (
@@ -168,8 +168,8 @@ def quoted(name: str) -> str:
 def test_a_literal_in_an_array_ends_neither_array_nor_query(expression: str) -> None:
     """The text of a literal in an array ends neither the array nor the query."""
     sql = f"SELECT {expression} AS labels, prompt FROM tickets"
-    assert embedded_query.without_terminator("training_data", f"{sql}; -- all") == sql
-    assert embedded_query.without_terminator("training_data", f"{sql} // all") == sql
+    assert source_query.without_terminator("training_data", f"{sql}; -- all") == sql
+    assert source_query.without_terminator("training_data", f"{sql} // all") == sql
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from airflow_provider_cortex.cli import exit_status, job_output
 from airflow_provider_cortex.cli.command_runner import Output, TerminalLog, command
 from airflow_provider_cortex.cli.exit_status import ExitStatus
 from airflow_provider_cortex.cli.job_filter import JobFilter
-from airflow_provider_cortex.cortex.account_jobs import JobList
 from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.cortex.job_list import JobList
 from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.errors import CortexError
 from airflow_provider_cortex.waiting import cancelling

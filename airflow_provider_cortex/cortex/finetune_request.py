@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_cortex.cortex import embedded_query, identifiers, sql
+from airflow_provider_cortex.cortex import identifiers, source_query, sql
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.errors import ArgumentError, QueryError, excerpt
 
@@ -58,9 +58,7 @@ class FineTuneRequest:
         """The data arguments that are queries."""
         data = {"training_data": self.training_data, "validation_data": self.validation_data}
         return {
-            name: text
-            for name, text in data.items()
-            if text and not embedded_query.is_not_sql(text)
+            name: text for name, text in data.items() if text and not source_query.is_not_sql(text)
         }
 
     @property
@@ -124,9 +122,9 @@ def _base_model(name: str) -> str:
 
 
 def _data(argument: str, text: str) -> str:
-    if embedded_query.is_not_sql(text):
-        return embedded_query.strip(text)
-    return embedded_query.as_query(argument, text)
+    if source_query.is_not_sql(text):
+        return source_query.strip(text)
+    return source_query.as_query(argument, text)
 
 
 def _options(options: object) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from airflow_provider_cortex.cortex import embedded_query
+from airflow_provider_cortex.cortex import source_query
 from airflow_provider_cortex.cortex.job import FineTuneJob
 
 _COMMENT = re.compile(r"/\*\s*airflow-task\s+(?P<proof>[0-9a-f]{32})\b(?P<task>[^*]*)\*/")
@@ -59,7 +59,7 @@ class Owner:
 
     def mark(self, data: str) -> str:
         """Return a query with the comment; other data as it is, since it cannot have a comment."""
-        return data if embedded_query.is_not_sql(data) else f"{data} {self.comment}"
+        return data if source_query.is_not_sql(data) else f"{data} {self.comment}"
 
     def owns(self, job: FineTuneJob) -> bool:
         """Return whether a job, as DESCRIBE returned it, is proved to be this task's own."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from airflow_provider_cortex.cortex import embedded_query, rendered_values
+from airflow_provider_cortex.cortex import rendered_values, source_query
 from airflow_provider_cortex.cortex.rendered_values import text
 from airflow_provider_cortex.errors import UnsupportedValueError
 
@@ -93,6 +93,6 @@ def columns(argument: str, data: str, *names: str) -> Call:
 def subquery(argument: str, value: str) -> str:
     """Return data as it can stand in ``SELECT … FROM (<query>)``."""
     data = text(argument, value)
-    if embedded_query.is_not_sql(data):
-        return embedded_query.strip(data)
-    return embedded_query.without_terminator(argument, data)
+    if source_query.is_not_sql(data):
+        return source_query.strip(data)
+    return source_query.without_terminator(argument, data)

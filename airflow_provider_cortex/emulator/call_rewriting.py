@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 
 from sqlglot import Expr, exp
 
-from airflow_provider_cortex.emulator.model_names import Namespace
+from airflow_provider_cortex.emulator.name_resolution import Namespace
 from airflow_provider_cortex.emulator.sql_errors import too_many_calls, unknown_function
 
 UDF = "_cortex"

@@ -9,13 +9,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from airflow_provider_cortex.emulator import model_names
+from airflow_provider_cortex.emulator import name_resolution
 from airflow_provider_cortex.emulator.fault_kinds import COMPLETE
 from airflow_provider_cortex.emulator.faults import Faults
 from airflow_provider_cortex.emulator.finetune_function import BASE_MODELS
 from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
 from airflow_provider_cortex.emulator.life import Clock
-from airflow_provider_cortex.emulator.model_names import Namespace
+from airflow_provider_cortex.emulator.name_resolution import Namespace
 from airflow_provider_cortex.emulator.sql_errors import SqlError, invalid_arguments, unknown_model
 from airflow_provider_cortex.emulator.tuned_model import count_tokens, untuned_completion
 
@@ -101,7 +101,7 @@ class CompleteFunctions:
             return None
         if model in self.untuned_models:
             return untuned_completion(model)
-        tuned = self.jobs.model(model_names.qualified(model, namespace))
+        tuned = self.jobs.model(name_resolution.qualified(model, namespace))
         if tuned is None:
             raise unknown_model(model)
         return tuned.complete(question)

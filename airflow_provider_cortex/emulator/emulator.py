@@ -16,7 +16,7 @@ from airflow_provider_cortex.emulator.http_app import HttpApp
 from airflow_provider_cortex.emulator.http_server import HttpServer
 from airflow_provider_cortex.emulator.jobs_and_models import ID_PREFIX, JobRegistry
 from airflow_provider_cortex.emulator.life import Clock, Life
-from airflow_provider_cortex.emulator.model_names import Namespace
+from airflow_provider_cortex.emulator.name_resolution import Namespace
 from airflow_provider_cortex.emulator.query_registry import QueryRegistry
 from airflow_provider_cortex.emulator.sql_engine import SqlEngine
 from airflow_provider_cortex.emulator.tls import Certificates

@@ -8,11 +8,11 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from airflow_provider_cortex.emulator import model_names
+from airflow_provider_cortex.emulator import name_resolution
 from airflow_provider_cortex.emulator.fault_kinds import DESCRIBE
 from airflow_provider_cortex.emulator.faults import Fault, Faults
 from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
-from airflow_provider_cortex.emulator.model_names import Namespace
+from airflow_provider_cortex.emulator.name_resolution import Namespace
 from airflow_provider_cortex.emulator.sql_errors import (
     invalid_arguments,
     invalid_value,
@@ -71,7 +71,7 @@ class FinetuneFunction:
             raise invalid_value(base_model, parameter="base_model")
         validation_data, options = _optional_arguments(optional)
         return self.jobs.create(
-            model=model_names.qualified(name, namespace),
+            model=name_resolution.qualified(name, namespace),
             namespace=namespace,
             base_model=base_model,
             training_data=training_data,

@@ -11,9 +11,9 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from airflow_provider_cortex.emulator import model_names
+from airflow_provider_cortex.emulator import name_resolution
 from airflow_provider_cortex.emulator.life import Clock, Life
-from airflow_provider_cortex.emulator.model_names import NameKey, Namespace
+from airflow_provider_cortex.emulator.name_resolution import NameKey, Namespace
 from airflow_provider_cortex.emulator.sql_errors import internal_error, unknown_job
 from airflow_provider_cortex.emulator.tracked_job import (
     Job,
@@ -138,7 +138,7 @@ class JobRegistry:
         """Return each tuned model's name, and when its job finished in epoch milliseconds."""
         with self._lock:
             return {
-                model_names.key(each.job.model): self._state(each).finished_on or 0
+                name_resolution.key(each.job.model): self._state(each).finished_on or 0
                 for each in self._with_model()
             }
 
@@ -199,10 +199,10 @@ class JobRegistry:
 
     def _register(self, job: Job, *, tuned: TunedModel | None) -> Job:
         with self._lock:
-            free_name = model_names.first_free(job.model, is_taken=self._is_taken)
+            free_name = name_resolution.first_free(job.model, is_taken=self._is_taken)
             job = replace(job, model=free_name)
             tracked = TrackedJob(job, tuned=tuned)
-            self._jobs[job.id] = self._newest[model_names.key(job.model)] = tracked
+            self._jobs[job.id] = self._newest[name_resolution.key(job.model)] = tracked
             if tuned is None:
                 self._unread.append(job)
         return job
@@ -224,10 +224,10 @@ class JobRegistry:
 
     def _with_model(self, name: str | None = None) -> Iterator[TrackedJob]:
         """Yield the jobs whose model exists, and is called *name* if that is given."""
-        key = None if name is None else model_names.key(name)
+        key = None if name is None else name_resolution.key(name)
         for tracked in self._jobs.values():
             exists = not tracked.is_dropped and self._state(tracked).status is JobStatus.SUCCESS
-            if exists and key in {None, model_names.key(tracked.job.model)}:
+            if exists and key in {None, name_resolution.key(tracked.job.model)}:
                 yield tracked
 
     def _is_taken(self, key: NameKey) -> bool:

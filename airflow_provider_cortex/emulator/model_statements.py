@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 import sqlglot
 from sqlglot import Expr, exp
 
-from airflow_provider_cortex.emulator import call_rewriting, model_names
+from airflow_provider_cortex.emulator import call_rewriting, name_resolution
 from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
-from airflow_provider_cortex.emulator.model_names import NameKey, Namespace
+from airflow_provider_cortex.emulator.name_resolution import NameKey, Namespace
 from airflow_provider_cortex.emulator.sql_errors import syntax_error, unknown_model_object
 
 SHOW = "SHOW MODELS"
@@ -109,8 +109,8 @@ class ModelStatements:
 
     def drop(self, namespace: Namespace, name: str, if_exists: str | None) -> str:
         """Remove a model. Its name becomes free, and its job does not change."""
-        qualified = model_names.qualified(name, namespace, statement=DROP)
-        key = model_names.key(qualified)
+        qualified = name_resolution.qualified(name, namespace, statement=DROP)
+        key = name_resolution.key(qualified)
         if self.jobs.drop(qualified):
             return f"{key[-1]} successfully dropped."
         if if_exists:
@@ -126,7 +126,7 @@ def _name_prefix(namespace: Namespace, scope: str | None, name: str) -> NameKey:
     if scope == "ACCOUNT":
         return ()
     if name:
-        key = model_names.key(name)
+        key = name_resolution.key(name)
         # Guess: IN and a name without a scope mean a schema, as in other SHOW statements.
         is_complete = scope == "DATABASE" or len(key) > 1
         return key if is_complete else _known(database, *key)

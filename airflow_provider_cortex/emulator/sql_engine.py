@@ -21,7 +21,7 @@ from sqlglot import Expr, exp
 
 from airflow_provider_cortex.emulator import call_rewriting, fakesnow_gaps, model_statements
 from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
-from airflow_provider_cortex.emulator.model_names import Namespace
+from airflow_provider_cortex.emulator.name_resolution import Namespace
 from airflow_provider_cortex.emulator.sql_errors import SqlError, invalid_identifier
 from airflow_provider_cortex.emulator.training import QueryResult, train
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from airflow_provider_cortex.emulator.life import Life
-from airflow_provider_cortex.emulator.model_names import Namespace
+from airflow_provider_cortex.emulator.name_resolution import Namespace
 from airflow_provider_cortex.emulator.tuned_model import TunedModel
 
 # Guess: Snowflake does not document how long a real job stays PENDING.

@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import Any
 
 from airflow_provider_cortex.airflow_api.settings import batch_size
-from airflow_provider_cortex.cortex.account_jobs import JobList
 from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.cortex.job_list import JobList
 from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.errors import ConnectionNotFoundError, CortexError, RejectedError
 from airflow_provider_cortex.hooks import CortexHook

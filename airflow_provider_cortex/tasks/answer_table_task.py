@@ -123,7 +123,7 @@ class AnswerTableTask(DeferrableTask):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Have every row answered, and return the counts."""
-        from airflow_provider_cortex.waiting.task_store import TaskStore
+        from airflow_provider_cortex.waiting.task_state_store import TaskStateStore
 
         with self.translated_errors():
             request = self._request(context)
@@ -131,7 +131,7 @@ class AnswerTableTask(DeferrableTask):
             hook.open()
             answering = self._answering(request, hook)
             answering.check(self.if_exists)
-            store = TaskStore(context, STATEMENT, self.log)
+            store = TaskStateStore(context, STATEMENT, self.log)
             query_id = request.own_query(store.read())
             # In this order: a statement that ends in between has filled the staging table.
             if query_id is None or not answering.is_running(query_id):

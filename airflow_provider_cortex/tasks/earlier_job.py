@@ -27,7 +27,7 @@ from airflow_provider_cortex.errors import (
     UnreadableAnswerError,
     excerpt,
 )
-from airflow_provider_cortex.waiting.task_store import TaskStore
+from airflow_provider_cortex.waiting.task_state_store import TaskStateStore
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.cortex.finetune import JobOrError
@@ -65,7 +65,7 @@ class JobSearch:
         self._owner = owner
         self._hook = hook
         self._log = log
-        self._store = TaskStore(context, f"finetune_job_{owner.proof}", log)
+        self._store = TaskStateStore(context, f"finetune_job_{owner.proof}", log)
         # Airflow counts a try whenever it schedules the task, also a cleared one: a first try has
         # no earlier one.
         self._is_first_try = getattr(context["ti"], "try_number", 1) <= 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.cortex.names_and_addresses import Namespace
+from airflow_provider_cortex.cortex.namespace import Namespace
 from airflow_provider_cortex.errors import UnknownNamespaceError
 
 if TYPE_CHECKING:

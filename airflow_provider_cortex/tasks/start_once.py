@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_cortex.cortex.embedded_query import is_not_sql
 from airflow_provider_cortex.cortex.finetune_request import (
     COLUMNS,
     FineTuneRequest,
@@ -14,6 +13,7 @@ from airflow_provider_cortex.cortex.finetune_request import (
 )
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.owner_comment import Owner
+from airflow_provider_cortex.cortex.source_query import is_not_sql
 from airflow_provider_cortex.errors import (
     TRANSIENT_ERRORS,
     CortexError,

@@ -15,7 +15,7 @@ from airflow_provider_cortex.waiting.checkpoint import KEY, Checkpoint
 from airflow_provider_cortex.waiting.poll_times import PollPolicy
 from airflow_provider_cortex.waiting.poller import FIRST_POLL_DELAY, JobPoller, attempt
 from airflow_provider_cortex.waiting.previous_duration import previous_duration
-from airflow_provider_cortex.waiting.task_store import store_for_stalls
+from airflow_provider_cortex.waiting.task_state_store import store_for_stalls
 from airflow_provider_cortex.waiting.wait_log import Log, ProgressLog, duration
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_cortex.cortex import embedded_query
+from airflow_provider_cortex.cortex import source_query
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.owner_comment import Owner, owner
 
@@ -116,7 +116,7 @@ def test_a_comment_is_valid_for_odd_names(field: str, name: str) -> None:
     assert task.comment.encode()
     marked = task.mark(DATA)
     # Cortex puts the query in parentheses.
-    assert embedded_query.without_terminator("training_data", marked) == marked
+    assert source_query.without_terminator("training_data", marked) == marked
     assert task.owns(job(marked))
     assert not TASK.owns(job(marked))
 
@@ -127,7 +127,7 @@ def test_a_comment_is_valid_for_any_names(dag_id: str, task_id: str, run_id: str
     """With random characters."""
     task = replace(TASK, dag_id=dag_id, task_id=task_id, run_id=run_id)
     marked = task.mark(DATA)
-    assert embedded_query.without_terminator("training_data", f"{marked}; -- all") == marked
+    assert source_query.without_terminator("training_data", f"{marked}; -- all") == marked
     assert task.owns(job(marked))
 
 

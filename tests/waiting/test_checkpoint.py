@@ -20,7 +20,7 @@ from airflow_provider_cortex.waiting.checkpoint import (
     Outage,
     XComCheckpoint,
 )
-from airflow_provider_cortex.waiting.task_store import TaskStore, store_for_stalls
+from airflow_provider_cortex.waiting.task_state_store import TaskStateStore, store_for_stalls
 from tests.clock import wait_until
 from tests.waiting.pollers import job
 from tests.xcoms import XComs
@@ -122,7 +122,7 @@ class Store(dict[str, Any]):
 def test_a_task_store_keeps_one_value_under_its_key() -> None:
     """Other values of the task stay as they are."""
     airflow_store = Store({"other": 1})
-    store = TaskStore({"task_state_store": airflow_store}, "mine", log)
+    store = TaskStateStore({"task_state_store": airflow_store}, "mine", log)
     assert store.exists
     assert store.read() is None
     store.write({"a": 1})
@@ -132,7 +132,7 @@ def test_a_task_store_keeps_one_value_under_its_key() -> None:
 
 def test_without_a_store_nothing_is_kept() -> None:
     """Airflow before 3.3 has none."""
-    store = TaskStore({}, "mine", log)
+    store = TaskStateStore({}, "mine", log)
     assert not store.exists
     store.write(1)
     assert store.read() is None
@@ -142,7 +142,7 @@ def test_a_broken_store_does_not_fail_the_task(caplog: pytest.LogCaptureFixture)
     """Its errors are warnings: the record is a help, and no more."""
     airflow_store = Store()
     airflow_store.error = ConnectionError("no database")
-    store = TaskStore({"task_state_store": airflow_store}, "mine", log)
+    store = TaskStateStore({"task_state_store": airflow_store}, "mine", log)
     store.write(1)
     assert store.read() is None
     assert caplog.messages == [

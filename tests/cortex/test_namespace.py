@@ -2,7 +2,7 @@
 
 import pytest
 
-from airflow_provider_cortex.cortex.names_and_addresses import Namespace
+from airflow_provider_cortex.cortex.namespace import Namespace
 from airflow_provider_cortex.errors import UnknownNamespaceError
 
 HOME = Namespace(account="org-acc", database="db", schema="Public")

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_cortex.cortex.account_jobs import STATEMENTS, JobList
 from airflow_provider_cortex.cortex.finetune import FineTuneJobs
 from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
+from airflow_provider_cortex.cortex.job_list import STATEMENTS, JobList
 from airflow_provider_cortex.errors import RejectedError, UnreachableError
 from airflow_provider_cortex.page.table_row import row
 

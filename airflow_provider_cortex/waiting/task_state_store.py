@@ -10,7 +10,7 @@ from airflow_provider_cortex.errors import ArgumentError
 from airflow_provider_cortex.waiting.wait_log import Log
 
 
-class TaskStore:
+class TaskStateStore:
     """
     One value that a task keeps beyond its processes and tries: Airflow 3.3's task state store.
 
@@ -49,13 +49,13 @@ class TaskStore:
 
 def store_for_stalls(
     context: Mapping[str, Any], key: str, stall_timeout: float, log: Log
-) -> TaskStore:
+) -> TaskStateStore:
     """
     Return the store that a rescheduled sensor needs for *stall_timeout*.
 
     :raises ArgumentError: if this Airflow has none.
     """
-    store = TaskStore(context, key, log)
+    store = TaskStateStore(context, key, log)
     if not store.exists:
         raise ArgumentError(
             "stall_timeout",
