@@ -74,15 +74,15 @@ def test_a_waiting_client_does_not_delay_the_stop(cortex_emulator, connect, capf
     assert not capfd.readouterr().err
 
 
-def test_closing_ends_the_thread_and_frees_the_port():
-    """Leaving the context manager closes the emulator."""
+def test_closing_ends_the_threads_and_frees_the_port():
+    """Leaving the context manager closes the emulator; its web server's threads end then."""
     before = set(threading.enumerate())
     with (
         Emulator() as emulator,
         snowflake.connector.connect(**emulator.connect_arguments) as session,
     ):
         session.cursor().execute(SHOW)
-    assert set(threading.enumerate()) <= before
+    wait_until(lambda: set(threading.enumerate()) <= before)
     with Emulator(port=emulator.port):
         pass
 
