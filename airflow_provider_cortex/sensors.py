@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -260,17 +260,23 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
         Run Airflow's loop, and close the session.
 
         Airflow ends a wait by its clock for ``timeout``, or by the alarm of ``execution_timeout``,
-        during a poll or between two. Its message does not name the job, and soft_fail and
-        never_fail have other rules between two polls. When it ends is chance, so all end alike.
+        during a poll or between two. Its message does not name the job, nor does that of soft_fail
+        and never_fail, which have other rules between two polls. When it ends is chance, so all
+        end alike.
         """
         try:
             return self.run_poke_loop(context)
         except ENDS as end:
-            if not isinstance(_root_cause(end), ENDS):
-                raise  # what ended a poll knows the job
+            causes = list(_causes(end))
             is_skipped = self.soft_fail or self.never_fail
-            exception = AirflowSkipException if is_skipped else type(end)
-            raise exception(self._timeout_message(context)) from end
+            if is_skipped and any(isinstance(cause, AirflowTaskTimeout) for cause in causes):
+                self.on_kill()  # Airflow calls it only if the task fails by execution_timeout
+            is_named = not isinstance(causes[-1], ENDS)  # what ended a poll knows the job
+            if is_named and not is_skipped:
+                raise
+            cause = causes[1] if is_named else end
+            message = str(cause) if is_named else self._timeout_message(context)
+            raise (AirflowSkipException if is_skipped else type(end))(message) from cause
         finally:
             if self.open_hook is not None:
                 self.close_hook(self.open_hook)
@@ -348,7 +354,8 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
         return limit is not None and self.deferrable and limit.total_seconds() <= self.timeout
 
 
-def _root_cause(error: BaseException) -> BaseException:
-    while error.__cause__ is not None:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, its cause, the cause of that, and so on to the first one."""
+    while error is not None:
+        yield error
         error = error.__cause__
-    return error

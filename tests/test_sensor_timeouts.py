@@ -62,6 +62,7 @@ def test_a_stalled_job_ends_the_wait_like_a_timeout(
     error = result.error if state == "failed" else result.error and result.error.__cause__
     assert isinstance(error, AirflowSensorTimeout)
     assert f"{job.id} is stalled" in str(error)
+    assert str(result.error) == str(error)  # Airflow logs only a skipped task's own message
     assert "IN_PROGRESS 40 %" in str(error)
     assert result.deferrals == (mode == "deferrable")
 
@@ -187,8 +188,7 @@ def test_an_error_of_airflow_is_not_reported_as_a_timeout(
     result = worker.run(lambda: sensor(job.id, never_fail=True))
     assert result.state == "skipped"
     assert isinstance(result.error, AirflowSkipException)
-    assert str(result.error.__cause__) == "the database is down"
-    assert "Stopped waiting" not in str(result.error)
+    assert str(result.error) == str(result.error.__cause__) == "the database is down"
 
 
 @pytest.mark.parametrize(
@@ -219,6 +219,43 @@ def test_a_timeout_before_the_first_poll_says_never_seen(
     )
     assert result.state == state
     assert re.search(r"after \d\d? s\. Last known state: never seen\.", str(result.error))
+
+
+@pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_wait_that_execution_timeout_skips_cancels_its_job(
+    flag: str,
+    deferrable: bool,
+    cortex_emulator: Emulator,
+    connection: str,
+    worker: Worker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With cancel_on_kill the job is cancelled also if the task is skipped, and not failed."""
+
+    def time_is_up(*_: Any, **__: Any) -> None:
+        if not deferrable:
+            signal.raise_signal(signal.SIGALRM)  # as Airflow's own timer does
+
+    monkeypatch.setattr(Instance, "xcom_pull", time_is_up)
+    job = cortex_emulator.jobs.add(model="m")
+    cortex_emulator.jobs.stall(job.id)
+    result = worker.run(
+        lambda: sensor(
+            job.id,
+            poke_interval=None,
+            deferrable=deferrable,
+            expected_duration="previous",
+            timeout=7200,
+            execution_timeout=timedelta(hours=1),
+            cancel_on_kill=True,
+            **{flag: True},
+        )
+    )
+    assert result.state == "skipped"
+    assert "Stopped waiting" in str(result.error)
+    ((_, seen),) = cortex_emulator.jobs.all()
+    assert seen.status == "CANCELLED"
 
 
 def test_a_rescheduled_wait_counts_from_its_first_poll(
