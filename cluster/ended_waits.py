@@ -15,6 +15,7 @@ from tools.rest_api import FINISHED_TASK_STATES, DagRun, RestApi
 
 DAG_ID = "ended_waits"
 RUN_ID = "cluster"
+POOL = DAG_ID
 
 STILL_RUNNING = "still running"
 
@@ -84,24 +85,38 @@ class EndedWaits:
         for job_id in self._jobs.values():
             emulator.jobs.stall(job_id)
         self._run: DagRun | None = None
+        self._slots = len(ENDED_WAITS)
         self._finished = False
         self._ended_tries: dict[str, int] = {}
         """Which try of a task we have ended."""
 
     def start(self) -> None:
         """Start the waits."""
+        pool = {"name": POOL, "slots": self._slots, "include_deferred": False}
+        self._api.post("/pools", pool)
         self._api.unpause_dag(DAG_ID)
         self._run = self._api.start_run(DAG_ID, RUN_ID, conf=self._jobs)
 
     def have_begun(self) -> bool | None:
-        """Return True when no wait needs a worker any more, or None before that."""
+        """
+        Return True when no wait needs a worker any more, or None before that.
+
+        From then on no task of the pool is started, until all triggers have noticed what we do: a
+        cleared task would run again at once, and if it waits before its first trigger notices, its
+        job is not cancelled.
+        """
         states = {task["state"] for task in self._tasks().values()}
-        return states <= {"deferred", *FINISHED_TASK_STATES} or None
+        if not states <= {"deferred", *FINISHED_TASK_STATES}:
+            return None
+        self._set_slots(0)
+        return True
 
     def end_waits(self) -> Iterator[str]:
         """End each wait that has reached a triggerer, as a user does; yield a line about each."""
         if self._finished:
             return
+        if not self._slots and all(map(self._is_noticed, ENDED_WAITS)):
+            self._set_slots(len(ENDED_WAITS))
         tasks = self._tasks()
         self._finished = all(
             tasks[wait.task_id]["state"] in FINISHED_TASK_STATES
@@ -146,9 +161,24 @@ class EndedWaits:
                 is_logged=wait.expected_log(job_id) in logs.get(wait.task_id, ""),
             )
 
+    def _set_slots(self, slots: int) -> None:
+        """Let so many tasks of the pool run at the same time."""
+        pool = {"pool": POOL, "slots": slots, "include_deferred": False}
+        self._api.patch(f"/pools/{POOL}", pool)
+        self._slots = slots
+
     def _is_in_triggerer(self, wait: EndedWait) -> bool:
         """Return whether a triggerer runs the wait. It must know the wait to notice its end."""
-        return any(self._logs.glob(f"*/task_id={wait.task_id}/*.log.trigger.*"))
+        return any(self._trigger_logs(wait))
+
+    def _is_noticed(self, wait: EndedWait) -> bool:
+        """Return whether a trigger has noticed that a user has ended its wait."""
+        expected = wait.expected_log(self._jobs[wait.task_id])
+        logs = (file.read_text(encoding="utf-8") for file in self._trigger_logs(wait))
+        return wait.end not in BY_USER or any(expected in log for log in logs)
+
+    def _trigger_logs(self, wait: EndedWait) -> Iterator[Path]:
+        return self._logs.glob(f"*/task_id={wait.task_id}/*.log.trigger.*")
 
     def _end(self, wait: EndedWait) -> None:
         """End a wait through the REST API, as Airflow's UI does."""

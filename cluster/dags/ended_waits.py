@@ -26,6 +26,7 @@ with DAG(dag_id="ended_waits", schedule=None):
                 finetune_job_id=f"{{{{ dag_run.conf['{task_id}'] }}}}",
                 deferrable=True,
                 poke_interval=10,
+                pool="ended_waits",
                 cancel_on_kill=cancels,
                 **limits,
             )
