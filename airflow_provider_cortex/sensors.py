@@ -271,12 +271,12 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
             is_skipped = self.soft_fail or self.never_fail
             if is_skipped and any(isinstance(cause, AirflowTaskTimeout) for cause in causes):
                 self.on_kill()  # Airflow calls it only if the task fails by execution_timeout
-            is_named = not isinstance(causes[-1], ENDS)  # what ended a poll knows the job
-            if is_named and not is_skipped:
-                raise
-            cause = causes[1] if is_named else end
-            message = str(cause) if is_named else self._timeout_message(context)
-            raise (AirflowSkipException if is_skipped else type(end))(message) from cause
+            exception = AirflowSkipException if is_skipped else type(end)
+            if isinstance(causes[-1], ENDS):
+                raise exception(self._timeout_message(context)) from end
+            if not is_skipped:
+                raise  # what ended a poll knows the job
+            raise exception(str(causes[1])) from causes[1]
         finally:
             if self.open_hook is not None:
                 self.close_hook(self.open_hook)

@@ -98,18 +98,9 @@ class EndedWaits:
         self._run = self._api.start_run(DAG_ID, RUN_ID, conf=self._jobs)
 
     def have_begun(self) -> bool | None:
-        """
-        Return True when no wait needs a worker any more, or None before that.
-
-        From then on no task of the pool is started, until all triggers have noticed what we do: a
-        cleared task would run again at once, and if it waits before its first trigger notices, its
-        job is not cancelled.
-        """
+        """Return True when no wait needs a worker any more, or None before that."""
         states = {task["state"] for task in self._tasks().values()}
-        if not states <= {"deferred", *FINISHED_TASK_STATES}:
-            return None
-        self._set_slots(0)
-        return True
+        return states <= {"deferred", *FINISHED_TASK_STATES} or None
 
     def end_waits(self) -> Iterator[str]:
         """End each wait that has reached a triggerer, as a user does; yield a line about each."""
@@ -184,6 +175,9 @@ class EndedWaits:
         """End a wait through the REST API, as Airflow's UI does."""
         assert self._run is not None  # noqa: S101 - for mypy
         if wait.end == "cleared":
+            # A cleared task runs again at once. If it waits before its first trigger has noticed,
+            # its job is not cancelled: so nothing of the pool runs until all triggers have.
+            self._set_slots(0)
             which = {"dag_run_id": RUN_ID, "task_ids": [wait.task_id], "only_failed": False}
             self._api.post(f"/dags/{DAG_ID}/clearTaskInstances", which | {"dry_run": False})
         else:

@@ -40,6 +40,11 @@ FLAGS = pytest.mark.parametrize(
 # --- Stalls ------------------------------------------------------------------------------------
 
 
+def time_is_up(*_: Any, **__: Any) -> None:
+    """Let execution_timeout pass, as Airflow's own timer does."""
+    signal.raise_signal(signal.SIGALRM)
+
+
 @IN_EACH_MODE
 @pytest.mark.parametrize(("flags", "state"), [({}, "failed"), ({"soft_fail": True}, "skipped")])
 def test_a_stalled_job_ends_the_wait_like_a_timeout(
@@ -203,10 +208,6 @@ def test_a_timeout_before_the_first_poll_says_never_seen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A wait that execution_timeout ends before its first poll says so, and how long it was."""
-
-    def time_is_up(*_: Any, **__: Any) -> None:
-        signal.raise_signal(signal.SIGALRM)  # as Airflow's own timer does
-
     monkeypatch.setattr(Instance, "xcom_pull", time_is_up)
     result = worker.run(
         lambda: sensor(
@@ -232,12 +233,8 @@ def test_a_wait_that_execution_timeout_skips_cancels_its_job(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With cancel_on_kill the job is cancelled also if the task is skipped, and not failed."""
-
-    def time_is_up(*_: Any, **__: Any) -> None:
-        if not deferrable:
-            signal.raise_signal(signal.SIGALRM)  # as Airflow's own timer does
-
-    monkeypatch.setattr(Instance, "xcom_pull", time_is_up)
+    if not deferrable:
+        monkeypatch.setattr(Instance, "xcom_pull", time_is_up)
     job = cortex_emulator.jobs.add(model="m")
     cortex_emulator.jobs.stall(job.id)
     result = worker.run(

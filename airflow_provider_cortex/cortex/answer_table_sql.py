@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from airflow_provider_cortex.cortex import completion, identifiers, source_query
+from airflow_provider_cortex.cortex import completion, identifiers
 from airflow_provider_cortex.cortex.completion import NULL_ANSWER
 from airflow_provider_cortex.cortex.identifiers import Identifier
 from airflow_provider_cortex.cortex.rendered_values import text
+from airflow_provider_cortex.cortex.source_query import as_query, without_terminator
 from airflow_provider_cortex.cortex.sql import Call
 from airflow_provider_cortex.errors import ArgumentError, excerpt
 
@@ -96,7 +97,7 @@ class TableRequest:
     @property
     def source_query(self) -> str:
         """The query for all rows of the source."""
-        return source_query.as_query("source", text("source", self.source))
+        return as_query("source", text("source", self.source))
 
     @property
     def destination_query(self) -> str:
@@ -231,7 +232,7 @@ class TableRequest:
             return identifiers.parse_or_quote(text("prompt_column", self.prompt_column)).sql
         argument = "prompt_expression"
         expression = text(argument, self.prompt_expression)
-        return f"({source_query.without_terminator(argument, expression)})"
+        return f"({without_terminator(argument, expression)})"
 
     @property
     def _error_sql(self) -> str:
