@@ -19,7 +19,7 @@ import pytest
 
 from airflow_provider_cortex.emulator import Emulator
 from airflow_provider_cortex.emulator.tracked_job import Job
-from tests.clock import wait_until
+from tests.kill import is_hanging, signalled
 from tests.worker import MODES
 
 FLAGS: dict[str, dict[str, Any]] = {
@@ -228,17 +228,8 @@ def alarm_between_polls(emulator: Emulator) -> Iterator[None]:
 def alarm_during_a_statement(emulator: Emulator) -> Iterator[None]:
     """Let the time be up while the worker waits for the answer to a statement that hangs."""
     earlier = len(emulator.faults.struck)
-
-    def raise_alarm() -> None:
-        wait_until(lambda: [f for f in emulator.faults.struck[earlier:] if f.kind == "hang"])
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
-
-    thread = threading.Thread(target=raise_alarm)
-    thread.start()
-    try:
+    with signalled(signal.SIGALRM, lambda: is_hanging(emulator, earlier=earlier)):
         yield
-    finally:
-        thread.join()
 
 
 def flags_in_one_mode(rows: dict[str, Row]) -> dict[str, Row]:
