@@ -214,13 +214,15 @@ def test_a_status_within_a_session_is_a_transient_error(
         hook.show()
 
 
-def test_a_role_without_cortex_is_a_permanent_error(
+def test_the_error_of_a_role_without_cortex_names_the_grants(
     connection: str, cortex_emulator: Emulator
 ) -> None:
-    """A role without Cortex is rejected: Snowflake says that there is no such function."""
+    """Snowflake says only that there is no such function; the error adds what to grant."""
     cortex_emulator.has_cortex_user_role = False
-    with CortexHook(connection) as hook, pytest.raises(RejectedError, match="FINETUNE"):
+    with CortexHook(connection) as hook, pytest.raises(RejectedError) as error:
         hook.describe("ft_1")
+    for words in "FINETUNE", "SNOWFLAKE.CORTEX_USER", "USE AI FUNCTIONS", "docs.snowflake.com":
+        assert words in str(error.value)
 
 
 def test_an_error_without_an_emulator_asks_for_it(

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoun
 from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 
 from airflow_provider_cortex.airflow_api import compat, polling_metrics
-from airflow_provider_cortex.cortex.error_codes import ErrorKind, classify, may_pass
+from airflow_provider_cortex.cortex.error_codes import ErrorKind, advice, classify, may_pass
 from airflow_provider_cortex.cortex.rendered_values import json_number, mapping, number
 from airflow_provider_cortex.cortex.sql import Call
 from airflow_provider_cortex.errors import (
@@ -289,7 +289,9 @@ class SnowflakeSession(SnowflakeHook):
 
     def _rejected(self, about: str, error: Exception) -> RejectedError:
         where = f"with connection {self.get_conn_id()!r}"
-        return RejectedError(f"cannot {about} {where}: {excerpt(str(error))}")
+        message = f"cannot {about} {where}: {excerpt(str(error))}"
+        hint = advice(str(error))
+        return RejectedError(f"{message}. {hint}" if hint else message)
 
     def _unreachable(self, about: str, error: Exception) -> UnreachableError:
         from snowflake.connector import Error, ProgrammingError

@@ -12,6 +12,7 @@ of those without a source is a guess.
 from __future__ import annotations
 
 import json
+import re
 from enum import Enum, auto
 from types import TracebackType
 
@@ -108,6 +109,26 @@ ANSWER_READERS = (
     "snowflake.connector.result_batch",
 )
 """The driver's modules that read an answer. A proxy's answer may make them crash."""
+
+
+UNKNOWN_CORTEX_FUNCTION = re.compile(r"Unknown .*function (SNOWFLAKE\.CORTEX\.|AI_)", re.IGNORECASE)
+"""How Snowflake rejects a Cortex function that the role may not use."""
+
+GRANTS_ADVICE = (
+    "Snowflake says this, too, if the role may not use Cortex: it needs the database role"
+    " SNOWFLAKE.CORTEX_USER, and the account privilege USE AI FUNCTIONS"
+    " (https://docs.snowflake.com/en/user-guide/snowflake-cortex/cortex-finetuning)."
+)
+
+
+def advice(message: str) -> str:
+    """
+    Return what to do about a rejected statement, by the text of its error; "" if unknown.
+
+    Unlike what an error means, its advice may go by the text: if the text changes, only the advice
+    is lost.
+    """
+    return GRANTS_ADVICE if UNKNOWN_CORTEX_FUNCTION.search(message) else ""
 
 
 def may_pass(error: BaseException) -> bool:

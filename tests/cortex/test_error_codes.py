@@ -2,7 +2,13 @@
 
 import pytest
 
-from airflow_provider_cortex.cortex.error_codes import ERRNOS, SQLSTATES, ErrorKind, classify
+from airflow_provider_cortex.cortex.error_codes import (
+    ERRNOS,
+    SQLSTATES,
+    ErrorKind,
+    advice,
+    classify,
+)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +72,20 @@ def test_an_http_client_error_is_permanent_only_at_login(errno: int) -> None:
 def test_an_overload_at_login_is_transient(errno: int) -> None:
     """So is a number that holds no HTTP status."""
     assert classify(errno=errno, sqlstate="08001", logging_in=True) is ErrorKind.TRANSIENT
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("Unknown user-defined function SNOWFLAKE.CORTEX.FINETUNE", True),
+        ("SQL compilation error:\nUnknown function AI_COMPLETE.", True),
+        ("Unknown user-defined function DB.AI.MY_FUNCTION", False),
+        ("Object 'SNOWFLAKE.CORTEX.FINETUNE' does not exist", False),
+    ],
+)
+def test_only_an_unknown_cortex_function_is_about_grants(message: str, *, expected: bool) -> None:
+    """A user's own function may be missing for other reasons."""
+    assert ("CORTEX_USER" in advice(message)) is expected
 
 
 def test_the_tables_are_well_formed() -> None:
