@@ -1,34 +1,34 @@
 """
-Everything this package raises on purpose.
+Everything this package raises on purpose::
 
-CortexError
-├── ArgumentError              an argument is invalid
-│   ├── EmptyArgumentError         it is empty
-│   ├── QueryError                 it is a query that Cortex cannot use
-│   └── UnsupportedValueError      it cannot be sent to Snowflake
-├── UnreadableAnswerError      Cortex answered in an unknown form
-├── MissingModelError          the job succeeded, but Cortex named no model
-├── UnreachableError           a transient error: network, overload, an expired session
-├── RejectedError              a permanent error: Snowflake would reject the same call again
-├── ConnectionNotFoundError    Airflow finds no such connection
-├── ContactLostError           no usable answer for longer than the contact budget
-├── FineTuneExistsError        the task has already started its job
-├── FineTuneFinishedError      the job to cancel has already finished
-├── FineTuneFailedError        the job ended in ERROR
-├── FineTuneCancelledError     the job was cancelled
-├── FineTuneTimeoutError       the wait timed out; the job may still be running
-├── FineTuneStalledError       the job made no progress; it may still be running
-├── GateError                  the job's model does not meet a limit
-├── UnknownNamespaceError      the account, database or schema of a name is unknown
-├── CompletionError            the model gave no answer
-├── AnswerTooLargeError        the answer is too large for an XCom
-├── TooManyErrorsError         more rows than allowed have no answer
-├── QueryFailedError           an asynchronous query failed or was cancelled
-├── QueryTimeoutError          the wait for an asynchronous query timed out
-├── QueryLostError             no usable answer about it for longer than the contact budget
-├── TaskKilledError            the task was killed, and starts nothing more
-├── TriggerCrashedError        the trigger of a deferred task crashed
-└── TriggerEventError          a deferred task resumed with an unknown event
+    CortexError
+    ├── ArgumentError              an argument is invalid
+    │   ├── EmptyArgumentError         it is empty
+    │   ├── QueryError                 it is a query that Cortex cannot use
+    │   └── UnsupportedValueError      it cannot be sent to Snowflake
+    ├── UnreadableAnswerError      Cortex answered in an unknown form
+    ├── MissingModelError          the job succeeded, but Cortex named no model
+    ├── UnreachableError           a transient error: network, overload, an expired session
+    ├── RejectedError              a permanent error: Snowflake would reject it again
+    ├── ConnectionNotFoundError    Airflow finds no such connection
+    ├── ContactLostError           no usable answer for longer than contact_timeout
+    ├── FineTuneExistsError        the task has already started its job
+    ├── FineTuneFinishedError      the job to cancel has already finished
+    ├── FineTuneFailedError        the job ended in ERROR
+    ├── FineTuneCancelledError     the job was cancelled
+    ├── FineTuneTimeoutError       the wait timed out; the job may still be running
+    ├── FineTuneStalledError       the job made no progress; it may still be running
+    ├── GateError                  the job's model does not meet a limit
+    ├── UnknownNamespaceError      the account, database or schema of a name is unknown
+    ├── CompletionError            the model gave no answer
+    ├── AnswerTooLargeError        the answer is too large for an XCom
+    ├── TooManyErrorsError         more rows than allowed have no answer
+    ├── QueryFailedError           an asynchronous query failed or was cancelled
+    ├── QueryTimeoutError          the wait for an asynchronous query timed out
+    ├── QueryLostError             no usable answer about it for longer than contact_timeout
+    ├── TaskKilledError            the task was killed, and starts nothing more
+    ├── TriggerCrashedError        the trigger of a deferred task crashed
+    └── TriggerEventError          a deferred task resumed with an unknown event
 
 None of them is an Airflow exception: an Airflow task fails, and may be retried, on any of them.
 Where Airflow has to behave differently, the sensors and operators translate them.
@@ -162,7 +162,7 @@ class ConnectionNotFoundError(CortexError):
 
 class ContactLostError(CortexError):
     """
-    No usable answer for longer than the contact budget.
+    No usable answer for longer than *contact_timeout*.
 
     Attributes: *job_id*; *waited*, seconds; *reason*, the last error; *last_seen*, the last state.
     """
@@ -338,7 +338,7 @@ class QueryTimeoutError(CortexError):
 
 class QueryLostError(CortexError):
     """
-    No usable answer about an asynchronous query for longer than the contact budget.
+    No usable answer about an asynchronous query for longer than *contact_timeout*.
 
     Attributes: *waited*, seconds without a usable answer; *reason*, the last error.
     """
@@ -396,5 +396,6 @@ def error_about(job_id: str, error: CortexError) -> CortexError:
     """Return a transient or permanent error as one that names the job."""
     if job_id in str(error):
         return error
-    kind = RejectedError if isinstance(error, RejectedError) else UnreachableError
-    return kind(f"could not describe fine-tuning job {job_id}: {error}")
+    if isinstance(error, RejectedError):
+        return RejectedError(f"cannot describe fine-tuning job {job_id}: {error}")
+    return UnreachableError(f"could not describe fine-tuning job {job_id}: {error}")

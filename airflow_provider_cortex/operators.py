@@ -45,22 +45,27 @@ class CortexFineTuneOperator(CortexTask):
     cleared task and the successor of a worker that died first look for the job of an earlier try,
     and return its id, unless that job failed, was cancelled, or its model has been dropped. Only
     a job that is *proved* to be this task's is reused: the task appends a comment with a hash of
-    DAG, run, task, map index and model name to the training query, and searches for it in the
-    jobs that Cortex describes. On Airflow 3.3 it also keeps the job's id in the task state store.
-    Data that is not a query (``snow://…``) cannot carry a comment: there the store is the only
-    proof, and before Airflow 3.3 a retry starts another job.
+    DAG, run, task, map index, model name and Airflow's ``base_url`` to the training query, and
+    searches for it in the jobs that Cortex describes. On Airflow 3.3 it also keeps the job's id in
+    the task state store. Data that is not a query (``snow://…``) cannot carry a comment: there the
+    store is the only proof, and before Airflow 3.3 a retry starts another job.
 
-    :param model: the name for the tuned model: an identifier or a qualified one, quoted or not.
+    :param model: the name for the tuned model: an identifier or a qualified one. A part needs double
+        quotes if it has anything but letters, digits, ``_`` and ``$``, or begins with a digit.
         Cortex appends a suffix to a name that is taken. (templated)
-    :param base_model: the model to tune, such as ``llama3.1-8b``. (templated)
+    :param base_model: the model to tune, such as ``llama3.1-8b``. Any name is sent to Cortex: a list
+        in this package would soon be out of date. (templated)
     :param training_data: a query with the columns PROMPT and COMPLETION, the path of a ``.sql``
-        file with one, or a table's name. (templated)
+        file with one (from the DAG file's folder, or the DAG's ``template_searchpath``), or a
+        table's name. The query may end with semicolons and with comments (``--``
+        or ``//``). (templated)
     :param validation_data: the same for validation; without it Cortex splits the training data.
         (templated)
     :param options: Cortex's own, such as ``{"max_epochs": 3}``, or the same as JSON text.
-        (templated)
-    :param validate: have Snowflake compile both queries first: this reports at once what Cortex
-        would report only when the job has failed.
+        ``max_epochs`` is a whole number from 1 to 10. (templated)
+    :param validate: first have Snowflake compile ``SELECT "PROMPT", "COMPLETION" FROM (…) LIMIT 0``
+        for both queries, without running it: this reports at once what Cortex would report only
+        when the job has failed.
     :param if_exists: what to do if an earlier try of this task has started a job: ``adopt`` it,
         that is, return its id; ``fail``; or ``create`` another one at every try, without a
         search. (templated)
@@ -209,8 +214,8 @@ class CortexCompleteOperator(CortexTask):
     Have a model answer inside Snowflake, and return its answer.
 
     XComs: ``return_value`` is the answer, or for a list of prompts the list of answers, in their
-    order; ``usage`` has the tokens that all of it took (``prompt_tokens``, ``completion_tokens``,
-    ``total_tokens``), if Cortex reports them.
+    order; if it has more than 49,344 bytes, the task fails. ``usage`` has the tokens that all of it
+    took (``prompt_tokens``, ``completion_tokens``, ``total_tokens``), if Cortex reports them.
 
     :param model: a tuned model by the name that the sensor returned, or a base model. (templated)
     :param prompt: a text; a list of texts, all asked in one statement; or a conversation: a list
@@ -277,10 +282,10 @@ class CortexCompleteOperator(CortexTask):
         with self.cortex(context) as hook:
             completions = hook.completions(question)
             answers = [one.answer for one in completions]
+            answer = answers if question.is_list else answers[0]
             if self.log_answers:
                 self.log.info("Prompt: %s", question.prompt)
-                self.log.info("Answer: %s", answers)
-            answer = answers if question.is_list else answers[0]
+                self.log.info("Answer: %s", answer)
             self._report_usage(completion.usage(completions), context)
             if self.do_xcom_push:
                 completion.check_size(answer)

@@ -67,7 +67,7 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
 
     In every mode (poke, reschedule, deferrable) the task fails without a retry if the job ended
     in ERROR or was cancelled, or if Snowflake rejects the poll. It times out like every sensor.
-    It fails, and may be retried, if no poll succeeded for *contact_timeout*.
+    It fails, and may be retried, if no poll succeeds for *contact_timeout* after a failed one.
 
     :param finetune_job_id: the id that CREATE returned. (templated)
     :param deferrable: wait in the triggerer, without holding a worker. By default as Airflow's
@@ -75,12 +75,12 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
     :param poke_interval: seconds (or a timedelta) between two polls, if they are fixed. By
         default they depend on the job: at least a minute, and more while the end is far off.
     :param max_poke_interval: the most seconds (or a timedelta) between two polls, if they depend
-        on the job.
+        on the job. With *expected_duration* a pause may be longer: up to 4 times the job's age.
     :param expected_duration: about how many seconds (or a timedelta) the job takes from its
-        creation; or ``"previous"``: as long as the job of this task's last successful run took.
-        Before that there are hardly any polls. Only without *poke_interval*.
-    :param contact_timeout: seconds to keep retrying through transient errors: the network, an
-        overloaded Snowflake, an unreadable answer.
+        creation; or ``"previous"``: as long as this task's last job took that ended in SUCCESS.
+        Before that there are hardly any polls. Ignored with *poke_interval*.
+    :param contact_timeout: seconds (or a timedelta) to keep retrying through transient errors: the
+        network, an overloaded Snowflake, an unreadable answer.
     :param stall_timeout: seconds (or a timedelta) that the job may go without a change of status
         or progress; then the wait ends as by ``timeout``. By default forever. Cortex may report
         progress only once an epoch, and none while the job is PENDING: choose a longer time than
@@ -98,7 +98,8 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
         ``execution_timeout``. A sensor did not start the job, so by default it never does. While
         the task is deferred this needs Airflow 3.3.
     :param kwargs: as of :class:`~airflow_provider_cortex.tasks.base.CortexTask` and of Airflow's
-        ``BaseSensorOperator``: ``timeout`` in seconds, ``mode``, ``soft_fail``, ``never_fail`` …
+        ``BaseSensorOperator``: ``mode``, ``soft_fail``, ``never_fail``, ``timeout`` in seconds or as
+        a timedelta, counted from the task's first start (Airflow's default is 7 days) …
     :raises ValueError: if an argument is invalid.
     """
 

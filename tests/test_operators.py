@@ -340,4 +340,4 @@ def test_log_answers_logs_prompt_and_answer(
     complete(worker, model="CORTEX_DB.PUBLIC.lights", prompt="green", log_answers=True)
     lines = log_lines()
     assert any("Prompt: green" in line for line in lines)
-    assert any("Answer: ['go']" in line for line in lines)
+    assert any("Answer: go" in line for line in lines)
