@@ -6,11 +6,12 @@ The asset events of weekly_retraining.py start this DAG.
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
+# For Airflow 2.11 and 3. On 3 alone, airflow.sdk has the same names.
 from airflow.providers.common.compat.sdk import DAG, AssetAlias, task
-from tickets import new_tickets
+from tickets import new_tickets  # tickets.py, in this folder
 
 from airflow_provider_cortex.operators import CortexCompleteOperator
 
@@ -22,15 +23,17 @@ def new_model(**context: Any) -> str:
         return str(context["params"]["model"])
     # Airflow 2 calls assets datasets.
     events = context.get("triggering_asset_events") or context["triggering_dataset_events"]
-    models: list[str] = [event.extra["model"] for of_one in events.values() for event in of_one]
-    return models[-1]
+    # One run may have several events, if the DAG was paused meanwhile.
+    newest = max((e for of_one in events.values() for e in of_one), key=lambda e: e.timestamp)
+    return str(newest.extra["model"])
 
 
 with DAG(
     dag_id="answers_on_new_model",
     description="Answer the new tickets with each new model",
+    doc_md=__doc__,
     schedule=[AssetAlias("ticket_triage")],
-    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),  # noqa: UP017 - as DAG authors write it
+    start_date=datetime(2026, 1, 1),
     params={"model": "llama3.1-8b"},
     tags=["cortex"],
 ) as dag:

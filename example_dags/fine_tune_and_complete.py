@@ -2,15 +2,16 @@
 Tune a model on labelled support tickets every week, and triage the new tickets with it.
 
 It runs unchanged on Airflow 2.11 and 3, against a Snowflake account or against the emulator:
-``make demo`` runs it against the emulator.
+`make demo` runs it against the emulator.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
+# For Airflow 2.11 and 3. On 3 alone, airflow.sdk has the same names.
 from airflow.providers.common.compat.sdk import DAG
-from tickets import load_tickets, new_tickets
+from tickets import load_tickets, new_tickets  # tickets.py, in this folder
 
 from airflow_provider_cortex.operators import CortexCompleteOperator, CortexFineTuneOperator
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
@@ -18,8 +19,9 @@ from airflow_provider_cortex.sensors import CortexFineTuneSensor
 with DAG(
     dag_id="fine_tune_and_complete",
     description="Tune a model on labelled support tickets, and triage the new tickets with it",
+    doc_md=__doc__,
     schedule="@weekly",
-    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),  # noqa: UP017 - as DAG authors write it
+    start_date=datetime(2026, 1, 1),
     catchup=False,
     tags=["cortex"],
 ) as dag:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
+# For Airflow 2.11 and 3. On 3 alone, airflow.sdk has the same names.
 from airflow.providers.common.compat.sdk import DAG, task
-from tickets import load_tickets
+from tickets import load_tickets  # tickets.py, in this folder
 
 from airflow_provider_cortex.operators import CortexFineTuneOperator
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
@@ -21,7 +22,7 @@ CANDIDATES = [
 @task
 def best(**context: Any) -> str:
     """Return the model with the lowest validation loss."""
-    jobs = list(context["ti"].xcom_pull(task_ids="wait", key="finetune_job"))
+    jobs = list(context["ti"].xcom_pull(task_ids=["wait"], key="finetune_job"))
     best_job = min(jobs, key=lambda job: job["training_result"]["validation_loss"])
     model: str = best_job["model"]
     return model
@@ -30,8 +31,9 @@ def best(**context: Any) -> str:
 with DAG(
     dag_id="models_side_by_side",
     description="Tune several models in parallel, and return the best one",
+    doc_md=__doc__,
     schedule=None,
-    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),  # noqa: UP017 - as DAG authors write it
+    start_date=datetime(2026, 1, 1),
     tags=["cortex"],
 ) as dag:
     start = CortexFineTuneOperator.partial(

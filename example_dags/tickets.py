@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+# For Airflow 2.11 and 3. On 3 alone, airflow.sdk has the same names.
 from airflow.providers.common.compat.sdk import task
 
 DATA = Path(__file__).parent / "data"

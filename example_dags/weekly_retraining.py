@@ -7,11 +7,12 @@ emits an asset event, which starts answers_on_new_model.py.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
+# For Airflow 2.11 and 3. On 3 alone, airflow.sdk has the same names.
 from airflow.providers.common.compat.sdk import DAG, AssetAlias, Variable, task
-from tickets import load_tickets
+from tickets import load_tickets  # tickets.py, in this folder
 
 from airflow_provider_cortex.operators import CortexFineTuneOperator
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
@@ -28,10 +29,10 @@ def choose(**context: Any) -> str:
 
 
 @task
-def use_new_model(model: str) -> str:
+def use_new_model(model: Any) -> str:
     """Use the new model from now on."""
     Variable.set(IN_USE, model)
-    return model
+    return str(model)
 
 
 @task
@@ -44,8 +45,9 @@ def keep_old_model() -> str:
 with DAG(
     dag_id="weekly_retraining",
     description="Retrain a model every week, and use it if it is good enough",
+    doc_md=__doc__,
     schedule="@weekly",
-    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),  # noqa: UP017 - as DAG authors write it
+    start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,
     params={"max_validation_loss": 1.0},
@@ -73,7 +75,7 @@ with DAG(
     )
     judged = choose()
     load_tickets() >> start
-    wait >> judged >> [use_new_model(wait.output), keep_old_model()]  # type: ignore[arg-type]
+    wait >> judged >> [use_new_model(wait.output), keep_old_model()]
 
 if __name__ == "__main__":
     dag.test()

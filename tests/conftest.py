@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="cortex-tests-"))
 atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
 DAGS = AIRFLOW_HOME / "dags"
-for folder in Path(__file__).parents[1] / "example_dags", Path(__file__).parent / "dags":
-    shutil.copytree(folder, DAGS, dirs_exist_ok=True)
+for folder in "example_dags", "docs/examples", "tests/dags":
+    source = Path(__file__).parents[1] / folder
+    shutil.copytree(source, DAGS, dirs_exist_ok=True, ignore=shutil.ignore_patterns("test_*"))
 os.environ |= {
     "AIRFLOW_HOME": str(AIRFLOW_HOME),
     "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
@@ -50,6 +51,9 @@ os.environ |= {
 
 gc.disable()  # until everything is imported: nothing of it is garbage, and it saves a fifth
 
+LONGEST = ("test_example_dags", "test_a_user_s_test_of_a_dag_passes")
+"""Each of them starts an Airflow."""
+
 PRINTED = pytest.StashKey[str]()
 
 
@@ -65,7 +69,7 @@ def pytest_collection(session: pytest.Session) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the tests that take longest."""
-    items.sort(key=lambda item: "test_example_dags" not in item.nodeid)
+    items.sort(key=lambda item: not any(name in item.nodeid for name in LONGEST))
 
 
 def pytest_collection_finish() -> None:

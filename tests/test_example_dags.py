@@ -13,7 +13,8 @@ import pytest
 
 from airflow_provider_cortex.emulator import Emulator, Life
 
-FOLDERS = Path(__file__).parents[1] / "example_dags", Path(__file__).parent / "dags"
+CHECKOUT = Path(__file__).parents[1]
+FOLDERS = [CHECKOUT / folder for folder in ("example_dags", "docs/examples", "tests/dags")]
 
 # Airflow gets a process of its own, because it keeps its settings and its database open. All DAGs
 # share it, because Airflow takes ten seconds to start. Triggers do not really sleep here.
@@ -119,7 +120,7 @@ def airflow(emulator: Emulator, home: Path) -> Iterator[Examples]:
     }
     with subprocess.Popen(
         [sys.executable, "-c", RUN],
-        cwd=Path(__file__).parents[1],
+        cwd=CHECKOUT,
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -152,6 +153,14 @@ def check_fine_tune_and_complete(examples: Examples) -> None:
     # The worker polled once, the triggerer twice.
     polls = [s for s in examples.emulator.statements[before:] if "'DESCRIBE'" in s.sql]
     assert len(polls) == 3
+
+
+def check_triage(examples: Examples) -> None:
+    """The first DAG that a reader pastes creates its table, tunes a model and asks it."""
+    tasks = examples.run("triage")
+    assert_success(tasks)
+    # Other examples may have filled the table with longer labels before.
+    assert tasks["ask[-1]"][1]["return_value"].startswith("billing")
 
 
 def check_first_release(examples: Examples) -> None:
@@ -213,16 +222,17 @@ CHECKS: dict[str, Callable[[Examples], None]] = {
     "fine_tune_and_complete": check_fine_tune_and_complete,
     "first_release": check_first_release,
     "models_side_by_side": check_models_side_by_side,
+    "triage": check_triage,
     "weekly_retraining": check_weekly_retraining,
 }
 
-HELPERS = {"tickets"}
-"""Modules that have no DAG."""
+OTHERS = {"tickets", "my_dag", "test_my_dag"}
+"""Modules that have no DAG, or have a test of their own (tests/docs/test_examples.py)."""
 
 
 @pytest.mark.parametrize(
     "name",
-    sorted({path.stem for folder in FOLDERS for path in folder.glob("*.py")} - HELPERS),
+    sorted({path.stem for folder in FOLDERS for path in folder.glob("*.py")} - OTHERS),
 )
 def test_an_example_does_what_it_says(name: str, examples: Examples) -> None:
     """Each example DAG does what its docstring says, and a DAG of the first release still runs."""
