@@ -7,7 +7,7 @@ TESTS =
 SMALL =
 MODULE =
 JOB_SECONDS =
-PICTURES = docs
+PICTURES = docs/images
 export PIP_CACHE_DIR ?= $(CURDIR)/.cache/pip
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -18,7 +18,7 @@ COMPAT = .compat/2.11 .compat/lowest .compat/clients
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo ui test coverage lint browser pictures compat cluster bench soak $(COMPAT:.compat/%=compat-%) mutate environments clean
+.PHONY: help demo ui test coverage lint docs browser pictures compat cluster bench soak $(COMPAT:.compat/%=compat-%) mutate environments clean
 
 help:
 	@echo 'Targets:'
@@ -45,17 +45,21 @@ lint: $(ENVIRONMENT) ## check style, types and who imports whom
 	@echo '== lint-imports' && .venv/bin/lint-imports
 	@echo '== codespell' && .venv/bin/codespell
 
+docs: $(ENVIRONMENT) ## build the documentation: .docs/html/index.html
+	@AIRFLOW_HOME=$(CURDIR)/.docs/airflow .venv/bin/sphinx-build --quiet --fail-on-warning --keep-going docs .docs/html
+	@echo 'The documentation is in .docs/html/index.html.'
+
 browser: $(ENVIRONMENT) ## try the jobs page in Chromium, on a real Airflow
 	@echo '== Tests of the page'
 	@.venv/bin/python $(PYTEST) --override-ini='addopts=--import-mode=importlib' --confcutdir=tests/browser tests/browser
 
-pictures: $(ENVIRONMENT) ## take the pictures of the page that the README shows
+pictures: $(ENVIRONMENT) ## take the pictures of the page that the documentation shows
 	@.venv/bin/python -m browser $(PICTURES)
 
 compat: test $(COMPAT:.compat/%=compat-%) ## run the tests also on older Airflows, and Snowflake's own client
 
 # These know no Airflow, so an older one changes nothing for them.
-compat-2.11 compat-lowest: PYTEST += --ignore=tests/cortex --ignore=tests/emulator
+compat-2.11 compat-lowest: PYTEST += --ignore=tests/cortex --ignore=tests/docs --ignore=tests/emulator
 # What Airflow 2.11.0 itself is made of is deprecated in the eyes of the rest.
 compat-lowest: PYTEST += --pythonwarnings=ignore::DeprecationWarning
 compat-2.11 compat-lowest: compat-%: .compat/%/made
@@ -88,7 +92,7 @@ mutate: .compat/mutation/made ## change the code in many small ways, and list wh
 	@$(RESULTS)
 
 clean: ## remove all that these targets have made
-	rm -rf .browser .cache .cluster .compat .coverage .demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .venv build dist mutants
+	rm -rf .browser .cache .cluster .compat .coverage .demo .docs .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .venv build dist mutants
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # What a machine that checks everything needs, two at a time: make --jobs=2 environments
@@ -107,7 +111,7 @@ define environment
 endef
 
 .venv/made: pyproject.toml constraints.txt
-	$(call environment,constraints.txt,--editable '.[emulator]' --group test --group browser --group lint)
+	$(call environment,constraints.txt,--editable '.[emulator]' --group test --group browser --group docs --group lint)
 	@# Its tests run in four processes, and each would compile the same.
 	@.venv/bin/python -m compileall -qq -j 0 .venv/lib
 

@@ -7,6 +7,25 @@ from typing import Any
 PACKAGE = "airflow-provider-cortex"
 INTEGRATION = "Snowflake Cortex fine-tuning"
 
+GUIDES = (
+    "answer-table",
+    "cancel",
+    "connect",
+    "grants",
+    "managed-airflow",
+    "metrics-and-lineage",
+    "prepare-for-retirement",
+    "retrain-weekly",
+    "run-on-new-model",
+    "several-models",
+    "test-your-dags",
+    "train-again",
+    "upgrade",
+    "wait-for-any-job",
+    "watch-jobs",
+)
+"""The how-to guides in this package's documentation."""
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "batch_size": {
         "description": (
@@ -70,6 +89,7 @@ def get_provider_info() -> dict[str, Any]:
             {
                 "integration-name": INTEGRATION,
                 "external-doc-url": "https://docs.snowflake.com/user-guide/snowflake-cortex/cortex-finetuning",
+                "how-to-guide": [f"docs/how-to/{guide}.md" for guide in GUIDES],
                 "tags": ["service"],
             }
         ],

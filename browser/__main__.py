@@ -20,7 +20,7 @@ from tools.jobs_page import JobsPageDeployment
 from tools.output import print_line
 from tools.workspace import CHECKOUT
 
-FOLDER = CHECKOUT / "docs"
+FOLDER = CHECKOUT / "docs" / "images"
 SIZE = {"width": 1360, "height": 900}
 
 

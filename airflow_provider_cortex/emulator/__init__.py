@@ -1,5 +1,7 @@
 """
-Snowflake Cortex, emulated on this machine on top of fakesnow. README.md explains its use.
+Snowflake Cortex, emulated on this machine on top of fakesnow.
+
+``docs/reference/emulator.md`` explains its use.
 
 Nothing in here imports the rest of the package. If the emulator shared code with what it
 tests, both would make the same mistakes.
@@ -21,7 +23,7 @@ def __getattr__(name: str) -> object:
         try:
             from airflow_provider_cortex.emulator.emulator import Emulator
         except ModuleNotFoundError as error:
-            message = "The emulator needs: pip install 'airflow-provider-cortex[emulator]'"
+            message = "The emulator needs this package's extra: airflow-provider-cortex[emulator]"
             raise ImportError(message) from error
         return Emulator
     message = f"module {__name__!r} has no attribute {name!r}"

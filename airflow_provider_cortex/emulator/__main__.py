@@ -20,7 +20,7 @@ _QUERY_SECONDS = 5
 
 
 def main() -> None:
-    arguments = _parser().parse_args()
+    arguments = get_parser().parse_args()
     try:
         # Heavy, and part of an extra that may be missing.
         from airflow_provider_cortex.emulator import Emulator
@@ -48,7 +48,8 @@ def main() -> None:
     _print("Stopped.")
 
 
-def _parser() -> argparse.ArgumentParser:
+def get_parser() -> argparse.ArgumentParser:
+    """Return the command's parser, also for the reference."""
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_cortex.emulator",
         description="Emulates Snowflake Cortex fine-tuning and completion on this machine.",

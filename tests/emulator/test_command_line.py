@@ -87,4 +87,4 @@ main()
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert ran.returncode == 1
-    assert ran.stderr.strip().endswith("pip install 'airflow-provider-cortex[emulator]'")
+    assert ran.stderr.strip().endswith("extra: airflow-provider-cortex[emulator]")

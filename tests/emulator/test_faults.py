@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from snowflake.connector.errors import ProgrammingError
 
-from airflow_provider_cortex import emulator as package
 from airflow_provider_cortex.emulator import Emulator
 from airflow_provider_cortex.emulator.fault_kinds import FAULT_KINDS
 from tests.clock import Clock
 from tests.emulator.client import kinds, post, show
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "emulator-faults.md"
 
 
 @pytest.mark.parametrize(
@@ -133,11 +134,11 @@ def test_a_value_that_json_cannot_represent_is_rejected(cortex_emulator):
         cortex_emulator.faults.add("record", set={"status": object()})
 
 
-def test_the_readme_lists_every_kind():
+def test_the_page_of_faults_lists_every_kind():
     """With its parameters, its meaning, and the points at which it may strike."""
-    readme = " ".join((Path(package.__file__).parent / "README.md").read_text().split())
+    page = " ".join(PAGE.read_text(encoding="utf-8").split())
     for name, kind in FAULT_KINDS.items():
         parameters = ", ".join(f"`{parameter}`" for parameter in kind.parameters)
         points = f" At {', '.join(kind.at)}." if kind.at else ""
         heading = f"`{name}` ({parameters})" if parameters else f"`{name}`"
-        assert f"- {heading}: {kind.meaning}.{points}" in readme
+        assert f"- {heading}: {kind.meaning}.{points}" in page

@@ -1,0 +1,110 @@
+"""The Python and shell blocks on the pages work as printed."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sybil import Example, Sybil
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+
+from airflow_provider_cortex.__main__ import get_parser
+from airflow_provider_cortex.emulator import __main__ as emulator
+from tests.docs.pages import CHECKOUT, DOCS, PAGES, name
+
+MAKE_TARGETS = set(re.findall(r"^(\w+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
+
+
+def check_shell(example: Example) -> None:
+    """A block of shell parses, and its commands accept their arguments."""
+    script = example.parsed
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    for words in commands(script):
+        while words and re.fullmatch(r"\w+=.*", words[0], re.DOTALL):
+            del words[0]
+        check_command(words)
+
+
+def commands(script: str) -> Iterator[list[str]]:
+    """Yield the words of each command; of compound ones, each line."""
+    pending = ""
+    for line in script.replace("\\\n", " ").splitlines():
+        pending += f"{line}\n"
+        try:
+            words = shlex.split(pending, comments=True)
+        except ValueError:  # a quotation goes on in the next line
+            continue
+        pending = ""
+        yield words
+
+
+def check_command(words: list[str]) -> None:
+    """A command that this package or Airflow has accepts its arguments."""
+    match words:
+        case ["make", *targets]:
+            assert {target for target in targets if "=" not in target} <= MAKE_TARGETS
+        case ["airflow", "cortex", *arguments] | [
+            "python",
+            "-m",
+            "airflow_provider_cortex",
+            *arguments,
+        ]:
+            get_parser().parse_args(arguments)
+        case ["python", "-m", "airflow_provider_cortex.emulator", *arguments]:
+            emulator.get_parser().parse_args(arguments)
+        case ["airflow", *arguments]:
+            from airflow.cli.cli_parser import get_parser as airflow_parser
+
+            airflow_parser().parse_args(arguments)
+
+
+BLOCKS = Sybil(parsers=[PythonCodeBlockParser(), CodeBlockParser("shell", check_shell)])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_the_blocks_of_a_page_work(page: Path) -> None:
+    """Python blocks are executed, one after the other; shell blocks are checked."""
+    for example in BLOCKS.parse(page).examples():
+        try:
+            example.evaluate()
+        except SystemExit as error:
+            pytest.fail(f"{name(page)}:{example.line}: a command rejects its arguments ({error})")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_no_block_escapes_its_test(page: Path) -> None:
+    """A block names its language, by the names that the tests know."""
+    known = {"python", "shell", "sql", "text", "json", "yaml", "ini", "dockerfile"}
+    text = page.read_text(encoding="utf-8")
+    opened = re.findall(r"^ *```(\S*)", text, re.MULTILINE)[::2]
+    assert {language for language in opened if not language.startswith("{")} <= known
+
+
+def test_a_user_s_test_of_a_dag_passes(tmp_path: Path) -> None:
+    """The example of a test with ``dag.test()`` passes in an Airflow of its own."""
+    for folder, file in ("dags", "my_dag.py"), ("tests", "test_my_dag.py"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(DOCS / "examples" / file, tmp_path / folder)
+    environment = os.environ | {
+        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags"),
+        "PYTHONPATH": str(tmp_path / "dags"),
+        "TRIAGE_POLL_SECONDS": "1",
+    }
+    for command in "airflow db migrate", "pytest --quiet tests":
+        ran = subprocess.run(
+            [sys.executable, "-m", *command.split()],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "3 passed" in ran.stdout
