@@ -51,9 +51,6 @@ os.environ |= {
 
 gc.disable()  # until everything is imported: nothing of it is garbage, and it saves a fifth
 
-LONGEST = ("test_example_dags", "test_a_user_s_test_of_a_dag_passes")
-"""Each of them starts an Airflow."""
-
 PRINTED = pytest.StashKey[str]()
 
 
@@ -69,7 +66,7 @@ def pytest_collection(session: pytest.Session) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the tests that take longest."""
-    items.sort(key=lambda item: not any(name in item.nodeid for name in LONGEST))
+    items.sort(key=lambda item: "test_example_dags" not in item.nodeid)
 
 
 def pytest_collection_finish() -> None:

@@ -1,11 +1,8 @@
 """The Python and shell blocks on the pages work as printed."""
 
-import os
 import re
 import shlex
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +12,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 from airflow_provider_cortex.__main__ import get_parser
 from airflow_provider_cortex.emulator import __main__ as emulator
-from tests.docs.pages import CHECKOUT, DOCS, PAGES, name
+from tests.docs.pages import CHECKOUT, PAGES, name
 
 MAKE_TARGETS = set(re.findall(r"^(\w+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
 
@@ -83,28 +80,3 @@ def test_no_block_escapes_its_test(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     opened = re.findall(r"^ *```(\S*)", text, re.MULTILINE)[::2]
     assert {language for language in opened if not language.startswith("{")} <= known
-
-
-def test_a_user_s_test_of_a_dag_passes(tmp_path: Path) -> None:
-    """The example of a test with ``dag.test()`` passes in an Airflow of its own."""
-    for folder, file in ("dags", "my_dag.py"), ("tests", "test_my_dag.py"):
-        (tmp_path / folder).mkdir()
-        shutil.copy(DOCS / "examples" / file, tmp_path / folder)
-    environment = os.environ | {
-        "AIRFLOW_HOME": str(tmp_path / "airflow"),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags"),
-        "PYTHONPATH": str(tmp_path / "dags"),
-        "TRIAGE_POLL_SECONDS": "1",
-    }
-    for command in "airflow db migrate", "pytest --quiet tests":
-        ran = subprocess.run(
-            [sys.executable, "-m", *command.split()],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "3 passed" in ran.stdout
