@@ -65,8 +65,9 @@ BLOCKS = Sybil(parsers=[PythonCodeBlockParser(), CodeBlockParser("shell", check_
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_the_blocks_of_a_page_work(page: Path) -> None:
-    """Python blocks are executed, one after the other; shell blocks are checked."""
+    """Each Python block is executed by itself, as it is pasted; shell blocks are checked."""
     for example in BLOCKS.parse(page).examples():
+        example.document.namespace.clear()
         try:
             example.evaluate()
         except SystemExit as error:
