@@ -112,7 +112,7 @@ endef
 
 .venv/made: pyproject.toml constraints.txt
 	$(call environment,constraints.txt,--editable '.[emulator]' --group test --group browser --group docs --group lint)
-	@# Its tests run in four processes, and each would compile the same.
+	@# Its tests run in several processes, and each would compile the same.
 	@.venv/bin/python -m compileall -qq -j 0 .venv/lib
 
 .compat/2.11/made: pyproject.toml constraints-2.11.txt
