@@ -131,8 +131,7 @@ class MissingModelError(CortexError):
     """The job succeeded, but Cortex named no model."""
 
     def __init__(self, job_id: str, answer: object) -> None:
-        self.job_id = job_id
-        self.answer = excerpt(answer)
+        self.job_id, self.answer = job_id, excerpt(answer)
         super().__init__(
             f"Fine-tuning job {job_id} ended in SUCCESS, but Cortex named no model: {self.answer}"
         )
@@ -318,10 +317,10 @@ class TooManyErrorsError(CortexError):
 class QueryFailedError(CortexError):
     """An asynchronous query failed or was cancelled."""
 
-    def __init__(self, query_id: str, message: str) -> None:
-        self.query_id = query_id
-        self.message = excerpt(message)
-        super().__init__(f"Query {query_id} failed. Snowflake says: {self.message}")
+    def __init__(self, query_id: str, message: str, advice: str = "") -> None:
+        self.query_id, self.message = query_id, excerpt(message)
+        end = "." if advice else ""
+        super().__init__(f"Query {query_id} failed. Snowflake says: {self.message}{end}", advice)
 
 
 class QueryTimeoutError(CortexError):

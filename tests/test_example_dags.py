@@ -227,7 +227,7 @@ CHECKS: dict[str, Callable[[Examples], None]] = {
 }
 
 OTHERS = {"tickets", "my_dag", "test_my_dag"}
-"""Modules that have no DAG, or have a test of their own (tests/docs/test_examples.py)."""
+"""Modules that have no DAG, or a test of their own, which .ci/run runs as a user does."""
 
 
 @pytest.mark.parametrize(

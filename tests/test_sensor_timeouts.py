@@ -37,12 +37,12 @@ FLAGS = pytest.mark.parametrize(
 )
 
 
-# --- Stalls ------------------------------------------------------------------------------------
-
-
 def time_is_up(*_: Any, **__: Any) -> None:
     """Let execution_timeout pass, as Airflow's own timer does."""
     signal.raise_signal(signal.SIGALRM)
+
+
+# --- Stalls ------------------------------------------------------------------------------------
 
 
 @IN_EACH_MODE

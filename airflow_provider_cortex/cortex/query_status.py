@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from airflow_provider_cortex.cortex.error_codes import advice
 from airflow_provider_cortex.errors import QueryFailedError
 
 FAILED = frozenset({"ABORTING", "ABORTED", "FAILED_WITH_ERROR", "FAILED_WITH_INCIDENT"})
@@ -39,4 +40,5 @@ class Execution:
         :raises QueryFailedError: if it has.
         """
         if self.status in FAILED:
-            raise QueryFailedError(self.query_id, self.message or self.status)
+            said = self.message or self.status
+            raise QueryFailedError(self.query_id, said, advice(said))

@@ -16,7 +16,7 @@ from airflow_provider_cortex.emulator.sql_errors import too_many_calls, unknown_
 UDF = "_cortex"
 """``_cortex([database, schema, function, [positional arguments], {named arguments}])``."""
 
-_CORTEX = "SNOWFLAKE.CORTEX."
+_CORTEX = ("SNOWFLAKE.CORTEX.", "AI_")
 
 # With one of these, AI_COMPLETE returns an OBJECT instead of text.
 _OBJECT_ARGUMENTS = {"response_format", "show_details", "return_error_details"}

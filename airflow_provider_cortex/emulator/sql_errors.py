@@ -111,11 +111,12 @@ def unknown_model(model: str) -> SqlError:
 
 
 def unknown_function(name: str) -> SqlError:
-    # A role without SNOWFLAKE.CORTEX_USER sees this error, too.
+    # A role without SNOWFLAKE.CORTEX_USER sees this error, too. Guess: of AI_COMPLETE.
+    kind = "user-defined function" if "." in name else "function"
     return SqlError(
         errno=2141,
         sqlstate="42601",
-        message=f"SQL compilation error:\nUnknown user-defined function {name}",
+        message=f"SQL compilation error:\nUnknown {kind} {name}",
     )
 
 

@@ -45,6 +45,17 @@ def test_a_failed_statement_may_be_retried(
 
 
 @IN_BOTH_WAYS
+def test_a_statement_without_the_grants_names_them(
+    answer: Answer, cortex_emulator: Emulator
+) -> None:
+    """A role that may not use Cortex learns it from an asynchronous statement, too."""
+    cortex_emulator.has_cortex_user_role = False
+    error = str(answer().error)
+    assert "Unknown function AI_COMPLETE. Snowflake says this, too, if the role" in error
+    assert "SNOWFLAKE.CORTEX_USER" in error
+
+
+@IN_BOTH_WAYS
 def test_a_wait_retries_through_transient_errors(answer: Answer, cortex_emulator: Emulator) -> None:
     """Polls that fail for a while do not end the wait."""
     cortex_emulator.query_life = Life.by_looks(2)
