@@ -17,6 +17,7 @@ FIELDS, TRIGGERS, EVENTS, ERRORS = "template fields", "triggers", "events", "err
 
 _MASKERS = (
     "airflow.utils.log.secrets_masker",  # Airflow 2
+    "airflow.sdk.execution_time.secrets_masker",  # Airflow 3.0
     "airflow._shared.secrets_masker.secrets_masker",
     "airflow.sdk._shared.secrets_masker.secrets_masker",
 )

@@ -193,7 +193,7 @@ def test_a_model_answers_a_prompt_and_a_table(
     assert answer.state == "success", answer
     with CortexHook() as hook:
         assert hook.namespace().database == "CORTEX_DB"
-        assert hook.columns("answers", "answers") == ("BODY", "ANSWER", "ERROR")
+        assert hook.columns("answers", "SELECT * FROM answers") == ("BODY", "ANSWER", "ERROR")
 
 
 def test_a_user_s_own_session_follows_the_process(connection: str) -> None:

@@ -20,7 +20,6 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
-import airflow
 from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
@@ -31,21 +30,22 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
+from airflow_provider_cortex.airflow_api.compat import AIRFLOW_VERSION, IS_AIRFLOW_3
 from airflow_provider_cortex.triggers import CortexFineTuneTrigger, CortexQueryTrigger
 from tests.clock import Clock, KilledError
 from tests.secret_scan import ERRORS, EVENTS, FIELDS, TRIGGERS, XCOMS, chain, leftovers
 
-AIRFLOW_2 = airflow.__version__.startswith("2.")
+AIRFLOW_2 = not IS_AIRFLOW_3
 if AIRFLOW_2:
     from airflow.models.taskreschedule import TaskReschedule
     from airflow.utils.session import create_session
-    from airflow.utils.timeout import timeout as alarm
     from sqlalchemy import text
-else:
-    from airflow.sdk.execution_time.timeout import timeout as alarm
 
 CONTEXT: Any = importlib.import_module(
     "airflow.utils.context" if AIRFLOW_2 else "airflow.sdk.execution_time.context"
+)
+TIMEOUT: Any = importlib.import_module(
+    "airflow.utils.timeout" if AIRFLOW_VERSION < (3, 1) else "airflow.sdk.execution_time.timeout"
 )
 
 TAKE_OVER = 30.0
@@ -301,7 +301,7 @@ class Worker:
             # As Airflow 3.0 and 3.1 do, which forget when the task started.
             instance.start_date = datetime.now(tz=UTC)
         try:
-            with alarm(limit.total_seconds()) if limit else contextlib.nullcontext():
+            with TIMEOUT.timeout(limit.total_seconds()) if limit else contextlib.nullcontext():
                 if resume is None:
                     return task.execute(context)
                 return task.resume_execution(*resume, context)
