@@ -24,6 +24,7 @@ def run_example(deployment: DemoDeployment) -> DagRun:
     progress.print("Starting the emulator and Airflow: first the database, then four components")
     deployment.start()
     deployment.wait_for_api_server()
+    deployment.api.sign_in_as_admin()
     progress.print(f"Airflow is up on {deployment.url}")
     deployment.wait_for_dag(EXAMPLE_DAG_ID)
     run = deployment.api.start_run(EXAMPLE_DAG_ID, run_id="demo")

@@ -31,10 +31,17 @@ class RestApi:
         self._http.close()
 
     def sign_in(self, user: str, password: str) -> None:
-        """Send all later requests as *user*. Not needed where all users are admins."""
+        """Send all later requests as *user*."""
         credentials = {"username": user, "password": password}
-        response = self._http.post(f"{self._url}/auth/token", json=credentials).raise_for_status()
-        self._http.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
+        self._use_token(self._http.post(f"{self._url}/auth/token", json=credentials))
+
+    def sign_in_as_admin(self) -> None:
+        """Send all later requests as an admin, where all users are: Airflow 3.1 asks even them."""
+        self._use_token(self._http.get(f"{self._url}/auth/token"))
+
+    def _use_token(self, response: httpx.Response) -> None:
+        token = response.raise_for_status().json()["access_token"]
+        self._http.headers["Authorization"] = f"Bearer {token}"
 
     def get(self, path: str) -> Any | None:
         """Return the response, or None if the server or the path is not there."""
