@@ -14,6 +14,9 @@ from airflow_provider_cortex.emulator.tls import Certificates
 # How long stopping waits for requests that are being served.
 _STOP_SECONDS = 0.1
 
+# Rounds of the event loop until an accepted connection is among those of its server.
+_ROUNDS = 5
+
 
 class HttpServer:
     """A server that can be stopped and started again on the same port."""
@@ -124,6 +127,12 @@ class _Uvicorn(uvicorn.Server):
         await asyncio.wrap_future(self._stopped)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        for listening in sockets or []:
+            loop.remove_reader(listening.fileno())
+        # Python 3.12 loses a connection that it has just accepted if its server closes first.
+        for _ in range(_ROUNDS):
+            await asyncio.sleep(0)
         for server in self.servers:
             server.close()
         for listening in sockets or []:

@@ -1,5 +1,6 @@
 """Starting and stopping: the port, the state, the time, and the resources."""
 
+import gc
 import json
 import socket
 import threading
@@ -45,6 +46,15 @@ def test_a_stopped_emulator_keeps_its_port():
         emulator.stop()
     with Emulator(port=emulator.port):
         pass
+
+
+def test_stopping_closes_a_connection_that_has_just_come(cortex_emulator):
+    """Python 3.12 would warn of an unclosed socket, in whatever test runs then."""
+    for _ in range(20):
+        socket.create_connection((cortex_emulator.host, cortex_emulator.port)).close()
+        cortex_emulator.stop()
+        cortex_emulator.start()
+    gc.collect()
 
 
 def test_starting_and_stopping_is_fast(cortex_emulator, connect):
