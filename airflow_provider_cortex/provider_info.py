@@ -77,12 +77,10 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": PACKAGE,
         "name": INTEGRATION,
+        # One line of `airflow providers list`, and the only place in Airflow that names classes.
         "description": (
-            "Fine-tune models with Snowflake Cortex (CortexFineTuneOperator,"
-            " CortexCancelFineTuneOperator), wait for them (CortexFineTuneSensor,"
-            " CortexFineTuneTrigger), and use them (CortexCompleteOperator,"
-            " CortexCompleteTableOperator, CortexQueryTrigger), over ordinary Snowflake"
-            " connections (CortexHook)."
+            "Snowflake Cortex fine-tuning: CortexFineTuneOperator, CortexFineTuneSensor,"
+            " CortexFineTuneTrigger, CortexCompleteOperator, CortexHook"
         ),
         "versions": [version(PACKAGE)],
         "integrations": [
