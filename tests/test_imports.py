@@ -128,3 +128,15 @@ def test_the_public_modules_load_few_others() -> None:
     names = ("operators", "sensors", "triggers")
     modules = loaded(f"import {', '.join(f'airflow_provider_cortex.{name}' for name in names)}")
     assert len(modules) <= MOST_MODULES, sorted(modules)
+
+
+def test_an_airflow_command_loads_only_what_parses_ours() -> None:
+    """People run commands all day that have nothing to do with this package."""
+    version = """
+from airflow.__main__ import main
+sys.argv = ["airflow", "version"]
+main()
+"""
+    allowed = {"cli", "cli.definition", "cli.exit_status", "cli.job_filter", "errors"}
+    pure = {"cortex", "cortex.job", "cortex.json_decoding", "cortex.rendered_values"}
+    assert loaded(version) <= allowed | pure
