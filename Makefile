@@ -7,6 +7,9 @@ TESTS =
 SMALL =
 MODULE =
 JOB_SECONDS =
+CONN_ID =
+GUESSES =
+YES =
 PICTURES = docs/images
 # For demo, ui and browser: one of environments/environments.toml.
 ENVIRONMENT = 3.3
@@ -22,7 +25,7 @@ CHOSEN = $(if $(filter 3.3,$(ENVIRONMENT)),.venv,.compat/$(ENVIRONMENT))/bin
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo ui test coverage matrix lint docs browser pictures cluster bench soak mutate package environments pins clean
+.PHONY: help demo ui test coverage matrix lint docs live browser pictures cluster bench soak mutate package environments pins clean
 
 help:
 	@echo 'Targets:'
@@ -60,6 +63,13 @@ docs: ## build the documentation: .docs/html/index.html
 	@$(install) 3.3
 	@AIRFLOW_HOME=$(CURDIR)/.docs/airflow $(MAIN)/sphinx-build --quiet --fail-on-warning --keep-going docs .docs/html
 	@echo 'The documentation is in .docs/html/index.html.'
+
+# Only errors of Airflow's log: the report stands alone.
+live: export AIRFLOW_HOME = $(CURDIR)/.live
+live: export AIRFLOW__LOGGING__LOGGING_LEVEL = CRITICAL
+live: ## check in a real account what is guessed about Snowflake
+	@$(install) 3.3
+	@$(MAIN)/python -m live $(if $(CONN_ID),--conn-id=$(CONN_ID)) $(if $(YES),--yes) $(GUESSES)
 
 browser: ## try the jobs page in Chromium, on a real Airflow
 	@$(install) $(ENVIRONMENT)
@@ -108,5 +118,5 @@ pins: ## choose the versions of all environments anew: constraints/
 	@$(PYTHON) -m environments pins
 
 clean: ## remove all that these targets have made
-	rm -rf .browser .cache .cluster .compat .coverage .demo .docs .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .venv build dist mutants
+	rm -rf .browser .cache .cluster .compat .coverage .demo .docs .hypothesis .import_linter_cache .live .mypy_cache .pytest_cache .ruff_cache .venv build dist mutants
 	find . -name __pycache__ -prune -exec rm -rf {} +

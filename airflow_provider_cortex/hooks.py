@@ -135,6 +135,8 @@ class CortexHook(SnowflakeSession):
 
     # --- Models ----------------------------------------------------------------------------------
 
+    # Guess model-listed: SHOW MODELS lists a tuned model from the end of its job on. If wrong: a
+    # retry takes the model for dropped, and trains another one.
     def has_model(self, name: str) -> bool:
         """
         Return whether a tuned model still exists: False only if Snowflake lists its schema

@@ -219,8 +219,8 @@ class CortexCompleteOperator(CortexTask):
 
     :param model: a tuned model by the name that the sensor returned, or a base model. (templated)
     :param prompt: a text; a list of texts, all asked in one statement; or a conversation: a list
-        of messages, each with a ``role`` and a ``content``. That AI_COMPLETE accepts a
-        conversation is a guess: only COMPLETE's page has it. (templated)
+        of messages, each with a ``role`` and a ``content``, which only COMPLETE's page documents
+        (guess conversation-prompt). (templated)
     :param model_parameters: such as ``{"temperature": 0, "max_tokens": 100}``. (templated)
     :param response_format: ``{"type": "json", "schema": {…}}`` for an answer that is an object by
         this JSON schema. (templated)

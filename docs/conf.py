@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version as installed_version
 
 from airflow_provider_cortex.provider_info import OPTIONS, PACKAGE
+from live.table import guess_table
 
 project = PACKAGE
 author = "airflow-provider-cortex contributors"
@@ -47,4 +48,8 @@ def _settings() -> str:
     )
 
 
-myst_substitutions = {"settings": _settings()}
+myst_substitutions = {
+    "settings": _settings(),
+    "guesses": guess_table(of_emulator=False),
+    "guesses_of_the_emulator": guess_table(of_emulator=True),
+}

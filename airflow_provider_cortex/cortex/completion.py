@@ -53,14 +53,20 @@ class Completion:
     usage: Mapping[str, Any] | None = None
 
 
+# Guess conversation-prompt: AI_COMPLETE accepts a conversation, as COMPLETE does. If wrong: the
+# task fails with Snowflake's message; `function="COMPLETE"` still works.
+#
+# Guess returned-name: AI_COMPLETE accepts a model by the full name that DESCRIBE returns. If
+# wrong: the task fails: the model is unknown.
 @dataclass(frozen=True, kw_only=True)
 class Question:
     """
     A model, its prompts, and how to ask them.
 
-    :param model: a tuned model by the name that Cortex returned, or a base model.
-    :param prompt: see :data:`Prompt`. That AI_COMPLETE accepts a conversation is a guess: only the
-        page of COMPLETE documents it.
+    :param model: a tuned model by the name that Cortex returned (guess returned-name), or a base
+        model.
+    :param prompt: see :data:`Prompt`. Only the page of COMPLETE documents a conversation (guess
+        conversation-prompt).
     :param model_parameters: such as ``{"temperature": 0, "max_tokens": 100}``.
     :param response_format: a JSON schema, as ``{"type": "json", "schema": {…}}``.
     :param function: ``COMPLETE`` for the function that Snowflake is retiring.
@@ -174,6 +180,12 @@ class Question:
         return Completion(answer=decode(answer) if self.response_format else answer, usage=usage)
 
 
+# Guess parameters-from-json: AI_COMPLETE accepts `PARSE_JSON(…)` for model_parameters. Other
+# clients send it for response_format. If wrong: a task with model_parameters fails with
+# Snowflake's message.
+#
+# Guess details-and-errors: with show_details and return_error_details, AI_COMPLETE returns the
+# details as the `value`. If wrong: CortexCompleteOperator fails: it cannot read the answer.
 def ai_complete_arguments(
     *,
     model_parameters: Mapping[str, Any] | None,
@@ -183,8 +195,8 @@ def ai_complete_arguments(
     """
     Return AI_COMPLETE's arguments after model and prompt, and the values that they bind.
 
-    For response_format, others pass the result of PARSE_JSON; that it works for model_parameters,
-    too, is a guess.
+    Snowflake's page shows literals instead of PARSE_JSON (guess parameters-from-json), and no call
+    with both details (guess details-and-errors).
     """
     mappings = {"model_parameters": model_parameters, "response_format": response_format}
     objects = {name: json_text(name, value) for name, value in mappings.items() if value}

@@ -5,8 +5,8 @@ Never by text, which may change at any time. Unlisted errors count as transient:
 permanent one costs minutes, giving up on a transient one abandons a paid job.
 
 Sources: the Python driver (``errorcode.py``, ``network.py``, ``sqlstate.py``, ``auth/_auth.py``)
-and the classes of SQLSTATE. Snowflake publishes no list of its server's error numbers: the meaning
-of those without a source is a guess.
+and the classes of SQLSTATE. Snowflake publishes no list of its server's error numbers
+(guess server-errors).
 """
 
 from __future__ import annotations
@@ -30,9 +30,13 @@ class ErrorKind(Enum):
     """The same call would be rejected again."""
 
 
+# Guess server-errors: the errors of Snowflake's server that have no source here mean what users
+# report of them: 603 an internal error, which is transient, 604 a cancelled statement, 606 no
+# active warehouse, 630 a timeout; and a missing object has a SQL state of class 02 or 42. If
+# wrong: a task retries a permanent error for `contact_timeout`, or gives up at a transient one.
 ERRNOS = {
     # Snowflake's server.
-    603: ErrorKind.TRANSIENT,  # internal error while processing the statement (guess: transient)
+    603: ErrorKind.TRANSIENT,  # internal error while processing the statement
     604: ErrorKind.TRANSIENT,  # the statement was cancelled
     606: ErrorKind.PERMANENT,  # no active warehouse selected
     630: ErrorKind.TRANSIENT,  # the statement took longer than STATEMENT_TIMEOUT_IN_SECONDS
@@ -41,8 +45,10 @@ ERRNOS = {
     # message shows which, so it counts as transient.
     100350: ErrorKind.TRANSIENT,
     100351: ErrorKind.TRANSIENT,
-    # The session. From network.py, except for the first.
-    390111: ErrorKind.SESSION_ENDED,  # the session no longer exists (guess)
+    # Guess session-gone: the error 390111 means that the session no longer exists. If wrong: the
+    # task logs in once more, and then fails with the error.
+    390111: ErrorKind.SESSION_ENDED,
+    # The session. From network.py.
     390112: ErrorKind.SESSION_ENDED,  # SESSION_EXPIRED
     390113: ErrorKind.SESSION_ENDED,  # MASTER_TOKEN_NOTFOUND
     390114: ErrorKind.SESSION_ENDED,  # MASTER_TOKEN_EXPIRED
@@ -69,6 +75,9 @@ ERRNOS = {
     540001: ErrorKind.PERMANENT,
 }
 
+# Guess unknown-job-error: an unknown job is error 2003 with SQL state 02000, as any object that
+# "does not exist or not authorized". If wrong: the task of an unknown job retries for
+# `contact_timeout` before it fails.
 SQLSTATES = {
     "02": ErrorKind.PERMANENT,  # no data: Snowflake's "does not exist or not authorized" is 02000
     "0A": ErrorKind.PERMANENT,  # feature not supported
@@ -111,6 +120,10 @@ ANSWER_READERS = (
 """The driver's modules that read an answer. A proxy's answer may make them crash."""
 
 
+# Guess role-rejected: Snowflake rejects `FINETUNE` and `AI_COMPLETE` in the same words as
+# `COMPLETE`, if the role may not use Cortex. If wrong: the advice about grants is missing in the
+# message. No live check: it takes a role without SNOWFLAKE.CORTEX_USER, which every role has
+# unless it is revoked from PUBLIC.
 UNKNOWN_CORTEX_FUNCTION = re.compile(r"Unknown .*function (SNOWFLAKE\.CORTEX\.|AI_)", re.IGNORECASE)
 """How Snowflake rejects a Cortex function that the role may not use."""
 
@@ -150,6 +163,8 @@ def may_pass(error: BaseException) -> bool:
     return module.startswith(ANSWER_READERS) or code.co_name == "cmd_query"
 
 
+# Guess unlisted-errors: an error that is not listed here is transient. If wrong: a task retries
+# for `contact_timeout` before it fails. No live check: nobody has a list of all errors.
 def classify(
     *,
     errno: int | None,

@@ -189,12 +189,14 @@ class FineTuneJobs:
             return UnreadableAnswerError(error.problem, answer, job_id)
 
 
+# Guess many-calls: one statement may have many calls of `FINETUNE('DESCRIBE', …)`. If wrong: each
+# poll needs more statements, and the log says to set `[cortex] batch_size` lower.
 def describe_call(*job_ids: str) -> Call:
     """
     Return the statement that describes jobs, one column for each.
 
-    Source: https://docs.snowflake.com/sql-reference/functions/finetune-describe. That one
-    statement may have several calls is a guess.
+    Source: https://docs.snowflake.com/sql-reference/functions/finetune-describe, which does not
+    say whether one statement may have several calls (guess many-calls).
 
     :param job_ids: ids that can be sent, as
         :func:`~airflow_provider_cortex.cortex.rendered_values.text` returns them.
@@ -213,6 +215,8 @@ def cancel_call(job_id: str) -> Call:
     return _call("CANCEL", text("finetune_job_id", job_id))
 
 
+# Guess null-validation: NULL may stand for the validation data, if options follow it. If wrong:
+# Snowflake rejects a job that has options and no validation data.
 def create_call(
     model: str,
     base_model: str,
@@ -225,7 +229,7 @@ def create_call(
     Return the statement that starts a job.
 
     Options are JSON text in the fifth place. Without validation data NULL stands before them, as
-    snowflake-ml-python sends it.
+    snowflake-ml-python sends it (guess null-validation).
 
     Source: https://docs.snowflake.com/sql-reference/functions/finetune-create
     """

@@ -12,6 +12,9 @@ from airflow_provider_cortex.cortex import identifiers, source_query, sql
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.errors import ArgumentError, QueryError, excerpt
 
+# Guess wrapped-query: Cortex reads the data with `SELECT "PROMPT", "COMPLETION" FROM (<query>)`,
+# as a real error message shows, so a quoted name in lower case fails the job. If wrong: the
+# package rejects a query that Cortex could read.
 COLUMNS = ("PROMPT", "COMPLETION")
 """The columns that Cortex reads: ``SELECT "PROMPT", "COMPLETION" FROM (<query>)``."""
 

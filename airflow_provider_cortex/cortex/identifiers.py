@@ -84,12 +84,13 @@ def sql(parts: tuple[Identifier, ...]) -> str:
     return ".".join(part.sql for part in parts)
 
 
+# Guess name-suffix: a model name that is taken gets an underscore and a number. If wrong: the
+# chart on the page shows each version of a model by itself.
 def family(name: str) -> str:
     """
     Return what the names of all versions of a model have in common, for display.
 
-    Snowflake appends a suffix to a name that is taken. That the suffix is an underscore and a
-    number is a guess.
+    Snowflake appends a suffix to a name that is taken (guess name-suffix).
     """
     parts = [part.folded for part in parse(name) or (Identifier(name, is_quoted=True),)]
     return ".".join([*parts[:-1], _SUFFIX.sub("", parts[-1])])

@@ -34,6 +34,8 @@ class JobStatus(StrEnum):
     SUCCESS = "SUCCESS"
     ERROR = "ERROR"
     CANCELLED = "CANCELLED"
+    # Guess unknown-status: a job in a status that Snowflake does not document still runs. If
+    # wrong: the sensor waits until its `timeout`.
     UNKNOWN = "UNKNOWN"
     """Any other status: Cortex may have added one since this release. Cortex has no UNKNOWN."""
 

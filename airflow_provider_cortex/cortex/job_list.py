@@ -14,6 +14,8 @@ from airflow_provider_cortex.errors import UnreachableError
 STATEMENTS = 3
 """At most so many DESCRIBE statements for one update."""
 
+# Guess other-jobs: a session can describe every job that SHOW lists, also those of other schemas
+# and roles. If wrong: the page and `jobs list` show some jobs without their details.
 LONG_AGO = datetime.fromtimestamp(0, tz=UTC)
 
 

@@ -56,14 +56,17 @@ class Namespace:
         texts = [self.account, *(part.text for part in self.full_name(name))]
         return "snowflake://" + "/".join(quote(text, safe="") for text in texts)
 
+    # Guess snowsight-address: the path to a query in Snowsight, after the organization and account
+    # that Snowflake documents, and the form with region and locator, are what browsers show. If
+    # wrong: the link "Snowflake query" leads nowhere. No live check: only a browser can follow it.
     def query_url(self, query_id: str) -> str | None:
         """
         Return the address of a query in Snowsight, or None if it is unknown.
 
-        Snowflake documents ``app.snowflake.com/<organization>/<account>``. The rest of the path,
-        and the form ``/<region>/<locator>`` for an account by its locator, are what browsers show:
-        a guess. With private link and in China, Snowsight has other addresses, which the account's
-        name does not reveal: then there is no link rather than a wrong one.
+        Snowflake documents ``app.snowflake.com/<organization>/<account>``, and neither the rest of
+        the path nor ``/<region>/<locator>`` (guess snowsight-address). With private link and in
+        China, Snowsight has other addresses, which the account's name does not reveal: then there
+        is no link rather than a wrong one.
         """
         account = (self.account or "").lower().removesuffix(DOMAIN)
         host = (self.host or "").lower().removesuffix(DOMAIN)

@@ -15,6 +15,9 @@ from airflow_provider_cortex.cortex.job import FineTuneJob
 
 _COMMENT = re.compile(r"/\*\s*airflow-task\s+(?P<proof>[0-9a-f]{32})\b(?P<task>[^*]*)\*/")
 
+# Guess own-comment: DESCRIBE returns the training query as it was given, with its comments. A real
+# record has even the final semicolon. If wrong: a retry cannot prove its job by the comment:
+# before Airflow 3.3 it starts another one. The task that starts a job warns about it.
 _REPLACED = re.compile(r"[^\w.:+~@=-]")
 """Characters that the comment replaces. Airflow's rules for ids exclude nearly all of them."""
 
@@ -48,8 +51,7 @@ class Owner:
         """
         The comment for the training query: ``/* airflow-task <hash> <DAG>.<task> <run> */``.
 
-        That DESCRIBE returns it in ``training_data`` is a guess: a real record has the query as it
-        was given, with its final semicolon.
+        DESCRIBE returns it in ``training_data`` (guess own-comment).
         """
         words = [f"{self.dag_id}.{self.task_id}", self.run_id]
         if self.map_index >= 0:

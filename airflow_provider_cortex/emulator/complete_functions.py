@@ -51,7 +51,9 @@ class CompleteFunctions:
             case [str(model), str(prompt)]:
                 return self._completion(namespace, model, prompt)
             case [str(), None]:
-                return None  # Guess: as most SQL functions do.
+                # Guess null-prompt: COMPLETE returns NULL for a prompt that is NULL, as most SQL
+                # functions do. If wrong: Snowflake rejects what works in tests.
+                return None
             case [str(model), list(messages), dict() | None as options]:
                 completion = self._completion(namespace, model, messages)
                 schema = (options or {}).get("response_format")

@@ -271,5 +271,6 @@ class Emulator:
         """https://docs.snowflake.com/en/sql-reference/functions/system_cancel_query."""
         if self.queries.cancel(query_id):
             return f"query [{query_id}] terminated."  # as documented
-        # Guess: this is not an error, even for unknown ids. Users report the text.
+        # Guess cancel-ended-query: to cancel a query that is not running is no error. Users report
+        # the text. If wrong: real clients see an error that tests do not show.
         return "Identified SQL statement is not currently executing."

@@ -41,7 +41,8 @@ class FinetuneFunction:
     base_models: frozenset[str] = BASE_MODELS
 
     def __call__(self, namespace: Namespace, *args: object) -> str | None:
-        # Guess: the case of the action does not matter.
+        # Guess action-case: the case of the action does not matter. If wrong: Snowflake rejects
+        # what works in tests. CortexHook sends it in capitals.
         match [args[0].upper() if args and isinstance(args[0], str) else None, *args[1:]]:
             case ["CREATE", str(name), str(base_model), str(training_data), *optional]:
                 return self._create(namespace, name, base_model, training_data, *optional)
@@ -67,7 +68,8 @@ class FinetuneFunction:
         if not name:
             raise invalid_value(name, parameter="name")
         if base_model not in self.base_models:
-            # Guess: CREATE itself rejects it. The message is not published.
+            # Guess base-model-rejected: CREATE itself rejects an unknown base model. The message
+            # is not published. If wrong: a real job is started, and ends in ERROR.
             raise invalid_value(base_model, parameter="base_model")
         validation_data, options = _optional_arguments(optional)
         return self.jobs.create(
@@ -99,7 +101,8 @@ class FinetuneFunction:
         )
 
     def _cancel(self, job_id: str) -> str:
-        # Guess: cancelling a finished job changes nothing, and returns the same text.
+        # Guess cancel-finished: to cancel a finished job changes nothing, and returns the same
+        # text. If wrong: Snowflake rejects it, which CortexCancelFineTuneOperator expects, too.
         if not self.jobs.is_finished(job_id):
             self.jobs.cancel(job_id)
         return f"Canceled Cortex Fine-tuning job: {job_id}"

@@ -123,8 +123,9 @@ class HttpApp:
         if token not in self._sessions:
             return http_messages.session_failure()
         if request.query_params.get("delete"):
-            # Guess: its asynchronous queries continue. The driver does not log out while it
-            # knows of running ones.
+            # Guess queries-outlive-logout: the asynchronous queries of a session continue after
+            # its logout. If wrong: a query ends that continues in tests. No live check: the driver
+            # does not log out while it knows of running queries.
             self._sessions.log_out(token)
         return http_messages.success(None)
 

@@ -22,8 +22,10 @@ MASTER_TOKEN_EXPIRED = "390114"  # noqa: S105 - an error code
 
 # The errors after which only a new login helps. The driver tries to renew an expired session;
 # because its master token has expired, too, it gives up, as after a night of sleep.
-# Codes: snowflake-connector-python, network.py. Messages: as users report them; those of 390113
-# and 390115 are guesses.
+# Codes: snowflake-connector-python, network.py. Messages: as users report them.
+#
+# Guess session-error-texts: the messages of 390113 and 390115 are these; no user has reported
+# them. If wrong: real logs have other words. No live check: nothing provokes these errors.
 _SESSION_ERRORS = {
     "390111": "Session no longer exists.  New login required to access the service.",
     SESSION_EXPIRED: "Your session has expired. Please login again.",

@@ -8,7 +8,7 @@ from typing import Self
 Clock = Callable[[], float]
 """Returns the time in epoch seconds."""
 
-# The progress of a real job moves in steps, too: one per epoch.
+# The progress of a real job moves in steps, too, one for each epoch (guess progress-steps).
 _STEPS = 20
 
 

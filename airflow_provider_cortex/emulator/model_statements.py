@@ -89,14 +89,16 @@ class ModelStatements:
         pattern = _like_pattern(like)
         records = [
             {
-                # Guess: the model is created when its job finishes.
+                # The model is created when its job finishes (guess model-listed).
                 "created_on": _timestamp(finished_on),
                 "name": key[-1],
                 "model_type": "CORTEX_FINETUNED",
                 "database_name": key[0],
                 "schema_name": key[1],
                 "comment": None,
-                # Guess: the owner, and that each model has one version with this name.
+                # Guess model-version: a tuned model has one version, which is called V1 and has
+                # the aliases DEFAULT, FIRST and LAST. If wrong: real clients that read versions or
+                # aliases see others than in tests.
                 "owner": "ACCOUNTADMIN",
                 "default_version_name": "V1",
                 "versions": ["V1"],
@@ -114,7 +116,8 @@ class ModelStatements:
         if self.jobs.drop(qualified):
             return f"{key[-1]} successfully dropped."
         if if_exists:
-            # Guess: the message for tables.
+            # Guess drop-model-text: the message for a missing model is that for a missing table.
+            # If wrong: real clients see another text than in tests.
             return f"Drop statement executed successfully ({key[-1]} already dropped)."
         raise unknown_model_object(".".join(key))
 
@@ -127,7 +130,8 @@ def _name_prefix(namespace: Namespace, scope: str | None, name: str) -> NameKey:
         return ()
     if name:
         key = name_resolution.key(name)
-        # Guess: IN and a name without a scope mean a schema, as in other SHOW statements.
+        # Guess show-in-name: IN and a name without a scope mean a schema, as in other SHOW
+        # statements. If wrong: real clients must write IN SCHEMA.
         is_complete = scope == "DATABASE" or len(key) > 1
         return key if is_complete else _known(database, *key)
     # Without IN, other SHOW statements show the current database, if there is one.
@@ -147,7 +151,7 @@ def _like_pattern(like: str | None) -> re.Pattern[str]:
     """Return the pattern of LIKE, which ignores case, as a regular expression."""
     wildcards = {"%": ".*", "_": "."}
     parts = re.findall(r"\\.|.", "%" if like is None else like, re.DOTALL)
-    # Guess: a backslash escapes a wildcard.
+    # Guess like-escape: a backslash escapes a wildcard. If wrong: real clients cannot escape it.
     expression = "".join(wildcards.get(part) or re.escape(part[-1]) for part in parts)
     return re.compile(expression, re.IGNORECASE | re.DOTALL)
 

@@ -66,7 +66,7 @@ def first_free(name: str, *, is_taken: Callable[[NameKey], bool]) -> str:
     """
     Return *name*, or *name* with a suffix if it is taken.
 
-    "If the name is taken, a suffix is added" is documented; the form of the suffix is a guess.
+    "If the name is taken, a suffix is added" is documented; its form is not (guess name-suffix).
     """
     if not is_taken(key(name)):
         return name

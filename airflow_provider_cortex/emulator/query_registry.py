@@ -25,7 +25,8 @@ class QueryStatus(StrEnum):
     RUNNING = "RUNNING"
     SUCCESS = "SUCCESS"
     FAILED_WITH_ERROR = "FAILED_WITH_ERROR"
-    # Guess: for a cancelled query. It may as well be FAILED_WITH_ERROR, with the same number.
+    # Guess aborted-query: a cancelled query has the status ABORTED. If wrong: it is
+    # FAILED_WITH_ERROR, with the same number; CortexHook reads both.
     ABORTED = "ABORTED"
 
 

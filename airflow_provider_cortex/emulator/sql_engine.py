@@ -261,7 +261,7 @@ def _quoted_columns(statement: Expr) -> dict[int, str]:
 
 
 def _conversion_error(error: duckdb.Error) -> SqlError:
-    # Guess: number and state are Snowflake's for a value that a function does not accept.
+    # Snowflake's for a value that a function does not accept (guess error-wording).
     return SqlError(errno=100035, sqlstate="22000", message=str(error))
 
 

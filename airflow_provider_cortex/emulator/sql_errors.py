@@ -36,8 +36,7 @@ class SqlError(Exception):
 
 
 def unknown_job(job_id: str) -> SqlError:
-    # Guess: Snowflake's message for a missing job is not published. Number and
-    # state are those of any "does not exist or not authorized".
+    # Snowflake's message is not published (guess unknown-job-error).
     return SqlError(
         errno=2003,
         sqlstate="02000",
@@ -46,8 +45,14 @@ def unknown_job(job_id: str) -> SqlError:
     )
 
 
+# Guess error-wording: Cortex's functions and the statements for models use the general numbers,
+# SQL states and forms: 1008 (22023) for an invalid value, 1044 (42P13) for invalid arguments, 2003
+# (02000) for an unknown model, 1795 (42601) for too many calls, 709 (02000) for a missing result,
+# 100035 (22000) for a value of the wrong type. The position of an error in the statement is always
+# the same here. If wrong: real clients see other numbers and texts than in tests.
+
+
 def invalid_identifier(written: str) -> SqlError:
-    # Guess: the position in the statement.
     return SqlError(
         errno=904,
         sqlstate="42000",
@@ -66,7 +71,7 @@ def already_exists(name: str) -> SqlError:
 
 def unknown_model_object(name: str) -> SqlError:
     """Return the error of DROP MODEL; :func:`unknown_model` is the one of COMPLETE."""
-    # Guess: the general form of "does not exist or not authorized".
+    # The general form of "does not exist or not authorized" (guess error-wording).
     return SqlError(
         errno=2003,
         sqlstate="02000",
@@ -75,7 +80,7 @@ def unknown_model_object(name: str) -> SqlError:
 
 
 def syntax_error(unexpected: str) -> SqlError:
-    # Guess: the position in the statement, and how much of the statement is quoted.
+    # Snowflake quotes less of the statement (guess error-wording).
     return SqlError(
         errno=1003,
         sqlstate="42000",
@@ -111,7 +116,7 @@ def unknown_model(model: str) -> SqlError:
 
 
 def unknown_function(name: str) -> SqlError:
-    # A role without SNOWFLAKE.CORTEX_USER sees this error, too. Guess: of AI_COMPLETE.
+    # A role without SNOWFLAKE.CORTEX_USER sees this error, too (guess role-rejected).
     kind = "user-defined function" if "." in name else "function"
     return SqlError(
         errno=2141,
@@ -121,7 +126,7 @@ def unknown_function(name: str) -> SqlError:
 
 
 def too_many_calls(calls: int, *, limit: int) -> SqlError:
-    # Guess: no limit is known. Number, state and form are those of a list that is too long.
+    # No limit is known. The form is that of a list that is too long (guess error-wording).
     return SqlError(
         errno=1795,
         sqlstate="42601",
@@ -131,7 +136,7 @@ def too_many_calls(calls: int, *, limit: int) -> SqlError:
 
 
 def invalid_value(value: object, *, parameter: str) -> SqlError:
-    # Guess: Snowflake's general form. No report for these functions is known.
+    # Snowflake's general form (guess error-wording).
     return SqlError(
         errno=1008,
         sqlstate="22023",
@@ -140,7 +145,7 @@ def invalid_value(value: object, *, parameter: str) -> SqlError:
 
 
 def invalid_arguments(*, of: str, got: object) -> SqlError:
-    # Guess: the general form. Snowflake would list the types instead of the values.
+    # Snowflake would list the types instead of the values (guess error-wording).
     return SqlError(
         errno=1044,
         sqlstate="42P13",
@@ -165,5 +170,5 @@ def no_current(kind: str, *, statement: str) -> SqlError:
 
 
 def result_not_found(query_id: str) -> SqlError:
-    # Guess: number, state and message are those of RESULT_SCAN.
+    # As RESULT_SCAN's (guess error-wording).
     return SqlError(errno=709, sqlstate="02000", message=f"Statement {query_id} not found")

@@ -13,7 +13,8 @@ from airflow_provider_cortex.emulator.life import Life
 from airflow_provider_cortex.emulator.name_resolution import Namespace
 from airflow_provider_cortex.emulator.tuned_model import TunedModel
 
-# Guess: Snowflake does not document how long a real job stays PENDING.
+# Guess pending-share: a job is PENDING for a tenth of its life. If wrong: tests see it PENDING for
+# a longer or shorter time than users do. No live check: a poll each minute is too rare to tell.
 _PENDING_UNTIL = 0.1
 
 
@@ -126,11 +127,14 @@ class TrackedJob:
             "validation_data": job.validation_data,
         }
         if job.options is not None:
-            # Guess: "options" is documented, but FinetuneStatus of snowflake-ml-python 2.6.0 has
-            # no such field and would raise. So a job without options probably reports none.
+            # Guess options-if-given: DESCRIBE reports "options" only if there are any. It is
+            # documented, but FinetuneStatus of snowflake-ml-python 2.6.0 has no such field and
+            # would raise. If wrong: real records have a field that those of tests lack.
             record["options"] = dict(job.options)
         if state.finished_on is not None:
-            # Documented for SUCCESS; a captured ERROR has it, too. Guess: so has CANCELLED.
+            # Guess cancelled-finished-on: the record of a cancelled job has `finished_on`. It is
+            # documented for SUCCESS; a captured ERROR has it, too. If wrong: the duration of a
+            # cancelled job is shown in tests, and not in a real account.
             record["finished_on"] = state.finished_on
         if state.error is not None:
             record["error"] = asdict(state.error)

@@ -42,7 +42,8 @@ def _pairs(sql: str, run_query: RunQuery) -> tuple[Pair, ...]:
     except ProgrammingError as error:
         raise _DataError(failed + _quoted(error)) from error
     if not rows:
-        # Guess: that a query without rows is an error. The message is ours.
+        # Guess rows-required: data without rows fails the job. The message is ours. If wrong: a
+        # real job trains with nothing, or CREATE rejects it.
         raise _DataError(failed + "The query returned no rows.")
     return tuple((_text(prompt), _text(completion)) for prompt, completion in rows)
 
@@ -61,6 +62,8 @@ def _epochs(job: Job) -> int:
     epochs = options.get("max_epochs", TunedModel.epochs)
     if isinstance(epochs, int) and epochs in _EPOCHS:
         return epochs
-    # 1 to 10 is documented. Guess: another number fails the job, and not CREATE.
+    # Guess epochs-fail-job: a number of epochs other than the documented 1 to 10 fails the job,
+    # and not CREATE. If wrong: CREATE rejects it, or the job trains. CortexFineTuneOperator sends
+    # none.
     message = f"Invalid value for max_epochs: {epochs}. It must be between 1 and 10."
     raise _DataError(message)

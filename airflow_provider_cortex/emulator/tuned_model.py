@@ -14,7 +14,7 @@ from functools import cached_property
 # Enough for a stable loss, and few enough to keep DESCRIBE fast.
 _LARGEST_SAMPLE = 100
 
-# "No validation query: the training data is split automatically"; the ratio is a guess.
+# "No validation query: the training data is split automatically"; the ratio is invented.
 _EVERY_NTH_IS_HELD_OUT = 5
 
 _WORD = re.compile(r"\w+")

@@ -4,8 +4,8 @@ Find the fine-tuning job that an earlier try of the same task has started.
 CREATE is not idempotent, and a worker may die between Cortex's answer and Airflow's XCom. Two
 things prove that a job is a task's own. On Airflow 3.3 the task keeps the job's id in the task
 state store. And it ends the training query with a comment, which holds a hash of DAG, run, task,
-map index and model name, and which DESCRIBE returns in ``training_data`` (a guess). A job that
-only looks alike is never reused.
+map index and model name, and which DESCRIBE returns in ``training_data`` (guess own-comment). A
+job that only looks alike is never reused.
 
 A job whose description cannot be read may be this task's own. While it runs, the search fails, and
 Airflow may retry it: a second job costs more. Once it has finished (SHOW reports that), the task

@@ -54,7 +54,7 @@ def cancel_job(job_id: str, hook: CortexHook, *, log: Log, checks: int = 1) -> F
     try:
         log.info("%s", _with_retry(lambda: hook.cancel(job_id)))
     except RejectedError:
-        # It may have finished just now. Cortex's answer to that is not documented.
+        # It may have finished just now. Cortex may reject that (guess cancel-finished).
         job = hook.describe(job_id)
         if not job.is_finished:
             raise

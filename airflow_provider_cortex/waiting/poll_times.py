@@ -24,8 +24,10 @@ one if less than 7 minutes are left, two if less than 19, five if more than an h
 simulation.
 """
 
+# Guess earliest-end: a job takes at least 85 % of its expected duration. If wrong: with
+# `expected_duration`, the end is discovered later. No live check: it takes many long jobs.
 EARLIEST_SHARE = 0.85
-"""The share of its expected duration that a job takes at least. A guess."""
+"""The share of its expected duration that a job takes at least."""
 
 AHEAD = 4.0
 """
@@ -121,8 +123,11 @@ class PollPolicy:
             return min(earliest_end - age, max(self.longest, AHEAD * age))
         if job is None:
             return self.least  # no poll has succeeded yet: it may have finished long ago
+        # Guess progress-steps: progress comes in steps, one for each epoch. If wrong: some polls
+        # come earlier than necessary.
+
         # Without progress: what has run for long will run for long. With it, age * (1 - p) / p
-        # would be too long: progress comes in steps, one for each epoch, and so it lags behind.
+        # would be too long: progress lags behind.
         left = age * (1 - progress)
         pause = math.sqrt(GROWTH * left)
         return min(self.longest, round(pause / self.least) * self.least)

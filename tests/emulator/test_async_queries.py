@@ -168,7 +168,7 @@ def test_abort_query_cancels(cortex_emulator, connect):
 
 @pytest.mark.usefixtures("tickets")
 def test_cancelling_a_finished_query_changes_nothing(connect, cell):
-    """A guess: this is not an error, nor is an unknown id."""
+    """This is not an error, nor is an unknown id (guess cancel-ended-query)."""
     session = connect()
     query_id = submit(session, CREATE)
     assert statuses(session, query_id, 1) == ["SUCCESS"]

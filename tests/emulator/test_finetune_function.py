@@ -135,7 +135,7 @@ def test_bad_validation_data_fails_the_job(create, describe, tickets):
 
 @pytest.mark.parametrize("epochs", [0, 11, "many"])
 def test_epochs_out_of_range_fail_the_job(create, describe, tickets, epochs):
-    """1 to 10 epochs are documented. Guess: the job fails, and not CREATE."""
+    """1 to 10 epochs are documented. The job fails, and not CREATE (guess epochs-fail-job)."""
     described = describe(create("labeller", tickets, None, json.dumps({"max_epochs": epochs})))
     assert described["error"]["code"] == "INVALID_PARAMETER_VALUE"
 
@@ -205,7 +205,7 @@ def test_cancel_ends_a_running_job(cortex_emulator, create, finetune, describe):
 
 
 def test_cancelling_a_finished_job_changes_nothing(create, finetune, describe):
-    """A guess: Snowflake does not document it."""
+    """Snowflake does not document it (guess cancel-finished)."""
     job_id = create()
     finetune("CANCEL", job_id)
     assert describe(job_id)["status"] == "SUCCESS"
@@ -274,7 +274,7 @@ def test_a_statement_with_too_many_calls_is_rejected(cortex_emulator, connect):
 
 
 def test_without_the_cortex_role_the_function_is_unknown(cortex_emulator, finetune):
-    """Snowflake documents it for COMPLETE. For FINETUNE it is a guess."""
+    """Snowflake documents it for COMPLETE, and not for FINETUNE (guess role-rejected)."""
     cortex_emulator.has_cortex_user_role = False
     with pytest.raises(ProgrammingError, match="Unknown user-defined function") as caught:
         finetune("SHOW")
