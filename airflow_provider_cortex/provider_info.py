@@ -58,6 +58,18 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "example": "60",
         "default": "15",
     },
+    "poll_seconds_in_tests": {
+        "description": (
+            "For tests only: seconds between two polls of a job or a statement, and before the"
+            " first poll of a deferred task, instead of what the task's arguments say. Do not set"
+            " it where a scheduler runs: each poll costs a statement, and Airflow may fail a task"
+            " whose trigger fires within seconds."
+        ),
+        "version_added": "0.1.0",
+        "type": "float",
+        "example": "0.1",
+        "default": "",
+    },
 }
 """
 The section ``[cortex]`` of Airflow's configuration. Defaults are text, as Airflow's schema

@@ -220,9 +220,11 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
         wait = self._job_wait
         if wait is None or wait.delay is None:
             return fixed()
-        if (self.adaptive or wait.poller.failures) and not self.exponential_backoff:
+        poller = wait.poller
+        is_chosen = (self.adaptive or poller.failures) and not self.exponential_backoff
+        if is_chosen or poller.pause_in_tests is not None:
             return wait.delay
-        return min(fixed(), wait.poller.seconds_left)
+        return min(fixed(), poller.seconds_left)
 
     def on_kill(self) -> None:
         """Cancel the job if *cancel_on_kill* is set, over the open session if there is one."""

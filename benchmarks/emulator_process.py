@@ -1,5 +1,5 @@
 """
-``python -m benchmarks.emulator_process FOLDER``: an emulator in a process of its own.
+``python -m benchmarks.emulator_process``: an emulator in a process of its own.
 
 It adds a network's delays. Each command is a line of JSON on its standard input, and each answer a
 line on its standard output.
@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from airflow_provider_cortex.emulator import Emulator, Life
@@ -32,10 +31,7 @@ class EmulatorProcess:
         address = self._read_answer()
         self.url: str = address["url"]
         """Where it answers questions about itself."""
-        self.connection: str = address["connection"]
-        """For ``AIRFLOW_CONN_SNOWFLAKE_DEFAULT``."""
-        self._authorities: str = address["authorities"]
-        """The file with the certificates to trust."""
+        self._environment: dict[str, str] = address["environment"]
 
     def environment(self, folder: str) -> dict[str, str]:
         """
@@ -43,13 +39,7 @@ class EmulatorProcess:
 
         :param folder: where that process keeps its files.
         """
-        return clean_environment(home=folder) | {
-            "AIRFLOW_HOME": folder,
-            "AIRFLOW_CONN_SNOWFLAKE_DEFAULT": self.connection,
-            "REQUESTS_CA_BUNDLE": self._authorities,
-            "SNOWFLAKE_DISABLE_PLATFORM_DETECTION": "true",
-            "SSL_CERT_FILE": self._authorities,
-        }
+        return clean_environment(home=folder) | {"AIRFLOW_HOME": folder} | self._environment
 
     def add_jobs(self, durations: Sequence[float]) -> list[str]:
         """Start a job for each duration in seconds; return the jobs' ids."""
@@ -93,13 +83,11 @@ class EmulatorProcess:
 
 
 @contextmanager
-def emulator_process(folder: str) -> Iterator[EmulatorProcess]:
+def emulator_process() -> Iterator[EmulatorProcess]:
     """
     Run an emulator in another process. It ends with its standard input, so it cannot outlive us.
-
-    :param folder: where it writes its certificates.
     """
-    command = [sys.executable, "-m", "benchmarks.emulator_process", folder]
+    command = [sys.executable, "-m", "benchmarks.emulator_process"]
     with subprocess.Popen(  # noqa: S603 - our own command
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -107,13 +95,8 @@ def emulator_process(folder: str) -> Iterator[EmulatorProcess]:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
-    with Emulator(tls=folder, login_delay=LOGIN_DELAY, statement_delay=STATEMENT_DELAY) as emulator:
-        address = {
-            "url": f"{emulator.protocol}://{emulator.host}:{emulator.port}/emulator",
-            "connection": emulator.airflow_connection,
-            "authorities": str(folder / "authorities.pem"),
-        }
+    with Emulator(login_delay=LOGIN_DELAY, statement_delay=STATEMENT_DELAY) as emulator:
+        address = {"url": f"{emulator.url}/emulator", "environment": emulator.environment}
         print_line(json.dumps(address))
         commands = _commands(emulator)
         for line in sys.stdin:

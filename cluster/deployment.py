@@ -63,9 +63,7 @@ class ClusterDeployment(Deployment):
         database, broker = Database.new(self.workspace), Broker.new()
         self._database = database
         settings = airflow_settings(self.url) | _cluster_settings(database.url, broker.url)
-        self._environment = self.workspace.environment(settings) | {
-            "AIRFLOW_CONN_SNOWFLAKE_DEFAULT": self.emulator.airflow_connection
-        }
+        self._environment = self.workspace.environment(settings) | self.emulator.environment
         broker.start(self._processes, self._environment)
         self._run_to_end(database.initialize(self._processes, self._environment))
         database.start(self._processes, self._environment)

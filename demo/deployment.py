@@ -38,17 +38,14 @@ class DemoDeployment(Deployment):
             ["airflow_provider_cortex.emulator", "--port=0", "--life", life],
         )
         self._migrate_database(environment)
-        connection = self.wait_for(
-            "the emulator", lambda: _find_connection(emulator.log.read_text())
-        )
+        exported = self.wait_for("the emulator", lambda: _exported(emulator.log.read_text()))
         for name, arguments in COMPONENTS.items():
-            self._start_airflow(name, environment | connection, arguments)
+            self._start_airflow(name, environment | exported, arguments)
 
 
-def _find_connection(banner: str) -> dict[str, str] | None:
-    """Return the variable that the emulator's banner exports, or None if there is none yet."""
-    line = re.search(r"^ *export (AIRFLOW_CONN_.*)\n", banner, re.MULTILINE)
-    if line is None:
+def _exported(banner: str) -> dict[str, str] | None:
+    """Return the variables that the emulator's banner exports, or None if it is not complete."""
+    if "Use it from Python" not in banner:
         return None
-    name, _, value = shlex.split(line[1])[0].partition("=")
-    return {name: value}
+    exports = re.findall(r"^ *export (.*)$", banner, re.MULTILINE)
+    return dict(shlex.split(line)[0].split("=", 1) for line in exports)

@@ -42,10 +42,14 @@ copybutton_exclude = ".linenos, .gp, .go"
 def _settings() -> str:
     """Return the settings of the section [cortex], as Airflow itself gets them."""
     return "\n\n".join(
-        f"`{name}`, by default `{option['default']}`\n"
+        f"`{name}`, by default {_code(option['default'])}\n"
         f": {option['description']} Example: `{option['example']}`"
         for name, option in OPTIONS.items()
     )
+
+
+def _code(value: str) -> str:
+    return f"`{value}`" if value else "empty"
 
 
 myst_substitutions = {

@@ -9,7 +9,7 @@ from airflow_provider_cortex.emulator import Emulator
 
 def execute(emulator: Emulator, sql: str) -> list[tuple[Any, ...]]:
     """Execute a statement in the account, which counts neither a login nor a statement for it."""
-    engine = emulator._engine  # noqa: SLF001 - a driver's login and commit take ten times as long
+    engine = emulator._account.engine  # noqa: SLF001 - a driver's login and commit take ten times as long
     with closing(engine.connect("CORTEX_DB", "PUBLIC")) as session:
         rows: list[tuple[Any, ...]] = session.cursor().execute(sql).result()[1]
     return rows

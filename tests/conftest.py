@@ -95,6 +95,19 @@ def airflow_database() -> None:
 
 
 @pytest.fixture
+def cortex_emulator() -> Iterator[Emulator]:
+    """
+    Run an emulator, unlike the plugin's on plain HTTP: over HTTPS a login takes half as long again.
+
+    The waits are those of a real task: the tests pass a clock.
+    """
+    from airflow_provider_cortex.emulator import Emulator
+
+    with Emulator(tls=False) as emulator:
+        yield emulator
+
+
+@pytest.fixture
 def connection(cortex_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> str:
     """Make the emulator the default connection, with short timeouts of the driver."""
     settings = json.loads(cortex_emulator.airflow_connection)

@@ -61,8 +61,7 @@ def test_a_round_has_the_counts_of_the_server(cortex_emulator):
     import snowflake.connector
 
     job = cortex_emulator.jobs.add(model="DB.S.MODEL")
-    url = f"{cortex_emulator.protocol}://{cortex_emulator.host}:{cortex_emulator.port}"
-    meter = Meter(f"{url}/emulator")
+    meter = Meter(f"{cortex_emulator.url}/emulator")
     meter.start()
     with closing(snowflake.connector.connect(**cortex_emulator.connect_arguments)) as session:
         session.cursor().execute("SELECT SNOWFLAKE.CORTEX.FINETUNE('DESCRIBE', %s)", (job.id,))

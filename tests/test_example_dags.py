@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from airflow_provider_cortex.emulator import Emulator, Life
+from tests.worker import MODES
 
 CHECKOUT = Path(__file__).parents[1]
 FOLDERS = [CHECKOUT / folder for folder in ("example_dags", "docs/examples", "tests/dags")]
 
 # Airflow gets a process of its own, because it keeps its settings and its database open. All DAGs
-# share it, because Airflow takes ten seconds to start. Triggers do not really sleep here.
+# share it, because Airflow takes ten seconds to start.
 RUN = """
 import gc
 gc.disable()  # while Airflow loads
@@ -27,10 +28,7 @@ from importlib import import_module
 sys.path.insert(0, os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
 from airflow.utils.db import initdb
 from airflow.utils.session import create_session
-from airflow_provider_cortex import triggers
-from tests.clock import Clock
 
-triggers._SystemClock = Clock
 initdb()
 try:
     from airflow.models.asset import AssetEvent, AssetModel
@@ -65,6 +63,9 @@ for line in sys.stdin:
 
 Tasks = dict[str, tuple[str, dict[str, Any]]]
 """Each task's state and XComs."""
+
+INTERVALS = ("adaptive", "fixed", "growing")
+"""The waits in ``waits.py``."""
 
 NO_XCOMS = {"return_value": None, "model": None, "finetune_job": None}
 
@@ -106,6 +107,7 @@ class Examples:
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examples]:
     """Return an Airflow that runs DAGs, and end it after the last one."""
+    # As a user's: over HTTPS, and with the setting for tests.
     with Emulator() as emulator, airflow(emulator, tmp_path_factory.mktemp("airflow")) as running:
         yield running
 
@@ -113,11 +115,15 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examples]:
 @contextmanager
 def airflow(emulator: Emulator, home: Path) -> Iterator[Examples]:
     """Start an Airflow that runs DAGs, and end it."""
-    environment = os.environ | {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW_CONN_SNOWFLAKE_DEFAULT": emulator.airflow_connection,
-        "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
-    }
+    environment = (
+        os.environ
+        | emulator.environment
+        | {
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORTEX__POLL_SECONDS_IN_TESTS": "0.1",
+            "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
+        }
+    )
     with subprocess.Popen(
         [sys.executable, "-c", RUN],
         cwd=CHECKOUT,
@@ -216,6 +222,15 @@ def check_answer_table(examples: Examples) -> None:
     assert (counts["rows"], counts["errors"]) == (6, 0)
 
 
+def check_waits(examples: Examples) -> None:
+    """In every mode the setting for tests replaces the pauses; Airflow's own SQL task works."""
+    jobs = examples.emulator.jobs
+    waits = [f"{mode}_{interval}" for mode in MODES for interval in INTERVALS]
+    conf: dict[str, Any] = {wait: jobs.add(model=wait, life=Life.by_looks(3)).id for wait in waits}
+    examples.emulator.query_life = Life.by_looks(2)
+    assert_success(examples.run("waits", **conf))
+
+
 CHECKS: dict[str, Callable[[Examples], None]] = {
     "answer_table": check_answer_table,
     "answers_on_new_model": check_answers_on_new_model,
@@ -223,6 +238,7 @@ CHECKS: dict[str, Callable[[Examples], None]] = {
     "first_release": check_first_release,
     "models_side_by_side": check_models_side_by_side,
     "triage": check_triage,
+    "waits": check_waits,
     "weekly_retraining": check_weekly_retraining,
 }
 

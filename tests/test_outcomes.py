@@ -30,7 +30,7 @@ from tests.worker import MODES, Result, Worker, in_mode
 @pytest.fixture(scope="module")
 def account() -> Iterator[Emulator]:
     """Return one emulator for all rows: starting one takes longer than a wait."""
-    with Emulator() as emulator:
+    with Emulator(tls=False) as emulator:
         yield emulator
 
 

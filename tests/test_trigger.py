@@ -120,7 +120,7 @@ def test_triggerers_are_spread_over_ten_seconds(monkeypatch: pytest.MonkeyPatch)
 def wait_for_an_hour(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> list[float]:
     """Return the pauses of a trigger that waits for a job of one hour."""
     clock = Clock(1.8e9)
-    with Emulator(clock=clock.time, life=Life.by_time(3600)) as emulator:
+    with Emulator(tls=False, clock=clock.time, life=Life.by_time(3600)) as emulator:
         monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", emulator.airflow_connection)
         job = emulator.jobs.add(model="m")
         waiting = trigger(job.id, started_at=clock.now, deadline=clock.now + 86400, **changes)

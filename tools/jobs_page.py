@@ -80,10 +80,11 @@ class JobsPageDeployment(Deployment):
             "CORTEX__JOBS_PAGE_CONN_IDS": "snowflake_default,snowflake_eu",
             "CORTEX__JOBS_PAGE_REFRESH_SECONDS": str(REFRESH_SECONDS),
         }
-        return self.workspace.environment(settings) | {
-            "AIRFLOW_CONN_SNOWFLAKE_DEFAULT": self.emulator.airflow_connection,
-            "AIRFLOW_CONN_SNOWFLAKE_EU": _with_short_timeouts(self.other.airflow_connection),
-        }
+        return (
+            self.workspace.environment(settings)
+            | self.emulator.environment
+            | {"AIRFLOW_CONN_SNOWFLAKE_EU": _with_short_timeouts(self.other.airflow_connection)}
+        )
 
 
 def _with_short_timeouts(connection: str) -> str:

@@ -41,6 +41,13 @@ def jobs_page_refresh_seconds() -> float:
     return max(MIN_REFRESH_SECONDS, seconds)
 
 
+def poll_seconds_in_tests() -> float | None:
+    """Return the seconds of every pause of a wait; None if the wait itself decides."""
+    name = "poll_seconds_in_tests"
+    is_set = bool(conf.get(SECTION, name, fallback=_default(name)))
+    return conf.getfloat(SECTION, name) if is_set else None
+
+
 def base_url() -> str:
     """Return the address at which browsers find this Airflow; empty if it is not configured."""
     url: str = conf.get(compat.base_url_section(), "base_url", fallback="") or ""

@@ -39,7 +39,10 @@ DRIVER_FIELDS = SECONDS_FIELDS | {"protocol"}
 """All fields of a connection's extra that the driver takes and ``SnowflakeHook`` leaves out."""
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-EMULATOR_HINT = "Is the emulator running (python -m airflow_provider_cortex.emulator)?"
+EMULATOR_HINT = (
+    "Is the emulator running (python -m airflow_provider_cortex.emulator),"
+    " and does this process have the variables that it prints?"
+)
 
 OAUTH_REJECTIONS = frozenset({400, 401, 403})
 """HTTP statuses with which an OAuth endpoint rejects a token request."""

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import errno
+import os
 import shlex
 import signal
 import sys
@@ -26,15 +27,18 @@ def main() -> None:
         from airflow_provider_cortex.emulator import Emulator
     except ImportError as error:
         sys.exit(str(error))
-    emulator = Emulator(
-        host=arguments.host,
-        port=arguments.port,
-        life=arguments.life,
-        query_life=arguments.query_life,
-        tls=arguments.tls,
-        login_delay=arguments.login_delay,
-        statement_delay=arguments.statement_delay,
-    )
+    try:
+        emulator = Emulator(
+            host=arguments.host,
+            port=arguments.port,
+            life=arguments.life,
+            query_life=arguments.query_life,
+            tls=not arguments.http and (arguments.tls or _default_directory()),
+            login_delay=arguments.login_delay,
+            statement_delay=arguments.statement_delay,
+        )
+    except OSError as error:
+        sys.exit(f"Cannot keep the certificates: {error}. Choose another directory with --tls.")
     try:
         emulator.start()
     except OSError as error:
@@ -72,8 +76,18 @@ def get_parser() -> argparse.ArgumentParser:
             help=f"how long each {what} takes: until the first poll, N more polls, "
             f"or N seconds (default: seconds:{seconds})",
         )
-    parser.add_argument(
-        "--tls", type=Path, metavar="DIR", help="serve HTTPS; DIR keeps the certificates"
+    protocol = parser.add_mutually_exclusive_group()
+    protocol.add_argument(
+        "--tls",
+        type=Path,
+        metavar="DIR",
+        help="where the certificates for HTTPS are kept "
+        "(default: ~/.cache/airflow-provider-cortex/emulator)",
+    )
+    protocol.add_argument(
+        "--http",
+        action="store_true",
+        help="serve plain HTTP, which Airflow's own Snowflake tasks do not speak",
     )
     for delayed in "login", "statement":
         parser.add_argument(
@@ -84,6 +98,12 @@ def get_parser() -> argparse.ArgumentParser:
             help=f"delay of each {delayed}, as on a slow network (default: %(default)s)",
         )
     return parser
+
+
+def _default_directory() -> Path:
+    """Return where the certificates are kept, so that a restart needs no new export."""
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser() / "airflow-provider-cortex" / "emulator"
 
 
 def _life(text: str) -> Life:
@@ -100,27 +120,26 @@ def _life(text: str) -> Life:
 
 
 def _banner(emulator: "Emulator") -> str:
-    url = f"{emulator.protocol}://{emulator.host}:{emulator.port}"
+    url = shlex.quote(f"{emulator.url}/emulator/jobs")
+    trust = (
+        f"--cacert {shlex.quote(str(emulator.certificates.authorities))} "
+        if emulator.certificates
+        else ""
+    )
+    exports = [
+        f"  export {name}={shlex.quote(value)}" for name, value in emulator.environment.items()
+    ]
     lines = [
-        f"The Snowflake Cortex emulator listens on {url}.",
+        f"The Snowflake Cortex emulator listens on {emulator.url}.",
         "Press Ctrl-C to stop it; it keeps no data.",
         "",
         "Show its jobs:",
-        f"  curl {url}/emulator/jobs",
+        f"  curl {trust}{url}",
         "",
-        "Use it from Airflow:",
-        f"  export AIRFLOW_CONN_SNOWFLAKE_DEFAULT={shlex.quote(emulator.airflow_connection)}",
-        "  export SNOWFLAKE_DISABLE_PLATFORM_DETECTION=true",
-    ]
-    if emulator.certificates:
-        authorities = shlex.quote(str(emulator.certificates.authorities.absolute()))
-        lines += [
-            f"  export REQUESTS_CA_BUNDLE={authorities}",
-            f"  export SSL_CERT_FILE={authorities}",
-        ]
-    lines += [
+        "Use it from Airflow, or from anything else in the same shell:",
+        *exports,
         "",
-        "Use it from Python:",
+        "Use it from Python, after these exports:",
         f"  connection = snowflake.connector.connect(**{emulator.connect_arguments})",
         """  connection.cursor().execute("SELECT SNOWFLAKE.CORTEX.FINETUNE('SHOW')").fetchall()""",
         "",

@@ -69,13 +69,6 @@ class ClientSessions:
         for token in list(self._sessions):
             self.end(token)
 
-    def close(self) -> None:
-        """Close all sessions. None of them may be in use."""
-        for token in self._sessions:
-            if session := sql_sessions.pop(token, None):
-                session.close()
-        self._sessions.clear()
-
 
 @contextmanager
 def temporary_token(sql_session: SqlSession) -> Iterator[str]:

@@ -51,6 +51,8 @@ class ConnectionFaults:
                 receive = _receive_again(await Request(scope, receive).body(), receive)
                 await asyncio.sleep(fault.parameters["delay"])
             case "reset":
+                # Otherwise the rest of the request could make the system discard the response.
+                receive = _receive_again(await Request(scope, receive).body(), receive)
                 send = _SendHalfAndClose(scope, receive, send)
             case "cut":
                 send = _SendHalf(send)

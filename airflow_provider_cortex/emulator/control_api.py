@@ -1,12 +1,14 @@
 """
 HTTP routes to watch and control the emulator by hand. Snowflake has nothing like them.
 
-    curl localhost:8282/emulator/counts
-    curl localhost:8282/emulator/jobs
-    curl localhost:8282/emulator/queries
-    curl localhost:8282/emulator/jobs/ft_.../stall -d '{"progress": 0.4}'
-    curl localhost:8282/emulator/faults -d '{"kind": "status", "status": 503, "requests": 2}'
-    curl localhost:8282/emulator/faults -X DELETE
+    GET /emulator/counts
+    GET /emulator/jobs
+    GET /emulator/queries
+    POST /emulator/jobs/ft_.../stall {"progress": 0.4}
+    GET /emulator/faults
+    POST /emulator/faults {"kind": "status", "status": 503, "requests": 2}
+    DELETE /emulator/faults
+    POST /emulator/reset
 """
 
 import json
@@ -29,7 +31,11 @@ PATH = "/emulator"
 
 
 def routes(
-    jobs: JobRegistry, queries: QueryRegistry, counts: Counts, faults: Faults
+    jobs: JobRegistry,
+    queries: QueryRegistry,
+    counts: Counts,
+    faults: Faults,
+    reset: Callable[[], None],
 ) -> list[Route]:
     actions: dict[str, Callable[..., None]] = {
         "answer": jobs.answer,
@@ -49,6 +55,10 @@ def routes(
     async def show_queries(_request: Request) -> Response:
         return JSONResponse([query.record for query in queries.all()])
 
+    def forget_everything(_request: Request) -> Response:  # in a thread: it makes a database
+        reset()
+        return Response(status_code=204)
+
     async def act(request: Request) -> Response:
         name = request.path_params["action"]
         if (action := actions.get(name)) is None:
@@ -66,6 +76,7 @@ def routes(
         Route(f"{PATH}/jobs", show_jobs, methods=["GET"]),
         Route(f"{PATH}/queries", show_queries, methods=["GET"]),
         Route(f"{PATH}/jobs/{{job_id}}/{{action}}", act, methods=["POST"]),
+        Route(f"{PATH}/reset", forget_everything, methods=["POST"]),
         *_fault_routes(faults),
     ]
 

@@ -14,6 +14,8 @@ from airflow_provider_cortex.emulator.sql_errors import SqlError, already_exists
 # The emulator has no grants, and keeps nothing after it stops.
 _IGNORED_PROPERTIES = (exp.CopyGrantsProperty, exp.TransientProperty)
 
+# DuckDB has one exception for these errors and for others, so its words decide. If a release has
+# other words, clients get fakesnow's error number instead of Snowflake's.
 _UNKNOWN_COLUMN = re.compile(
     r'(?:Referenced column|a column named|a column with name|update column) "?([^"\s]+)'
 )

@@ -28,9 +28,11 @@ class Fault:
     """One thing that goes wrong, and when."""
 
     kind: str
+    """Such as ``status``."""
     parameters: Mapping[str, Any]
+    """What :meth:`Faults.add` got besides the other fields, and the kind's defaults."""
     at: str | None = None
-    """The point at which it strikes."""
+    """The point at which it strikes; None for a kind that strikes no request."""
     job_id: str | None = None
     """Strike only DESCRIBEs of this job."""
     prompt: str | None = None

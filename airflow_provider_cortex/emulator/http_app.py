@@ -7,6 +7,7 @@ opens all sessions on one account per process, and two emulators must not share 
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from fakesnow.expr import normalise_ident
@@ -48,6 +49,7 @@ class HttpApp:
         faults: Faults,
         credentials: Credentials,
         sessions: ClientSessions,
+        reset: Callable[[], None],
     ) -> None:
         self.counts = Counts()
         self.statements = StatementRoutes(engine, queries, sessions, self.counts)
@@ -63,7 +65,7 @@ class HttpApp:
                 Route("/session", self._keep_or_close_session, methods=["POST"]),
                 Route("/session/heartbeat", self._keep_or_close_session, methods=["POST"]),
                 *self.statements.routes(),
-                *control_api.routes(jobs, queries, self.counts, faults),
+                *control_api.routes(jobs, queries, self.counts, faults, reset),
                 *fakesnow_routes,
                 self.statements.cancel_route(),
             ]

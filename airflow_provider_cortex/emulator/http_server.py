@@ -44,6 +44,9 @@ class HttpServer:
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
                 self._app,
+                interface="asgi3",
+                # uvloop, if installed, warns of connections over TLS that are open when it ends.
+                loop="asyncio",
                 log_config=None,
                 log_level="warning",
                 access_log=False,
@@ -140,5 +143,12 @@ class _Uvicorn(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.shutdown()
         if self.server_state.tasks:
-            # Tasks that take longer are cancelled when the event loop ends.
-            await asyncio.wait(self.server_state.tasks, timeout=_STOP_SECONDS)
+            _, late = await asyncio.wait(self.server_state.tasks, timeout=_STOP_SECONDS)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=_STOP_SECONDS)
+        # What else is open: uvicorn does not know of a TLS connection before its handshake, and
+        # after its client has gone. Without this private name, Python warns of those.
+        for transport in list(getattr(loop, "_transports", {}).values()):
+            transport.abort()

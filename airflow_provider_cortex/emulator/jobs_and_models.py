@@ -76,8 +76,10 @@ class JobRegistry:
         pairs: tuple[Pair, ...] = (),
     ) -> Job:
         """
-        Add a job without SQL.
+        Add a job without SQL, and return it.
 
+        :param model: the whole name of its model, as ``database.schema.model``; with a suffix if the
+            name is taken.
         :param life: how long it takes; the registry's *life* by default.
         :param pairs: prompts and completions, for a model that answers prompts.
         """
@@ -106,7 +108,7 @@ class JobRegistry:
             self._find(job_id).tuned = result
 
     def all(self) -> list[tuple[Job, JobState]]:
-        """Return every job with its state. This does not count as a poll."""
+        """Return every job, oldest first, with its state. This does not count as a poll."""
         with self._lock:
             return [(each.job, self._state(each)) for each in self._jobs.values()]
 
@@ -161,7 +163,11 @@ class JobRegistry:
         code: str = "INTERNAL_ERROR",
         message: str = "The emulator was told to fail this job.",
     ) -> None:
-        """End the job in ERROR now, even if it has finished."""
+        """
+        End the job in ERROR now, even if it has finished.
+
+        :raises SqlError: if no job has this id; so do the methods below.
+        """
         self._end(job_id, JobStatus.ERROR, JobError(code=code, message=message))
 
     def cancel(self, job_id: str) -> None:

@@ -35,18 +35,25 @@ class AsyncQuery:
     """A query and everything that has happened to it so far."""
 
     id: str
+    """What ``execute_async`` has returned."""
     sql: str
+    """The statement."""
     session: int
+    """The number of the session that has submitted it."""
     submitted_on: float
     """Epoch seconds."""
     life: Life
+    """How long it takes."""
     execute: Execute = field(repr=False)
+    """Executes it; for the emulator."""
     status: QueryStatus = QueryStatus.RUNNING
+    """Such as ``RUNNING``."""
     looks: int = 0
     """How many times its status or its result has been requested."""
     finished_on: float | None = None
-    """Epoch seconds."""
+    """Epoch seconds; None while it runs."""
     error: SqlError | None = None
+    """Why it has failed; None unless the status is ``FAILED_WITH_ERROR`` or ``ABORTED``."""
     data: dict[str, object] = field(default_factory=dict, repr=False)
     """The data of the response."""
     is_ended: bool = field(default=False, repr=False)
@@ -93,7 +100,7 @@ class QueryRegistry:
         return query
 
     def all(self) -> list[AsyncQuery]:
-        """Return every query. This does not count as a poll."""
+        """Return every query, oldest first. This does not count as a poll."""
         with self._lock:
             return list(self._queries.values())
 

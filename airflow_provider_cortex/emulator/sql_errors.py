@@ -9,7 +9,7 @@ _MARK = re.compile(r"SqlError: (?=\{)")
 
 class SqlError(Exception):
     """
-    An error with Snowflake's error number, SQL state and message.
+    An error with Snowflake's error number, SQL state and message: *errno*, *sqlstate*, *message*.
 
     DuckDB reports an exception from a Python function only as text. So the text of
     this exception is JSON, and :meth:`found_in` reads it back.

@@ -33,16 +33,23 @@ class Job:
     """A job as CREATE requested it. It never changes."""
 
     id: str
+    """What CREATE has returned."""
     model: str
+    """The tuned model's whole name, with a suffix if the requested one was taken."""
     base_model: str
+    """The model that is tuned."""
     created_on: int
     """Epoch milliseconds, as in Snowflake's records."""
     life: Life
+    """How long it takes."""
     namespace: Namespace
-    """The session's at CREATE; the job's queries run in it."""
+    """The session's database and schema at CREATE; the job's queries run there."""
     training_data: str = ""
+    """The training query; empty for a job that :meth:`JobRegistry.add` has made."""
     validation_data: str = ""
+    """The validation query; empty if there is none."""
     options: Mapping[str, object] | None = None
+    """The options of CREATE, such as ``max_epochs``; None if there were none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +57,9 @@ class JobError:
     """Why a job ended in ERROR."""
 
     code: str
+    """Such as ``INTERNAL_ERROR``."""
     message: str
+    """What DESCRIBE reports."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +67,13 @@ class JobState:
     """What a job has reached at one moment."""
 
     status: JobStatus
+    """Such as ``IN_PROGRESS``."""
     progress: float
     """From 0 to 1."""
     finished_on: int | None = None
-    """Epoch milliseconds."""
+    """Epoch milliseconds; None while the job runs."""
     error: JobError | None = None
+    """Why it has failed; None unless the status is ``ERROR``."""
 
 
 @dataclass(slots=True)

@@ -8,8 +8,11 @@ class Statement:
     """A statement as it arrived."""
 
     sql: str
+    """The statement, with values that the driver has inserted."""
     session: int
+    """The number of the session, counted from 1 by logins."""
     query_tag: str | None
+    """The session's ``QUERY_TAG``; None if it has none."""
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Generic, Protocol, TypeVar
 
+from airflow_provider_cortex.airflow_api import settings
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.query_status import Execution
 from airflow_provider_cortex.errors import (
@@ -77,6 +78,8 @@ class Poller(ABC, Generic[Answer]):
         for ever. During an outage only *contact_timeout* counts.
     :param report: what shows the wait.
     :param clock: returns the time, epoch seconds.
+    :param pause_in_tests: seconds of every pause, also before the first poll, whatever *policy*
+        says; None in production.
     """
 
     started_at: float
@@ -86,6 +89,7 @@ class Poller(ABC, Generic[Answer]):
     clock: Callable[[], float]
     contact_timeout: float = DEFAULT_CONTACT_TIMEOUT
     stall_timeout: float | None = None
+    pause_in_tests: float | None = field(default_factory=settings.poll_seconds_in_tests)
     last_seen: Answer | None = None
     failures: int = 0
     """Failed polls since the last successful one, in this process."""
@@ -106,9 +110,9 @@ class Poller(ABC, Generic[Answer]):
 
         :param soonest: not before so many seconds, whatever the deadline.
         """
-        now = self.clock()
-        moment = self.policy.first_poll(at=now, started_at=self.started_at, soonest=soonest)
-        return max(soonest, self._sleep_until(moment, now))
+        if self.pause_in_tests is not None:
+            return self.pause_in_tests
+        return self._first_delay(soonest)
 
     def after_poll(self, outcome: Answer | CortexError) -> float | None:
         """
@@ -177,6 +181,11 @@ class Poller(ABC, Generic[Answer]):
         """The most seconds between two polls of this wait by different triggerers."""
         return self.policy.longest_pause + TRIGGERER_RESTART_SECONDS
 
+    def _first_delay(self, soonest: float) -> float:
+        now = self.clock()
+        moment = self.policy.first_poll(at=now, started_at=self.started_at, soonest=soonest)
+        return max(soonest, self._sleep_until(moment, now))
+
     def _after_failure(self, error: CortexError, now: float) -> float:
         if not isinstance(error, TRANSIENT_ERRORS):
             raise self._permanent(error) from error.__cause__
@@ -216,6 +225,8 @@ class Poller(ABC, Generic[Answer]):
 
     def _sleep_until(self, moment: float, now: float) -> float:
         """Return the seconds to *moment*; the last poll comes when the wait ends."""
+        if self.pause_in_tests is not None:
+            moment = now + self.pause_in_tests
         self._due = min(moment, self._end)
         return max(0.0, self._due - now)
 
@@ -263,9 +274,8 @@ class QueryPoller(Poller[Execution]):
 
     query_id: str
 
-    def first_delay(self, *, soonest: float = 0.0) -> float:
-        """Return the seconds to the first poll: many statements are short."""
-        return soonest
+    def _first_delay(self, soonest: float) -> float:
+        return soonest  # many statements are short
 
     def _end_error(self, now: float) -> CortexError:
         return QueryTimeoutError(self.query_id, now - self.started_at)

@@ -61,7 +61,7 @@ def soak(minutes: float) -> SoakResult:
     """Let waits begin and end for so many minutes."""
     with (
         TemporaryDirectory(prefix="cortex-benchmark-") as folder,
-        emulator_process(folder) as emulator,
+        emulator_process() as emulator,
     ):
         environment = emulator.environment(folder)
         # Otherwise each busy thread may get a heap of its own, which glibc keeps.

@@ -106,9 +106,8 @@ def measure_all(plan: Mapping[str, Mapping[int, int]]) -> Iterator[Measurement]:
 def measure(contender: str, jobs: int, rounds: int) -> Measurement:
     """Measure a contender with a number of jobs, in a fresh process."""
     with (
-        TemporaryDirectory(prefix="cortex-benchmark-") as emulator_folder,
         TemporaryDirectory(prefix="cortex-benchmark-") as folder,
-        emulator_process(emulator_folder) as emulator,
+        emulator_process() as emulator,
     ):
         emulator.add_endless_jobs(jobs)
         measurement = Path(folder) / "measurement.json"

@@ -1,15 +1,11 @@
 """Tune a model on support tickets, wait for it, and ask it about a new ticket."""
 
-import os
 from datetime import datetime
 
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_cortex.operators import CortexCompleteOperator, CortexFineTuneOperator
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
-
-# Only the test sets it. Without it, the job's age and progress decide when to poll.
-POLL_SECONDS = os.environ.get("TRIAGE_POLL_SECONDS")
 
 with DAG(
     dag_id="my_dag",
@@ -23,12 +19,7 @@ with DAG(
         base_model="llama3.1-8b",
         training_data="SELECT prompt, completion FROM support_tickets",
     )
-    wait = CortexFineTuneSensor(
-        task_id="wait",
-        finetune_job_id=start.output,
-        deferrable=True,
-        poke_interval=float(POLL_SECONDS) if POLL_SECONDS else None,
-    )
+    wait = CortexFineTuneSensor(task_id="wait", finetune_job_id=start.output, deferrable=True)
     ask = CortexCompleteOperator(
         task_id="ask",
         model=wait.output,

@@ -1,25 +1,25 @@
 """Run my_dag.py from start to end against the emulator."""
 
 import pytest
-import snowflake.connector
+from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
 from my_dag import dag
 
 from airflow_provider_cortex.emulator import Life
 
-TICKETS = [
-    ("I was charged twice for my order", "billing"),
-    ("The app closes when I open a photo", "bug"),
-    ("How do I change my address?", "account"),
-]
+SUPPORT_TICKETS = """
+    CREATE TABLE support_tickets AS
+    SELECT * FROM VALUES
+        ('I was charged twice for my order', 'billing'),
+        ('The app closes when I open a photo', 'bug'),
+        ('How do I change my address?', 'account')
+        AS tickets (prompt, completion)
+"""
 
 
 @pytest.fixture(autouse=True)
-def support_tickets(cortex_emulator, cortex_connection):
+def support_tickets(cortex_connection):
     """Create the table that the DAG trains on, in each test's new emulator."""
-    with snowflake.connector.connect(**cortex_emulator.connect_arguments) as session:
-        cursor = session.cursor()
-        cursor.execute("CREATE TABLE support_tickets (prompt TEXT, completion TEXT)")
-        cursor.executemany("INSERT INTO support_tickets VALUES (%s, %s)", TICKETS)
+    SnowflakeHook(cortex_connection).run(SUPPORT_TICKETS)
 
 
 def run_dag():
@@ -27,7 +27,8 @@ def run_dag():
     return {ti.task_id: ti for ti in dag.test().get_task_instances()}
 
 
-def test_the_tuned_model_answers():
+def test_the_tuned_model_answers(cortex_emulator):
+    cortex_emulator.life = Life.by_looks(3)
     tasks = run_dag()
     assert {task_id: ti.state for task_id, ti in tasks.items()} == {
         "start": "success",
@@ -48,8 +49,7 @@ def test_no_model_is_asked_if_the_job_fails(cortex_emulator):
 
 
 def test_the_wait_continues_after_an_outage(cortex_emulator):
-    cortex_emulator.life = Life.by_looks(1)
-    cortex_emulator.faults.add("error", at="describe", requests=2)
+    cortex_emulator.faults.add("error", at="describe", requests=3)
     tasks = run_dag()
     assert tasks["wait"].state == "success"
-    assert [fault.kind for fault in cortex_emulator.faults.struck] == ["error", "error"]
+    assert [fault.kind for fault in cortex_emulator.faults.struck] == ["error"] * 3

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 @pytest.fixture
 def emulator():
-    with Emulator(life=Life.by_looks(2)) as emulator:
+    with Emulator(tls=False, life=Life.by_looks(2)) as emulator:
         yield emulator
 
 

@@ -18,8 +18,7 @@ def kinds(faults):
 
 def request_json(emulator, path, *, method="GET", data=None):
     """Send a request, and return the JSON of the response."""
-    url = f"http://{emulator.host}:{emulator.port}{path}"
-    request = urllib.request.Request(url, method=method, data=data)
+    request = urllib.request.Request(emulator.url + path, method=method, data=data)
     with urllib.request.urlopen(request, timeout=9) as response:
         return json.load(response)
 

@@ -37,7 +37,7 @@ def test_a_query_runs_for_some_polls_and_then_succeeds(cortex_emulator, connect,
     """Any session may poll it. Its effect is visible only when it has finished."""
     cortex_emulator.query_life = Life.by_looks(2)
     query_id = submit(connect(), CREATE)
-    with pytest.raises(ProgrammingError, match="ANSWERS does not exist"):
+    with pytest.raises(ProgrammingError, match=r"^002003 "):
         cell(COUNT)
     assert statuses(connect(), query_id, 4) == ["RUNNING", "RUNNING", "SUCCESS", "SUCCESS"]
     assert cell(COUNT) == 5
@@ -55,7 +55,7 @@ def test_a_query_by_time_finishes_on_time():
     """By the emulator's clock."""
     clock = Clock()
     with (
-        Emulator(query_life=Life.by_time(60), clock=clock.time) as emulator,
+        Emulator(tls=False, query_life=Life.by_time(60), clock=clock.time) as emulator,
         snowflake.connector.connect(**emulator.connect_arguments) as session,
     ):
         query_id = submit(session, "SELECT 1")
@@ -112,7 +112,7 @@ def test_fetching_a_result_waits_for_the_query(cortex_emulator, connect):
     query_id = submit(connect(), "SELECT COUNT(*) FROM tickets")
     assert cursor.query_result(query_id).fetchall() == [(5,)]
     query_id = submit(connect(), "SELECT COUNT(*) FROM nowhere")
-    with pytest.raises(ProgrammingError, match="NOWHERE does not exist"):
+    with pytest.raises(ProgrammingError, match=r"^002003 "):
         cursor.query_result(query_id)
 
 
@@ -153,7 +153,7 @@ def test_a_cancelled_query_has_no_effect(cortex_emulator, connect, cell):
     assert caught.value.errno == 604
     with pytest.raises(DatabaseError):
         session.cursor().get_results_from_sfqid(query_id)
-    with pytest.raises(ProgrammingError, match="ANSWERS does not exist"):
+    with pytest.raises(ProgrammingError, match=r"^002003 "):
         cell(COUNT)
 
 

@@ -1,7 +1,7 @@
 """``python -m airflow_provider_cortex.emulator``."""
 
 import ast
-import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +10,7 @@ import time
 import pytest
 
 from airflow_provider_cortex.emulator.__main__ import main
+from airflow_provider_cortex.emulator.tls import TRUST_VARIABLES
 
 
 @pytest.fixture
@@ -33,26 +34,91 @@ def command():
         process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_banner_says_how_to_connect_and_a_signal_stops_the_command(command, connect, number):
-    """The printed example works as it is. The process exits with 0 and without a traceback."""
+def banner(process):
+    """Return what the command has printed to be copied: commands, exports, lines of Python."""
+    copied = []
+    for line in iter(process.stdout.readline, ""):
+        copied += [line.strip()] if line.startswith("  ") else []
+        if "fetchall" in line:
+            break
+    return copied
+
+
+def paste(lines, code):
+    """Run lines in a shell that trusts no authority of its own, then code in Python."""
+    foreign = {*TRUST_VARIABLES, "CURL_CA_BUNDLE"}
+    program = f"import snowflake.connector\n{code}\n"
+    return subprocess.run(
+        ["bash", "-euc", "\n".join([*lines, f'"{sys.executable}" -c "$PROGRAM"'])],
+        env={name: value for name, value in os.environ.items() if name not in foreign}
+        | {"PROGRAM": program},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+def stop(process, number):
+    """Send a signal: the process exits with 0 and without a traceback."""
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+
+
+USE = """
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+
+read = SQLExecuteQueryOperator(task_id="read", conn_id="snowflake_default", sql="SELECT 1")
+print("found", SnowflakeHook().get_first("SELECT 1"), read.execute({}))
+"""
+
+
+def test_the_printed_lines_work_as_they_are(command):
+    """curl in any order; the driver and Airflow's own Snowflake tasks after the exports."""
+    process = command("--port", "0")
+    lines = banner(process)
+    curl, *exports, connect, execute = lines
+    assert curl.startswith("curl --cacert ")
+    assert [line.split("=")[0] for line in exports] == [
+        "export AIRFLOW_CONN_SNOWFLAKE_DEFAULT",
+        "export SNOWFLAKE_DISABLE_PLATFORM_DETECTION",
+        "export REQUESTS_CA_BUNDLE",
+        "export SSL_CERT_FILE",
+    ]
+    ran = paste([curl, *exports, curl], "\n".join([connect, f"print({execute})", USE]))
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("[][][('[]',)]"), ran.stdout
+    assert "found (1,) [(1,)]" in ran.stdout
+    assert "Skipping masking" not in ran.stdout + ran.stderr  # of a value in the connection
+    stop(process, signal.SIGINT)
+
+
+def test_plain_http_and_delays_are_options(command, connect):
+    """The printed example needs no export then. Each login and statement is delayed."""
     delays = "--login-delay", "0.2", "--statement-delay", "0.2"
-    process = command("--port", "0", "--life", "looks:1", *delays)
-    lines = iter(process.stdout.readline, "")
-    exported = next(line for line in lines if "export AIRFLOW_CONN" in line)
-    extra = json.loads(exported.partition("=")[2].strip().strip("'"))["extra"]
+    process = command("--port", "0", "--http", "--life", "looks:1", *delays)
+    lines = banner(process)
+    assert lines[0].startswith("curl http://127.0.0.1:")
     example = next(line for line in lines if "connect(**" in line)
-    arguments = ast.literal_eval(example.partition("**")[2].strip().removesuffix(")"))
-    assert arguments["port"] == extra["port"]
+    arguments = ast.literal_eval(example.partition("**")[2].removesuffix(")"))
     began = time.monotonic()
     session = connect(**arguments)
     assert session.cursor().execute("SELECT 1").fetchall() == [(1,)]
     assert time.monotonic() - began > 0.4
     session.close()
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 0
-    assert "Traceback" not in errors
+    stop(process, signal.SIGTERM)
+
+
+def test_a_directory_that_cannot_be_written_is_reported(monkeypatch, tmp_path):
+    """The command exits with one sentence that says what to do."""
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(sys, "argv", ["emulator", "--tls", str(tmp_path / "file")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert str(ended.value.code).endswith("Choose another directory with --tls.")
 
 
 def test_a_port_in_use_is_reported(cortex_emulator, monkeypatch):

@@ -79,13 +79,13 @@ def test_faults_at_login_strike_logins(cortex_emulator, connect, kind):
 @pytest.mark.parametrize("is_https", [False, True])
 def test_refuse_sends_nothing_and_reset_sends_a_part(tmp_path, capfd, caplog, is_https):
     """Over HTTP and HTTPS, and without a warning from the server."""
-    with Emulator(tls=tmp_path if is_https else None) as emulator:
+    with Emulator(tls=is_https) as emulator:
         context = None
         if emulator.certificates:
             context = ssl.create_default_context(cafile=emulator.certificates.authorities)
 
         def send():
-            url = f"{emulator.protocol}://{emulator.host}:{emulator.port}/queries/v1/query-request"
+            url = f"{emulator.url}/queries/v1/query-request"
             with urllib.request.urlopen(url, data=b"{}", timeout=9, context=context) as response:
                 return response.read()
 
@@ -117,7 +117,7 @@ def test_a_hanging_request_is_served_when_cleared(cortex_emulator, connect):
 def test_a_hanging_request_is_served_when_the_time_is_up():
     """By the emulator's clock, and without another request."""
     clock = Clock()
-    with Emulator(clock=clock.time) as emulator, ThreadPoolExecutor(1) as pool:
+    with Emulator(tls=False, clock=clock.time) as emulator, ThreadPoolExecutor(1) as pool:
         emulator.faults.add("hang", seconds=60)
         hanging = pool.submit(post, emulator, "/queries/v1/query-request", {})
         wait_until(lambda: emulator.faults.struck)

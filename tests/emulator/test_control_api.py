@@ -4,12 +4,14 @@ import json
 import math
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from snowflake.connector.errors import DatabaseError, ProgrammingError
 
 from airflow_provider_cortex.emulator import Life
 from airflow_provider_cortex.emulator.fault_kinds import FAULT_KINDS
+from tests.clock import wait_until
 from tests.emulator.client import post, request_json, show
 
 
@@ -91,6 +93,55 @@ def test_faults_can_be_added_listed_counted_and_cleared(cortex_emulator, connect
     assert [shown["kind"] for shown in report["active"]] == ["record"]
     assert report["struck"] == {"error": 1}
     assert not request_json(cortex_emulator, "/emulator/faults", method="DELETE")["active"]
+
+
+def reset_in_python(emulator):
+    emulator.reset()
+
+
+def reset_over_http(emulator):
+    request = urllib.request.Request(f"{emulator.url}/emulator/reset", method="POST")
+    with urllib.request.urlopen(request, timeout=9) as response:
+        assert (response.status, response.read()) == (204, b"")
+
+
+@pytest.mark.parametrize("reset", [reset_in_python, reset_over_http])
+def test_a_reset_forgets_everything(cortex_emulator, connect, reset):
+    """As if the emulator had just been started, on the same port."""
+    port, life = cortex_emulator.port, cortex_emulator.life
+    session = connect()
+    session.cursor().execute("CREATE TABLE tickets AS SELECT 1 AS n")
+    session.cursor().execute_async("SELECT 1")
+    cortex_emulator.jobs.add(model="D.S.m")
+    cortex_emulator.faults.add("slow", delay=0.0)
+    cortex_emulator.life, cortex_emulator.password = Life.by_looks(9), "other"
+    reset(cortex_emulator)
+    assert (cortex_emulator.port, cortex_emulator.life) == (port, life)
+    assert cortex_emulator.password is None
+    assert set(request_json(cortex_emulator, "/emulator/counts").values()) == {0}
+    assert not list(cortex_emulator.faults) + cortex_emulator.faults.struck
+    assert not cortex_emulator.queries.all() + cortex_emulator.statements
+    assert cortex_emulator.open_sessions == 0
+    new = connect()
+    assert show(new) == [("[]",)]
+    assert new.cursor().execute("SHOW MODELS").fetchall() == []
+    with pytest.raises(ProgrammingError) as caught:
+        new.cursor().execute("SELECT n FROM tickets")
+    assert caught.value.errno == 2003
+
+
+def test_a_reset_ends_sessions_and_requests_that_hang(cortex_emulator, connect):
+    """A client must log in again, as after an expired session; no request is left behind."""
+    session, hanging = connect(), connect()
+    cortex_emulator.faults.add("hang", requests=1)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(show, hanging)
+        wait_until(lambda: cortex_emulator.faults.struck)
+        cortex_emulator.reset()
+        for result in answer.result, lambda: show(session):
+            with pytest.raises(ProgrammingError, match="must authenticate again"):
+                result()
+    assert cortex_emulator.logins == 0
 
 
 @pytest.mark.parametrize("body", [[1], "fault", 7, {}])

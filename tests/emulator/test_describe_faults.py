@@ -102,7 +102,7 @@ def test_a_job_can_fail_each_statement_that_describes_it(cortex_emulator, descri
 def test_the_clock_can_be_wrong(connect):
     """Until the fault ends."""
     clock = Clock(1_000_000)
-    with Emulator(clock=clock.time, life=Life.by_time(60)) as emulator:
+    with Emulator(tls=False, clock=clock.time, life=Life.by_time(60)) as emulator:
         emulator.faults.add("clock", jump=-7200, seconds=10)
         early = emulator.jobs.add(model="D.S.early")
         clock.now += 10

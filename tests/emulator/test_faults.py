@@ -40,7 +40,7 @@ def test_a_share_is_spread_evenly(cortex_emulator, cell, share, struck):
 def test_a_fault_ends_at_its_first_limit(connect):
     """Then it is no longer active."""
     clock = Clock()
-    with Emulator(clock=clock.time) as emulator:
+    with Emulator(tls=False, clock=clock.time) as emulator:
         session = connect(emulator)
         for _ in range(2):
             emulator.faults.add("error", requests=2, share=0.5, seconds=60)

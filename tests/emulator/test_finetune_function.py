@@ -89,7 +89,7 @@ def test_a_job_passes_through_its_statuses(cortex_emulator, create, describe):
     [
         pytest.param(
             "SELECT request AS prompt, label AS completion FROM tickets;",
-            r"001003 \(42000\): \S+: Expecting",
+            r"001003 \(42000\): \S+: ",
             id="a trailing semicolon",
         ),
         pytest.param(
@@ -108,7 +108,8 @@ def test_a_job_passes_through_its_statuses(cortex_emulator, create, describe):
             "no rows",
             id="no rows",
         ),
-        pytest.param("nonsense", r"002003 \(42S02\)", id="not a query"),
+        # A syntax error, or a table that does not exist: DuckDB's releases differ.
+        pytest.param("nonsense", r"00[12]003 \(42\w{3}\)", id="not a query"),
     ],
 )
 def test_bad_data_fails_the_job_instead_of_create(create, describe, query, reason):
@@ -289,7 +290,7 @@ def test_parse_json_reads_the_record_in_sql(create, cell):
 
 def test_jobs_can_have_ids_in_the_form_of_2024():
     """For tests of code that must accept both forms."""
-    emulator = Emulator(id_prefix="CortexFineTuningWorkflow_")
+    emulator = Emulator(tls=False, id_prefix="CortexFineTuningWorkflow_")
     try:
         assert emulator.jobs.add(model="D.S.m").id.startswith("CortexFineTuningWorkflow_")
     finally:

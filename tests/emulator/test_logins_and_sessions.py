@@ -15,7 +15,7 @@ from tests.emulator.client import show
 
 def test_a_password_is_checked_and_can_be_rotated(connect):
     """The emulator's own connection settings always have the right one."""
-    with Emulator(password="first") as emulator:
+    with Emulator(tls=False, password="first") as emulator:
         assert show(connect(emulator)) == [("[]",)]
         assert json.loads(emulator.airflow_connection)["password"] == "first"
         emulator.password = "second"
@@ -57,7 +57,7 @@ def test_open_sessions_are_counted(cortex_emulator, connect):
 
 def test_a_busy_session_can_end() -> None:
     """A session that ends during a statement is an ordinary expired session."""
-    with Emulator() as emulator:
+    with Emulator(tls=False) as emulator:
         job = emulator.jobs.add(model="DB.S.M")
         errors: list[int | None] = []
 

@@ -34,7 +34,7 @@ def test_a_restart_keeps_port_jobs_tables_and_sessions(cortex_emulator, connect)
 
 def test_a_stopped_emulator_keeps_its_port():
     """Otherwise another server might get the port, and answer the clients."""
-    with Emulator() as emulator:
+    with Emulator(tls=False) as emulator:
         address = (emulator.host, emulator.port)
         emulator.stop()
         with socket.socket() as other, pytest.raises(OSError, match="in use"):
@@ -44,7 +44,7 @@ def test_a_stopped_emulator_keeps_its_port():
         emulator.start()
         socket.create_connection(address).close()
         emulator.stop()
-    with Emulator(port=emulator.port):
+    with Emulator(tls=False, port=emulator.port):
         pass
 
 
@@ -88,22 +88,22 @@ def test_closing_ends_the_threads_and_frees_the_port():
     """Leaving the context manager closes the emulator; its web server's threads end then."""
     before = set(threading.enumerate())
     with (
-        Emulator() as emulator,
+        Emulator(tls=False) as emulator,
         snowflake.connector.connect(**emulator.connect_arguments) as session,
     ):
         session.cursor().execute(SHOW)
     wait_until(lambda: set(threading.enumerate()) <= before)
-    with Emulator(port=emulator.port):
+    with Emulator(tls=False, port=emulator.port):
         pass
 
 
 def test_two_emulators_are_independent(cortex_emulator, connect):
     """Even at the same time in one process."""
-    with Emulator() as other:
+    with Emulator(tls=False) as other:
         cortex_emulator.jobs.add(model="D.S.m")
         theirs = connect(other)
         theirs.cursor().execute("CREATE TABLE only_there AS SELECT 1 AS n")
         assert theirs.cursor().execute(SHOW).fetchall() == [("[]",)]
-        with pytest.raises(ProgrammingError, match="does not exist"):
+        with pytest.raises(ProgrammingError, match=r"^002003 "):
             connect().cursor().execute("SELECT * FROM only_there")
         assert (cortex_emulator.logins, other.logins) == (1, 1)

@@ -1,35 +1,72 @@
-"""HTTPS, for clients such as Airflow's own hook."""
+"""Certificates for HTTPS."""
 
-import json
+import ssl
 
-from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+import certifi
+import pytest
+import trustme
 
 from airflow_provider_cortex.emulator import Emulator
+from airflow_provider_cortex.emulator.tls import TRUST_VARIABLES, Certificates
+from tests.emulator.client import request_json
 
-CREATE = "SELECT SNOWFLAKE.CORTEX.FINETUNE('CREATE', %s, 'mistral-7b', 'SELECT * FROM t')"
-DESCRIBE = "SELECT SNOWFLAKE.CORTEX.FINETUNE('DESCRIBE', %s)"
+
+@pytest.fixture(autouse=True)
+def trusts_nothing_special(monkeypatch):
+    """Let this process trust the public authorities only."""
+    for name in TRUST_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
 
 
-def test_airflows_own_hook_works_over_https(tmp_path, monkeypatch):
-    """SnowflakeHook passes host and port, but no protocol, so it needs HTTPS."""
-    with Emulator(tls=tmp_path) as emulator:
-        monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", emulator.airflow_connection)
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authorities.pem"))
-        hook = SnowflakeHook()
-        hook.run("CREATE TABLE t AS SELECT 'a' AS prompt, 'b' AS completion")
-        (job_id,) = hook.get_first(CREATE, parameters=("it's mine",))
-        (described,) = hook.get_first(DESCRIBE, parameters=(job_id,))
-    record = json.loads(described)
-    assert record["status"] == "SUCCESS"
-    assert record["model"] == "CORTEX_DB.PUBLIC.it's mine"
+def authorities(certificates):
+    """Return the certificates of the authorities that a client trusts with these files."""
+    return set(ssl.create_default_context(cafile=certificates.authorities).get_ca_certs(True))
 
 
 def test_certificates_are_created_only_once(tmp_path):
     """Clients keep trusting the file after a restart. Only its owner may read the private key."""
-    kept = []
-    for _ in range(2):
-        emulator = Emulator(tls=tmp_path)
-        emulator.close()
-        kept.append((tmp_path / "server.pem").read_bytes())
-    assert kept[0] == kept[1]
-    assert (tmp_path / "server.pem").stat().st_mode & 0o077 == 0
+    first, second = (Certificates.kept_in(tmp_path, host="127.0.0.1") for _ in range(2))
+    assert first == second
+    kept = first.server.read_bytes()
+    assert Certificates.kept_in(tmp_path, host="127.0.0.1").server.read_bytes() == kept
+    assert first.server.stat().st_mode & 0o077 == 0
+
+
+def test_another_host_has_certificates_of_its_own(tmp_path):
+    """A kept certificate is valid for one host, localhost and 127.0.0.1."""
+    assert len({Certificates.kept_in(tmp_path, host=host) for host in ("127.0.0.1", "a.test")}) == 2
+
+
+def test_the_emulators_of_a_process_share_their_certificates():
+    """So a process can use several of them with one environment."""
+    with Emulator() as one, Emulator() as other:
+        assert one.certificates == other.certificates
+        shared = one.environment.items() & other.environment.items()
+    assert set(TRUST_VARIABLES) <= dict(shared).keys()
+
+
+def test_the_public_authorities_are_trusted_as_before(tmp_path):
+    """A process that trusts the emulator still reaches every other host."""
+    made = Certificates.kept_in(tmp_path, host="127.0.0.1")
+    public = set(ssl.create_default_context(cafile=certifi.where()).get_ca_certs(True))
+    assert len(authorities(made) - public) == 1
+    assert public <= authorities(made)
+
+
+@pytest.mark.parametrize("name", TRUST_VARIABLES)
+def test_a_company_s_authority_is_trusted_as_before(tmp_path, monkeypatch, name):
+    """What REQUESTS_CA_BUNDLE or SSL_CERT_FILE names is among the authorities."""
+    company = tmp_path / "company.pem"
+    trustme.CA().cert_pem.write_to_path(company)
+    monkeypatch.setenv(name, str(company))
+    made = Certificates.kept_in(tmp_path, host="127.0.0.1")
+    before = set(ssl.create_default_context(cafile=company).get_ca_certs(True))
+    assert before < authorities(made)
+
+
+def test_plain_http_is_an_option():
+    """Then clients need no authorities, and the connection names the protocol."""
+    with Emulator(tls=False) as emulator:
+        assert emulator.environment.keys() & set(TRUST_VARIABLES) == set()
+        assert '"protocol": "http"' in emulator.airflow_connection
+        assert request_json(emulator, "/emulator/jobs") == []

@@ -8,8 +8,17 @@ from hypothesis import strategies as st
 
 from airflow_provider_cortex.waiting.default_times import DEFAULT_MAX_INTERVAL
 from airflow_provider_cortex.waiting.poll_times import PollPolicy
+from airflow_provider_cortex.waiting.poller import JobPoller, QueryPoller
 from tests.clock import Clock
-from tests.waiting.pollers import CREATED, GRID, NO_GRID, job, job_poller
+from tests.waiting.pollers import (
+    CREATED,
+    GRID,
+    NO_GRID,
+    TRANSIENT,
+    job,
+    job_poller,
+    query_poller,
+)
 
 
 def test_a_fixed_interval_does_not_drift(clock: Clock) -> None:
@@ -111,6 +120,20 @@ def test_the_first_poll_is_not_after_the_deadline(clock: Clock) -> None:
     assert poller.first_delay() == 10.0
     clock.now = 4610.0
     assert poller.first_delay() == 0.0
+
+
+def test_the_setting_for_tests_replaces_every_pause(clock: Clock) -> None:
+    """Before the first poll, after a poll, and after a failed one; but not the deadline."""
+    pollers: list[JobPoller | QueryPoller] = [
+        job_poller(clock, PollPolicy(interval=600.0, offset=3.0), pause_in_tests=0.1),
+        query_poller(clock, pause_in_tests=0.1),
+    ]
+    for poller in pollers:
+        assert poller.first_delay(soonest=10.0) == 0.1
+        for _ in range(3):
+            assert poller.after_poll(TRANSIENT) == pytest.approx(0.1)
+    jobs = job_poller(clock, GRID, pause_in_tests=0.1, deadline=clock.now + 0.04)
+    assert jobs.after_poll(job()) == pytest.approx(0.04)
 
 
 @settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

@@ -188,7 +188,7 @@ def test_a_hanging_connection_does_not_delay_another(
 ) -> None:
     """Each connection has its own thread."""
     (job_id,) = running(cortex_emulator, 1)
-    with Emulator(statement_delay=3) as hanging:
+    with Emulator(tls=False, statement_delay=3) as hanging:
         monkeypatch.setenv("AIRFLOW_CONN_HANGING", hanging.airflow_connection)
         (stuck_id,) = running(hanging, 1)
 
