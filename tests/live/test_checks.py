@@ -120,7 +120,7 @@ def test_an_aborted_session_ends_with_an_error(live, cortex_emulator, code, said
         cortex_emulator.faults.add("session", code=code, requests=1)
         return "session terminated."
 
-    cortex_emulator._engine.functions["SYSTEM$ABORT_SESSION"] = abort  # noqa: SLF001 - for this test only
+    cortex_emulator._account.engine.functions["SYSTEM$ABORT_SESSION"] = abort  # noqa: SLF001 - for this test only
     result = live("--yes", "session-gone")
     assert result.verdicts == {"session-gone": said}
 
