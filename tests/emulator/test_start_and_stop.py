@@ -84,6 +84,17 @@ def test_a_waiting_client_does_not_delay_the_stop(cortex_emulator, connect, capf
     assert not capfd.readouterr().err
 
 
+@pytest.mark.parametrize("tls", [False, True], ids=["HTTP", "HTTPS"])
+def test_stopping_closes_every_connection(tls):
+    """Also that of a client that comes just then: left open, it is a ResourceWarning, an error."""
+    with Emulator(tls=tls) as emulator:
+        for _ in range(20):
+            with socket.create_connection((emulator.host, emulator.port)):
+                emulator.stop()
+            emulator.start()
+    gc.collect()
+
+
 def test_closing_ends_the_threads_and_frees_the_port():
     """Leaving the context manager closes the emulator; its web server's threads end then."""
     before = set(threading.enumerate())
