@@ -1,8 +1,11 @@
 """What a DAG file loads: it is parsed every 30 seconds, on machines that never wait for a job."""
 
+import json
 import os
+import re
 import subprocess
 import sys
+from functools import cache
 from importlib.util import find_spec
 
 import pytest
@@ -34,6 +37,28 @@ operators.CortexCompleteTableOperator(
     task_id="answer", model="m", source="tickets", destination="answers", prompt_column="text"
 )
 """
+
+ON_KILL = f"""
+{SENSOR}
+task = CortexFineTuneSensor(task_id="killed", finetune_job_id="ft_1")
+before = set(sys.modules)
+task.on_kill()
+"""
+
+COMMAND = """
+from airflow.__main__ import main
+
+sys.argv = ["airflow", "version"]
+main()
+"""
+
+CODES = {
+    "sensor": SENSOR,
+    "operators": OPERATORS,
+    "on_kill": ON_KILL,
+    "public": "from airflow_provider_cortex import operators, sensors, triggers",
+    "command": COMMAND,
+}
 
 ONLY_TO_RUN = {
     "airflow_api.settings",
@@ -71,26 +96,39 @@ MOST_MODULES = 24
 """Modules of this package that sensor, trigger and operators load together."""
 
 
-def loaded(code: str) -> set[str]:
-    """Return the modules of this package that a fresh process loads for some code."""
-    program = f"""
-import sys, {AIRFLOW}
+PROGRAM = f"""
+import json, os, sys, {AIRFLOW}
+
 before = set(sys.modules)
-{code}
-print("loaded", *sorted(set(sys.modules) - before))
+for name, code in json.load(sys.stdin).items():
+    sys.stdout.flush()
+    if os.fork() == 0:
+        exec(code)
+        print("LOADED", json.dumps([name, sorted(set(sys.modules) - before)]), flush=True)
+        os._exit(0)
+    os.wait()
 """
+"""Runs each of the codes as a fresh process would that has loaded Airflow: that takes seconds."""
+
+
+@cache
+def loaded() -> dict[str, set[str]]:
+    """Return the modules of this package that each of :data:`CODES` loads."""
     run = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", PROGRAM],
+        input=json.dumps(CODES),
         capture_output=True,
         text=True,
         check=True,
         env={**os.environ, "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"},
     )
-    first, *names = run.stdout.splitlines()[-1].split()
-    assert first == "loaded"
+    found = re.findall(r"^LOADED (.*)$", run.stdout, flags=re.MULTILINE)
     package = "airflow_provider_cortex."
-    own = {name.removeprefix(package) for name in names if name.startswith(package)}
-    return own - {"provider_info"}  # Airflow 2 loads it to find its providers
+    return {
+        code: {name.removeprefix(package) for name in names if name.startswith(package)}
+        - {"provider_info"}  # Airflow 2 loads it to find its providers
+        for code, names in map(json.loads, found)
+    }
 
 
 @pytest.mark.parametrize("name", sorted(ONLY_TO_RUN | ONLY_FOR_OPERATORS))
@@ -101,42 +139,32 @@ def test_each_module_that_is_named_here_exists(name: str) -> None:
 
 def test_a_dag_file_with_a_sensor_loads_only_what_a_sensor_needs() -> None:
     """A DAG file with the sensor loads no operator, and nothing that is for a running task."""
-    modules = loaded(SENSOR)
+    modules = loaded()["sensor"]
     assert "sensors" in modules
     assert not modules & (ONLY_TO_RUN | ONLY_FOR_OPERATORS)
 
 
 def test_a_dag_file_with_operators_loads_nothing_to_run_them() -> None:
     """A DAG file with all operators loads nothing that is for a running task, either."""
-    modules = loaded(OPERATORS)
+    modules = loaded()["operators"]
     assert "operators" in modules
     assert not modules & ONLY_TO_RUN
 
 
 def test_on_kill_imports_nothing() -> None:
     """Airflow calls it in a signal handler, which may have interrupted an import."""
-    kill = """
-task = CortexFineTuneSensor(task_id="killed", finetune_job_id="ft_1")
-before = set(sys.modules)
-task.on_kill()
-"""
-    assert loaded(SENSOR + kill) == set()
+    assert loaded()["on_kill"] == set()
 
 
 def test_the_public_modules_load_few_others() -> None:
     """Sensor, trigger and operators together load no more modules of this package than needed."""
-    names = ("operators", "sensors", "triggers")
-    modules = loaded(f"import {', '.join(f'airflow_provider_cortex.{name}' for name in names)}")
+    modules = loaded()["public"]
+    assert "triggers" in modules
     assert len(modules) <= MOST_MODULES, sorted(modules)
 
 
 def test_an_airflow_command_loads_only_what_parses_ours() -> None:
     """People run commands all day that have nothing to do with this package."""
-    version = """
-from airflow.__main__ import main
-sys.argv = ["airflow", "version"]
-main()
-"""
     allowed = {"cli", "cli.definition", "cli.exit_status", "cli.job_filter", "errors"}
     pure = {"cortex", "cortex.job", "cortex.json_decoding", "cortex.rendered_values"}
-    assert loaded(version) <= allowed | pure
+    assert loaded()["command"] <= allowed | pure
