@@ -35,7 +35,14 @@ class DemoDeployment(Deployment):
         emulator = self._start_python(
             "emulator",
             environment,
-            ["airflow_provider_cortex.emulator", "--port=0", "--life", life],
+            [
+                "airflow_provider_cortex.emulator",
+                "--port=0",
+                "--life",
+                life,
+                "--tls",
+                str(self.workspace.path / "certificates"),
+            ],
         )
         self._migrate_database(environment)
         exported = self.wait_for("the emulator", lambda: _exported(emulator.log.read_text()))
