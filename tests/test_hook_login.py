@@ -15,6 +15,7 @@ from airflow_provider_cortex.errors import (
     UnreachableError,
 )
 from airflow_provider_cortex.hooks import CortexHook
+from tests.driver import DRIVER
 
 
 def change(**extra: Any) -> None:
@@ -106,7 +107,9 @@ def test_a_login_is_tried_at_most_twice(
     cortex_emulator.faults.add("login", code=code, message="Not you.")
     with pytest.raises(RejectedError, match=r"Not you\."):
         CortexHook(connection).show()
-    assert len(cortex_emulator.faults.struck) == 2
+    # An older driver itself sends an expired token twice.
+    each = 2 if code == 390318 and DRIVER < (4, 8) else 1
+    assert len(cortex_emulator.faults.struck) == 2 * each
 
 
 def test_a_new_session_uses_the_new_password(connection: str, cortex_emulator: Emulator) -> None:

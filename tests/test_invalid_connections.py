@@ -21,6 +21,7 @@ from airflow_provider_cortex.operators import CortexFineTuneOperator
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
 from airflow_provider_cortex.triggers import CortexFineTuneTrigger
 from tests.clock import Clock
+from tests.driver import DRIVER
 from tests.worker import MODES, Result, Worker, fire, in_mode
 
 CONNECTION = "AIRFLOW_CONN_SNOWFLAKE_DEFAULT"
@@ -144,10 +145,12 @@ def test_a_connection_may_be_a_uri(
 
 
 LOGIN = {"token": "t", "masterToken": "m", "sessionId": 1, "parameters": [], "sessionInfo": {}}
+WITHOUT_CODE = '{"success": false, "code": null, "message": "m", "data": null}'
+
 ODD = [
     "<html>captive portal</html>",
     *("[]", "{}", '"ok"', '{"success": true}', '{"success": true, "data": "x"}'),
-    '{"success": false, "code": null, "message": "m", "data": null}',
+    WITHOUT_CODE,
     '{"success": true, "data": {"parameters": [1]}}',
 ]
 
@@ -190,6 +193,8 @@ def test_a_proxy_s_answer_is_a_transient_error(
     at: str, answer: str, change: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer that is not Snowflake's is transient, wherever the driver fails at it."""
+    if (at, answer) == ("login", WITHOUT_CODE) and DRIVER < (4, 8):
+        pytest.skip("for an older driver it is a rejected login")
     monkeypatch.setattr(TimeoutBackoffCtx, "should_retry", False)
     login = json.dumps({"success": True, "data": LOGIN})
     answers = {"login": login, "statement": login} | {at: answer}

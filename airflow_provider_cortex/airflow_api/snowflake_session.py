@@ -208,8 +208,12 @@ class SnowflakeSession(SnowflakeHook):
         ``snowflake.connector.paramstyle`` and the user's ``AUTOCOMMIT`` say.
         """
         from snowflake.connector import connect
+        from snowflake.connector.network import ReauthenticationRequest
 
-        return connect(**self._get_conn_params(), paramstyle="pyformat", autocommit=True)
+        try:
+            return connect(**self._get_conn_params(), paramstyle="pyformat", autocommit=True)
+        except ReauthenticationRequest as request:  # a driver before 4.8, if a token has expired
+            raise request.cause from request
 
     def _get_conn_params(self) -> dict[str, Any]:
         """Add what ``SnowflakeHook`` leaves out: the protocol, timeouts and the query tag."""
