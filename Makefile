@@ -17,9 +17,9 @@ ENVIRONMENT = 3.3
 ENVIRONMENTS =
 
 PYTEST = -m pytest --quiet
-# $(call install,name): make that environment, unless it is there. The first line of a target that
-# needs it, and its programs are then in the folder that follows.
+# $(install) NAME makes that environment, unless it is there: the first line of what needs it.
 install = $(PYTHON) -m environments install
+# The programs of the environment 3.3, and of ENVIRONMENT.
 MAIN = .venv/bin
 CHOSEN = $(if $(filter 3.3,$(ENVIRONMENT)),.venv,.compat/$(ENVIRONMENT))/bin
 
@@ -111,7 +111,7 @@ package: ## make the wheel and the source distribution, in dist/
 	@$(MAIN)/python -m build --no-isolation --outdir dist >/dev/null
 	@$(MAIN)/twine check --strict dist/*
 
-environments: ## make every environment, for whoever is offline later
+environments: ## make every environment at once, to work without a network later
 	@$(install)
 
 pins: ## choose the versions of all environments anew: constraints/

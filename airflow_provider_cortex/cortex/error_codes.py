@@ -164,7 +164,7 @@ def may_pass(error: BaseException) -> bool:
 
 
 # Guess unlisted-errors: an error that is not listed here is transient. If wrong: a task retries
-# for `contact_timeout` before it fails. No live check: nobody has a list of all errors.
+# for `contact_timeout` before it fails. No live check: there is no list of all errors.
 def classify(
     *,
     errno: int | None,
