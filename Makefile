@@ -71,7 +71,7 @@ live: ## check in a real account what is guessed about Snowflake
 	@$(install) 3.3
 	@$(MAIN)/python -m live $(if $(CONN_ID),--conn-id=$(CONN_ID)) $(if $(YES),--yes) $(GUESSES)
 
-browser: ## try the jobs page in Chromium, on a real Airflow
+browser: ## try the jobs page in Chromium and Firefox, on a real Airflow
 	@$(install) $(ENVIRONMENT)
 	@$(CHOSEN)/python $(PYTEST) --override-ini='addopts=--import-mode=importlib' --confcutdir=tests/browser tests/browser
 

@@ -12,7 +12,7 @@ from typing import Any
 from playwright.sync_api import Page
 
 from benchmarks import machine
-from tools.chromium import chromium, sign_in
+from tools.browsers import open_browser, sign_in
 from tools.jobs_page import PASSWORD, USER, JobsPageDeployment
 from tools.output import markdown_table, print_line
 from tools.rest_api import RestApi
@@ -74,7 +74,7 @@ def _report(deployment: JobsPageDeployment, size: Size) -> str:
     statements = len(emulator.statements) - statements_before
     one_client = [_seconds(lambda: _has_all(api, size)) for _ in range(size.answers)]
     many_clients = _answer_many_clients(deployment, size)
-    with chromium() as browser:
+    with open_browser() as browser:
         page = browser.new_page()
         sign_in(page, deployment.url)
         measured = [

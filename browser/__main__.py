@@ -14,14 +14,14 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, FrameLocator, Page
 
-from tools.chromium import chromium, sign_in
+from tools.browsers import open_browser, sign_in, use_theme
 from tools.command import run
 from tools.jobs_page import JobsPageDeployment
 from tools.output import print_line
 from tools.workspace import CHECKOUT
 
 FOLDER = CHECKOUT / "docs" / "images"
-SIZE = {"width": 1360, "height": 900}
+SIZE = {"width": 1440, "height": 900}
 
 
 def take_pictures(folder: Path, deployment: JobsPageDeployment) -> None:
@@ -31,7 +31,7 @@ def take_pictures(folder: Path, deployment: JobsPageDeployment) -> None:
     job_id = _start_jobs(deployment)
     folder.mkdir(parents=True, exist_ok=True)
     print_line(f"Taking pictures into {folder}")
-    with chromium() as browser:
+    with open_browser() as browser:
         with _jobs_page(browser, deployment.url, "light") as (page, _):
             _take(page, folder, "jobs-light")
         with _jobs_page(browser, deployment.url, "dark") as (page, _):
@@ -62,7 +62,7 @@ def _start_jobs(deployment: JobsPageDeployment) -> str:
 def _jobs_page(browser: Browser, url: str, theme: str) -> Iterator[tuple[Page, FrameLocator]]:
     """Open the jobs page in an Airflow with this theme."""
     context = browser.new_context(viewport=SIZE, timezone_id="Europe/Berlin", locale="en-GB")  # type: ignore[arg-type]  # it accepts any dictionary
-    context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+    use_theme(context, theme)
     page = context.new_page()
     sign_in(page, url)
     page.goto(f"{url}/plugin/cortex-jobs")

@@ -1,4 +1,4 @@
-"""One Airflow and one Chromium for all tests, and a new page for each."""
+"""One Airflow for all tests, each in Chromium and in Firefox, in a new page."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
-from tools.chromium import chromium, sign_in
+from tools.browsers import CHROMIUM, FIREFOX, open_browser, sign_in
 from tools.jobs_page import JobsPageDeployment
 
 
@@ -21,11 +21,11 @@ def deployment() -> Iterator[JobsPageDeployment]:
         deployment.stop()
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Start Chromium."""
+@pytest.fixture(scope="session", params=[CHROMIUM, FIREFOX])
+def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """Start a browser. All tests run in the one, and then in the other."""
     expect.set_options(timeout=15_000)
-    with chromium() as browser:
+    with open_browser(request.param) as browser:
         yield browser
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 
+from tools.browsers import use_theme
 from tools.jobs_page import JobsPageDeployment
 from tools.rest_api import DagRun
 
@@ -201,7 +202,7 @@ def test_the_layout_fits_airflows_window_and_theme(
 ) -> None:
     """In a window of 1000 pixels or more nothing overflows; the theme is Airflow's."""
     page.set_viewport_size({"width": width, "height": 800})
-    page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+    use_theme(page.context, theme)
     page.goto("/plugin/cortex-jobs")
     jobs = page.frame_locator("iframe")
     expect(row(jobs, running)).to_be_visible()
