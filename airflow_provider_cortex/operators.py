@@ -11,10 +11,8 @@ from airflow_provider_cortex.cortex.completion_function_names import (
     CompletionFunction,
 )
 from airflow_provider_cortex.cortex.rendered_values import mapping
-from airflow_provider_cortex.errors import (
-    FineTuneFinishedError,
-    excerpt,
-)
+from airflow_provider_cortex.errors import FineTuneFinishedError
+from airflow_provider_cortex.safe_text import excerpt
 from airflow_provider_cortex.tasks.answer_table_task import AnswerTableTask
 from airflow_provider_cortex.tasks.base import CortexTask
 from airflow_provider_cortex.tasks.init_checks import as_value_error, is_literal, one_of

@@ -109,8 +109,10 @@ def _add_api(app: FastAPI, caches: Mapping[str, JobsCache], refresh_seconds: flo
     """Add the routes of the data that the page shows."""
 
     @app.get("/api/jobs")
-    async def jobs() -> Response:
-        snapshots = await asyncio.gather(*(cache.snapshot() for cache in caches.values()))
+    async def jobs(*, refresh: bool = False) -> Response:
+        snapshots = await asyncio.gather(
+            *(cache.snapshot(is_refresh=refresh) for cache in caches.values())
+        )
         return _json(
             {
                 "now": _milliseconds(time.time()),
@@ -150,19 +152,26 @@ def _visible_tasks(job: FineTuneJob, user: Any) -> list[dict[str, Any]]:
 
 def _account(snapshot: JobsSnapshot) -> dict[str, Any]:
     """Return an account for the page; times are epoch milliseconds."""
+    is_missing = snapshot.error is not None and snapshot.error.is_missing
+    # A missing connection has a message of its own.
+    error = None if is_missing else snapshot.error
     return {
         "conn_id": snapshot.conn_id,
-        "as_of": None if snapshot.as_of is None else _milliseconds(snapshot.as_of),
+        "as_of": _milliseconds(snapshot.as_of),
         "is_loading": snapshot.is_loading,
-        "is_missing": snapshot.is_missing,
+        "is_missing": is_missing,
         "is_complete": snapshot.is_complete,
-        "error": snapshot.error,
+        "error": error and error.sentence,
+        "error_details": error and error.details,
+        "error_hint": error and error.hint,
+        "is_login_rejected": error is not None and error.is_login_rejected,
+        "retry_at": _milliseconds(snapshot.retry_at),
         "jobs": snapshot.rows,
     }
 
 
-def _milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
 
 
 def _json(content: Mapping[str, Any]) -> Response:

@@ -21,12 +21,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_cortex.airflow_api.settings import base_url
 from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
 from airflow_provider_cortex.cortex.owner_comment import Owner
-from airflow_provider_cortex.errors import (
-    RejectedError,
-    UnreachableError,
-    UnreadableAnswerError,
-    excerpt,
-)
+from airflow_provider_cortex.errors import RejectedError, UnreachableError, UnreadableAnswerError
+from airflow_provider_cortex.safe_text import excerpt
 from airflow_provider_cortex.waiting.task_state_store import TaskStateStore
 
 if TYPE_CHECKING:

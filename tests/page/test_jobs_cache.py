@@ -140,7 +140,7 @@ def test_a_failed_poll_keeps_the_cached_jobs(
         cortex_emulator.has_cortex_user_role = False
         failed = await poll_again(cache, clock)
         assert (failed.jobs, failed.as_of) == (first.jobs, first.as_of)
-        assert "Unknown" in failed.error
+        assert "Unknown" in failed.error.details
         cortex_emulator.has_cortex_user_role = True
         again = await poll_again(cache, clock)
         assert (again.error, again.as_of) == (None, clock.now)
@@ -160,7 +160,9 @@ def test_rejected_logins_back_off(connection: str, cortex_emulator: Emulator, ru
         while clock.now < began + 180 * 60:
             before = cortex_emulator.refused_logins
             snapshot = await cache.snapshot(wait_seconds=60)
-            assert "Next login in" in str(snapshot.error)
+            assert snapshot.error
+            assert snapshot.error.is_login_rejected
+            assert snapshot.retry_at > clock.now
             logins = cortex_emulator.refused_logins - before
             login_minutes.extend([(clock.now - began) / 60] * logins)
             clock.now += 15
@@ -206,7 +208,8 @@ def test_jobs_in_an_unanswered_statement_are_listed(
         snapshot = await cache.snapshot(wait_seconds=60)
         assert len(snapshot.jobs) == 8
         assert (snapshot.as_of, snapshot.is_complete) == (clock.now, False)
-        assert "could not describe" in str(snapshot.error)
+        assert snapshot.error
+        assert "could not describe" in snapshot.error.details
         for _ in range(8):
             snapshot = await poll_again(cache, clock)
         described = {job.id for job in snapshot.jobs if job.model}
