@@ -31,7 +31,7 @@ from airflow_provider_cortex.errors import (
     RejectedError,
     UnreachableError,
 )
-from airflow_provider_cortex.safe_text import excerpt
+from airflow_provider_cortex.safe_text import excerpt, for_log
 
 if TYPE_CHECKING:
     from snowflake.connector import Error, SnowflakeConnection
@@ -290,6 +290,7 @@ class SnowflakeSession(SnowflakeHook):
         from snowflake.connector import Error
 
         if isinstance(error, Error):
+            error.msg = for_log(error.msg or "")  # a task's log shows it as the cause
             kind = _kind(error, logging_in=self._session is None)
             if kind in REJECTIONS:
                 return self._rejected(REJECTIONS[kind], about, error)

@@ -110,7 +110,7 @@ def test_a_rejected_login_is_tried_twice_for_all_jobs(
     """Once for each job would lock the user out."""
     cortex_emulator.faults.add("login")
     errors = poll_together(running(cortex_emulator, 20))
-    assert {type(error) for error in errors} == {RejectedError}
+    assert {type(error) for error in errors} == {LoginRejectedError}
     assert len(cortex_emulator.faults.struck) == 2
 
 
