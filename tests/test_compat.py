@@ -344,7 +344,7 @@ def test_the_auth_manager_knows_who_may_read_task_instances(
     monkeypatch.setattr("airflow.models.dag.DagModel.get_team_name", lambda _: None)
     stub = SimpleNamespace(is_authorized_dag=is_authorized)
     monkeypatch.setattr("airflow.api_fastapi.app.get_auth_manager", lambda: stub)
-    users = [None, entity], [None], [entity], []
+    users: list[list[Any]] = [[None, entity], [None], [entity], []]
     assert [entry(user, dag_id) for user in users] == [True, False, False, False]
 
 

@@ -16,7 +16,7 @@ from airflow_provider_cortex.cortex.query_status import Execution
 from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.cortex.sql import Call
 from airflow_provider_cortex.emulator import Emulator
-from airflow_provider_cortex.errors import RejectedError, UnreachableError
+from airflow_provider_cortex.errors import LoginRejectedError, RejectedError, UnreachableError
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.waiting.shared_client import SharedClient
 from tests.clock import wait_until
