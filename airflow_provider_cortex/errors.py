@@ -10,6 +10,8 @@ Everything this package raises on purpose::
     ├── MissingModelError          the job succeeded, but Cortex named no model
     ├── UnreachableError           a transient error: network, overload, an expired session
     ├── RejectedError              a permanent error: Snowflake would reject it again
+    │   ├── LoginRejectedError         it rejected the user or the credentials
+    │   └── InvalidConnectionError     no driver can use the connection's fields
     ├── ConnectionNotFoundError    Airflow finds no such connection
     ├── ContactLostError           no usable answer for longer than contact_timeout
     ├── FineTuneExistsError        the task has already started its job
@@ -38,18 +40,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from airflow_provider_cortex.safe_text import excerpt, for_log
+
 Missed = tuple[str, float | None, float]
 """A figure's name, the figure that Cortex reported (None if it reported none), and the limit."""
-
-MAX_EXCERPT_CHARACTERS = 300
-
-
-def excerpt(value: object) -> str:
-    """Return foreign text as one line of limited length; shortened text states its length."""
-    text = " ".join((value if isinstance(value, str) else repr(value)).split())
-    if len(text) <= MAX_EXCERPT_CHARACTERS:
-        return text
-    return f"{text[:MAX_EXCERPT_CHARACTERS]}… ({len(text)} characters)"
 
 
 def cancel_job_sql(job_id: str) -> str:
@@ -66,15 +60,16 @@ class CortexError(Exception):
     """
     The root: catch this to catch everything this package raises on purpose.
 
-    Its text is *summary* and *advice*. Callers outside of Airflow show *summary* alone.
+    Its text is *summary* and *advice*, safe for a log, whatever Cortex sent: other attributes are
+    exact. Callers outside of Airflow show *summary* alone.
 
     :param summary: what happened, and to which job.
     :param advice: what the user of an Airflow task can do next.
     """
 
     def __init__(self, summary: str, advice: str = "") -> None:
-        self.summary = summary
-        super().__init__(f"{summary} {advice}" if advice else summary)
+        self.summary, self.advice = for_log(summary), for_log(advice)
+        super().__init__(f"{self.summary} {self.advice}" if advice else self.summary)
 
 
 class ArgumentError(CortexError):
@@ -98,10 +93,8 @@ class EmptyArgumentError(ArgumentError):
         advice = (
             "If another task should have pushed it, check that this task ran, succeeded, and pushed"
             " one value under this key."
-        )
-        super().__init__(
-            argument, value, f"must be non-empty text; got {got}{origin}.", advice * is_text
-        )
+        ) * is_text
+        super().__init__(argument, value, f"must be non-empty text; got {got}{origin}.", advice)
 
 
 class QueryError(ArgumentError):
@@ -150,13 +143,22 @@ class RejectedError(CortexError):
         return excerpt(str(self.__cause__ or self))
 
 
+class LoginRejectedError(RejectedError):
+    """Snowflake, or an OAuth endpoint, rejected the credentials; several may lock the user out."""
+
+
+class InvalidConnectionError(RejectedError):
+    """A connection that no driver accepts: an unreadable key, a missing field, a wrong type."""
+
+
 class ConnectionNotFoundError(CortexError):
     """Airflow finds no such connection, or could not look it up: so a retry may help."""
 
     def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
-        advice = "Create it, or correct snowflake_conn_id."
-        super().__init__(f"Airflow finds no connection {conn_id!r}.", advice)
+        super().__init__(
+            f"Airflow finds no connection {conn_id!r}.", "Create it, or correct snowflake_conn_id."
+        )
 
 
 class ContactLostError(CortexError):
@@ -304,8 +306,8 @@ class TooManyErrorsError(CortexError):
     def __init__(
         self, query_id: str | None, rows: int, errors: int, most_frequent: str, max_rate: float
     ) -> None:
-        self.query_id, self.rows, self.errors = query_id, rows, errors
-        self.most_frequent = excerpt(most_frequent)
+        self.query_id, self.rows = query_id, rows
+        self.errors, self.most_frequent = errors, excerpt(most_frequent)
         super().__init__(
             f"{errors:,} of {rows:,} rows have no answer, more than max_error_rate"
             f" = {max_rate:g} allows. The destination is unchanged. Most frequent error:"
@@ -352,11 +354,7 @@ class QueryLostError(CortexError):
 
 
 class TriggerEventError(CortexError):
-    """
-    A deferred task resumed with an event that this version of the package does not know.
-
-    Attribute: *job_id*, None if the task waited for a query.
-    """
+    """A deferred task resumed with an unknown event; *job_id* is None if it waited for a query."""
 
     def __init__(self, job_id: str | None, event: object) -> None:
         self.job_id, self.event = job_id, excerpt(event)
@@ -396,5 +394,5 @@ def error_about(job_id: str, error: CortexError) -> CortexError:
     if job_id in str(error):
         return error
     if isinstance(error, RejectedError):
-        return RejectedError(f"cannot describe fine-tuning job {job_id}: {error}")
+        return type(error)(f"cannot describe fine-tuning job {job_id}: {error}")
     return UnreachableError(f"could not describe fine-tuning job {job_id}: {error}")

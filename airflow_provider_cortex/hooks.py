@@ -29,6 +29,7 @@ from airflow_provider_cortex.errors import (
     UnreachableError,
     UnreadableAnswerError,
 )
+from airflow_provider_cortex.safe_text import for_log
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -149,7 +150,9 @@ class CortexHook(SnowflakeSession):
             call = sql.models(identifiers.sql(tuple(schema)), model.text)
             answer = self.answer(call, about=f"show model {name}")
         except (UnknownNamespaceError, RejectedError) as error:
-            self.log.warning("Cannot find out whether model %s still exists: %s", name, error)
+            self.log.warning(
+                "Cannot find out whether model %s still exists: %s", for_log(name), error
+            )
             return True
         column = [title.lower() for title in answer.columns].index("name")
         # Cortex may return the name in another case than Snowflake keeps it.

@@ -11,10 +11,8 @@ from airflow_provider_cortex.cortex.completion_function_names import (
     CompletionFunction,
 )
 from airflow_provider_cortex.cortex.rendered_values import mapping
-from airflow_provider_cortex.errors import (
-    FineTuneFinishedError,
-    excerpt,
-)
+from airflow_provider_cortex.errors import FineTuneFinishedError
+from airflow_provider_cortex.safe_text import excerpt, for_log
 from airflow_provider_cortex.tasks.answer_table_task import AnswerTableTask
 from airflow_provider_cortex.tasks.base import CortexTask
 from airflow_provider_cortex.tasks.init_checks import as_value_error, is_literal, one_of
@@ -284,8 +282,8 @@ class CortexCompleteOperator(CortexTask):
             answers = [one.answer for one in completions]
             answer = answers if question.is_list else answers[0]
             if self.log_answers:
-                self.log.info("Prompt: %s", question.prompt)
-                self.log.info("Answer: %s", answer)
+                self.log.info("Prompt: %s", for_log(str(question.prompt)))
+                self.log.info("Answer: %s", for_log(str(answer)))
             self._report_usage(completion.usage(completions), context)
             if self.do_xcom_push:
                 completion.check_size(answer)

@@ -28,6 +28,7 @@ from airflow_provider_cortex.errors import (
     TriggerCrashedError,
     cancel_job_sql,
 )
+from airflow_provider_cortex.safe_text import for_log
 from airflow_provider_cortex.tasks.deferrable import DeferrableTask
 from airflow_provider_cortex.tasks.init_checks import expected_seconds, seconds
 from airflow_provider_cortex.tasks.links import JOB_LINKS
@@ -232,9 +233,11 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
         job_id = self._job_id()
         if not self.cancel_on_kill:
             with cancelling.signal_safe_log(self.log) as log:
-                log.info("Fine-tuning job %s is still running: cancel_on_kill is off", job_id)
+                log.info(
+                    "Fine-tuning job %s is still running: cancel_on_kill is off", for_log(job_id)
+                )
             return
-        name = self._job_wait.job_and_owner if self._job_wait else job_id
+        name = self._job_wait.job_and_owner if self._job_wait else for_log(job_id)
         by_hand = cancel_job_sql(job_id)
         self.cancel_on_worker(
             f"Fine-tuning job {name}", cancelling.cancel_job, job_id, by_hand=by_hand
@@ -299,7 +302,7 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
         from airflow_provider_cortex.tasks.wait_on_worker import JobWait
 
         self.limits()  # an invalid limit must not show only when the job has finished
-        self.log.info("Waiting for fine-tuning job %s", job_id)
+        self.log.info("Waiting for fine-tuning job %s", for_log(job_id))
         self.push_job_id(job_id, context)
         started_at = self.started_at(context)
         longest = self.execution_limit if self._ends_by_execution_timeout else self.timeout

@@ -22,6 +22,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_cortex.airflow_api import compat
 from airflow_provider_cortex.errors import CortexError
+from airflow_provider_cortex.safe_text import for_log
 from airflow_provider_cortex.waiting import cancelling
 from airflow_provider_cortex.waiting.checkpoint import Checkpoint, XComCheckpoint
 from airflow_provider_cortex.waiting.default_times import (
@@ -78,7 +79,7 @@ class _WaitTrigger(BaseTrigger):
         super().__init__()
         self.session = dict(session)
         self.clock: Clock = _SystemClock()
-        self._subject = subject
+        self._subject = for_log(subject)
         self._saved = saved
         self._cancel_on_kill = cancel_on_kill
         self._killing: asyncio.Task[None] | None = None
@@ -320,7 +321,7 @@ class CortexQueryTrigger(_WaitTrigger):
             report=FailureLog(log=self.log),
             clock=self.clock.time,
         )
-        self.log.info("Waiting for query %s", self.query_id)
+        self.log.info("Waiting for query %s", for_log(self.query_id))
         try:
             execution = await self._wait(
                 poller, lambda client: client.execution(self.query_id), restore=False

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from airflow_provider_cortex.cortex.error_codes import UNKNOWN_CORTEX_FUNCTION
 from airflow_provider_cortex.cortex.sql import Call
-from airflow_provider_cortex.errors import RejectedError, UnreachableError, excerpt
+from airflow_provider_cortex.errors import RejectedError, UnreachableError
+from airflow_provider_cortex.safe_text import excerpt
 from live.account import Account
 from live.finding import CannotTellError
 

@@ -295,35 +295,57 @@ def test_a_fresh_login_keeps_nothing_of_an_earlier_one(monkeypatch: pytest.Monke
 SECURITY = "airflow.api_fastapi.core_api.security"
 
 
+RESOURCES = "airflow.api_fastapi.auth.managers.models.resource_details"
+MANAGER = "airflow.api_fastapi.auth.managers.base_auth_manager"
+
+
 @needs_3_1
-@covers("page_access", "current_user")
-def test_the_api_server_has_dependencies_for_access() -> None:
-    """FastAPI calls both for each request to the page."""
-    view = has(
-        "airflow.api_fastapi.auth.managers.models.resource_details",
-        "AccessView.PLUGINS",
-        compat.page_access,
-    )
-    accepts(has(SECURITY, "requires_access_view", compat.page_access), compat.page_access, view)
-    assert callable(compat.page_access())
+@covers("current_user")
+def test_the_api_server_knows_the_viewer() -> None:
+    """FastAPI calls it for each request to the page."""
     has(SECURITY, "get_user", compat.current_user)
     assert callable(compat.current_user())
 
 
 @needs_3_1
-@covers("readable_dag_ids")
-def test_the_auth_manager_knows_which_dags_a_user_may_read(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The page shows only tasks of those."""
-    entry = compat.readable_dag_ids
+@covers("may_view_plugins")
+def test_the_auth_manager_knows_who_may_view_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only those see the page."""
+    entry = compat.may_view_plugins
     has("airflow.api_fastapi.app", "get_auth_manager", entry)
-    manager = "BaseAuthManager.get_authorized_dag_ids"
-    method = has("airflow.api_fastapi.auth.managers.base_auth_manager", manager, entry)
-    accepts(method, entry, None, user="me", method="GET")
-    stub = SimpleNamespace(get_authorized_dag_ids=lambda *, user, method: {f"{method} {user}"})
+    view = has(RESOURCES, "AccessView.PLUGINS", entry)
+    method = has(MANAGER, "BaseAuthManager.is_authorized_view", entry)
+    accepts(method, entry, None, access_view=view, user="me")
+    stub = SimpleNamespace(is_authorized_view=lambda *, access_view, user: user == access_view)
     monkeypatch.setattr("airflow.api_fastapi.app.get_auth_manager", lambda: stub)
-    assert entry("me") == {"GET me"}
+    assert entry(view)
+    assert not entry("me")
+
+
+@needs_3_1
+@covers("may_read_tasks")
+@pytest.mark.parametrize("dag_id", [None, "weekly"])
+def test_the_auth_manager_knows_who_may_read_task_instances(
+    dag_id: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A viewer needs both the DAG's permission and that of its task instances."""
+    entry = compat.may_read_tasks
+    entity = has(RESOURCES, "DagAccessEntity.TASK_INSTANCE", entry)
+    accepts(has(RESOURCES, "DagDetails", entry), entry, id="weekly", team_name=None)
+    team = has("airflow.models.dag", "DagModel.get_team_name", entry)
+    accepts(team, entry, "weekly")
+    method = has(MANAGER, "BaseAuthManager.is_authorized_dag", entry)
+    accepts(method, entry, None, method="GET", access_entity=entity, details=None, user="me")
+
+    def is_authorized(*, method: str, access_entity: Any, details: Any, user: list[Any]) -> bool:
+        assert (details and details.id, method) == (dag_id, "GET")
+        return access_entity in user
+
+    monkeypatch.setattr("airflow.models.dag.DagModel.get_team_name", lambda _: None)
+    stub = SimpleNamespace(is_authorized_dag=is_authorized)
+    monkeypatch.setattr("airflow.api_fastapi.app.get_auth_manager", lambda: stub)
+    users: list[list[Any]] = [[None, entity], [None], [entity], []]
+    assert [entry(user, dag_id) for user in users] == [True, False, False, False]
 
 
 IDENTITY = ("dag_id", "run_id", "task_id", "map_index")

@@ -1,21 +1,26 @@
 """An invalid connection fails at once, by name; only transient errors are retried."""
 
+import errno
 import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from snowflake.connector.time_util import TimeoutBackoffCtx
 
-from airflow_provider_cortex.cortex.error_codes import may_pass
+from airflow_provider_cortex.cortex.error_codes import may_pass, unreadable_file
 from airflow_provider_cortex.emulator import Emulator, Life
-from airflow_provider_cortex.errors import RejectedError, UnreachableError
+from airflow_provider_cortex.errors import InvalidConnectionError, RejectedError, UnreachableError
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.operators import CortexFineTuneOperator
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
@@ -45,6 +50,8 @@ def wait(worker: Worker, mode: str, job_id: str) -> Result:
     )
 
 
+PEM = f"-----BEGIN PRIVATE KEY-----\n{'MIIEvAIBADANBgkq' * 100}\n-----END PRIVATE KEY-----"
+
 INVALID: dict[str, dict[str, Any]] = {
     "session parameters that are not JSON": {"session_parameters": "TIMEZONE=UTC"},
     "session parameters in a list": {"session_parameters": '["TIMEZONE"]'},
@@ -60,6 +67,7 @@ INVALID: dict[str, dict[str, Any]] = {
     "an unknown authenticator": {"authenticator": "nonsense"},
     "an invalid private key": {"private_key_content": "x"},
     "two private keys": {"private_key_content": "x", "private_key_file": "y"},
+    "a private key in the field for its file": {"private_key_file": PEM},
 }
 
 
@@ -77,6 +85,85 @@ def test_an_invalid_connection_fails_at_the_first_poll(
         assert "emulator" not in str(result.error)
         assert "contact" not in str(result.error)
     assert cortex_emulator.statements == []
+
+
+def pem(encryption: serialization.KeySerializationEncryption) -> bytes:
+    """Return a private key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
+    )
+
+
+KEY_FILES: dict[str, Callable[[Path], object]] = {
+    "does not exist": lambda _: None,
+    "is a directory": lambda path: path.mkdir(),
+    "is a loop of links": lambda path: path.symlink_to(path),
+    "is empty": lambda path: path.touch(),
+    "is no key": lambda path: path.write_text("x"),
+    "has another passphrase": lambda path: path.write_bytes(
+        pem(serialization.BestAvailableEncryption(b"another"))
+    ),
+    "is not encrypted, though there is a passphrase": lambda path: path.write_bytes(
+        pem(serialization.NoEncryption())
+    ),
+    "is larger than a key": lambda path: path.write_bytes(b"x" * 5000),
+}
+
+
+@pytest.mark.parametrize("which", KEY_FILES)
+def test_a_key_file_that_cannot_be_used_is_an_invalid_connection(
+    which: str, change: Any, cortex_emulator: Emulator, tmp_path: Path
+) -> None:
+    """Snowflake has rejected nothing, and nobody is asked: the connection has to be corrected."""
+    path = tmp_path / "key.p8"
+    KEY_FILES[which](path)
+    change(private_key_file=str(path))
+    with pytest.raises(InvalidConnectionError, match="invalid connection 'snowflake_default'"):
+        CortexHook().show()
+    assert cortex_emulator.logins == cortex_emulator.refused_logins == 0
+
+
+def test_a_file_without_permission_is_an_invalid_connection() -> None:
+    """The operating system's error says so; a full disk or too many open files may pass."""
+    permanent = (errno.EACCES, errno.ENOENT, errno.EISDIR, errno.ENAMETOOLONG)
+    assert all(unreadable_file(OSError(number, "why", "key.p8")) == "why" for number in permanent)
+    transient = (errno.EMFILE, errno.EIO, errno.ENOSPC)
+    assert not any(unreadable_file(OSError(number, "why", "key.p8")) for number in transient)
+    assert unreadable_file(PermissionError(errno.EACCES, "a firewall")) is None
+
+
+@pytest.mark.parametrize(
+    "missing", [{"account": ""}, {"account": None, "host": None}], ids=["empty", "neither"]
+)
+def test_a_connection_without_an_account_is_invalid(
+    missing: dict[str, Any], change: Any, cortex_emulator: Emulator
+) -> None:
+    """A field that is missing is no rejected login."""
+    change(**missing)
+    with pytest.raises(InvalidConnectionError, match="Account must be specified"):
+        CortexHook().show()
+    assert cortex_emulator.refused_logins == 0
+
+
+def test_an_extra_that_is_no_json_is_an_invalid_connection(
+    connection: str, cortex_emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow reads such an extra as an empty one: then the account is missing."""
+    settings = json.loads(os.environ[CONNECTION])
+    monkeypatch.setenv(CONNECTION, json.dumps(settings | {"extra": "{not JSON"}))
+    with pytest.raises(InvalidConnectionError, match="'snowflake_default'"):
+        CortexHook().show()
+
+
+def test_a_pasted_key_is_not_shown(change: Any) -> None:
+    """A key in the field for its file's path is in neither the error nor its causes."""
+    change(private_key_file=PEM)
+    with pytest.raises(InvalidConnectionError) as raised:
+        CortexHook().show()
+    shown = "".join(traceback.format_exception(raised.value))
+    assert "'snowflake_default'" in shown
+    assert "MIIEvAIBADANBgkq" not in shown
 
 
 @pytest.mark.parametrize("name", ["session_parameters", "login_timeout"])

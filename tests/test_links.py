@@ -154,11 +154,7 @@ def test_airflow_2_reads_the_link_from_an_xcom(
 
 def page_of(job_id: str, base: str = "") -> str:
     """Return the URL of a job on the jobs page, if this Airflow has one."""
-    return (
-        f"{base}/plugin/cortex-jobs?conn_id=snowflake_default&job={job_id}"
-        if HAS_PLUGIN_PAGES
-        else ""
-    )
+    return f"{base}/cortex/job?conn_id=snowflake_default&job={job_id}" if HAS_PLUGIN_PAGES else ""
 
 
 def test_the_task_that_starts_a_job_links_to_it(

@@ -263,45 +263,69 @@ def fresh_login(hook: Any) -> Iterator[None]:
 # --- The jobs page and the commands --------------------------------------------------------------
 
 
-def page_access() -> Any:
+def current_user() -> Any:
     """
-    Return the FastAPI dependency that admits viewers who may see Airflow's plugins. Airflow 3.1+.
+    Return the FastAPI dependency that gives the viewer. Airflow 3.1+.
 
     It is the API server's own, and not documented for plugins. Without it the page does not load.
     """
-    from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
-    from airflow.api_fastapi.core_api.security import requires_access_view
-
-    return requires_access_view(AccessView.PLUGINS)
-
-
-def current_user() -> Any:
-    """Return the FastAPI dependency that gives the viewer; see :func:`page_access`."""
     from airflow.api_fastapi.core_api.security import get_user
 
     return get_user
 
 
-def readable_dag_ids(user: Any) -> set[str]:
-    """Return the DAGs that a viewer may read. Airflow 3.1+; see :func:`page_access`."""
-    from airflow.api_fastapi.app import get_auth_manager
-
-    return get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
-
-
-def xcoms_since(key: str, since: datetime, *, limit: int) -> list[Any]:
+def may_view_plugins(user: Any) -> bool:
     """
-    Return the XComs with a key, oldest first, each with its task instance. Airflow 3.1+.
+    Return whether a viewer may see Airflow's plugins, as the API server's own pages ask. Airflow
+    3.1+; without it the page is closed to everybody.
+    """
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
+
+    manager = get_auth_manager()
+    return bool(manager.is_authorized_view(access_view=AccessView.PLUGINS, user=user))
+
+
+def may_read_tasks(user: Any, dag_id: str | None = None) -> bool:
+    """
+    Return whether a viewer may read the task instances of a DAG, or any at all. Airflow 3.1+.
+
+    The API server's own routes ask for the task instances alone; the DAG's own permission is asked
+    for, too, for auth managers that do not imply it. Without it the page shows no tasks.
+    """
+    from airflow.api_fastapi.app import get_auth_manager
+    from airflow.api_fastapi.auth.managers.models.resource_details import (
+        DagAccessEntity,
+        DagDetails,
+    )
+    from airflow.models.dag import DagModel
+
+    details = None
+    if dag_id is not None:
+        details = DagDetails(id=dag_id, team_name=DagModel.get_team_name(dag_id))
+    manager = get_auth_manager()
+    return all(
+        manager.is_authorized_dag(method="GET", access_entity=entity, details=details, user=user)
+        for entity in (DagAccessEntity.TASK_INSTANCE, None)
+    )
+
+
+def xcoms_since(key: str, text: str, since: datetime, *, limit: int) -> list[Any]:
+    """
+    Return the XComs with a key and a text in their value, oldest first, each with its task
+    instance. Airflow 3.1+.
 
     It reads Airflow's tables: a plugin in the API server has no other way. The columns *dag_id*,
     *run_id*, *task_id*, *map_index*, *value*, *operator* and *state* are in every 3.x. *value* is
     JSON text of the JSON text: see :func:`xcom_equals`. If the tables change, the page shows no
     tasks.
+
+    :param text: ASCII without quotes and backslashes, which is the same in JSON.
     """
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
-    from sqlalchemy import and_, select
+    from sqlalchemy import Text, and_, select
 
     identity = ("dag_id", "run_id", "task_id", "map_index")
     same = [getattr(TaskInstance, name) == getattr(XComModel, name) for name in identity]
@@ -311,6 +335,8 @@ def xcoms_since(key: str, since: datetime, *, limit: int) -> list[Any]:
         .join(TaskInstance, and_(*same))
         .where(XComModel.key == key)
         .where(XComModel.timestamp >= since)
+        # As text: databases differ in how they compare JSON.
+        .where(XComModel.value.cast(Text).contains(text, autoescape=True))
         .order_by(XComModel.timestamp)
         .limit(limit)
     )

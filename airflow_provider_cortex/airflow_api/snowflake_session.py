@@ -10,19 +10,28 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
 from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from airflow_provider_cortex.airflow_api import compat, polling_metrics
-from airflow_provider_cortex.cortex.error_codes import ErrorKind, advice, classify, may_pass
+from airflow_provider_cortex.cortex.error_codes import (
+    ErrorKind,
+    advice,
+    classify,
+    may_pass,
+    unreadable_file,
+)
 from airflow_provider_cortex.cortex.rendered_values import json_number, mapping, number
 from airflow_provider_cortex.cortex.sql import Call
 from airflow_provider_cortex.errors import (
     ArgumentError,
     ConnectionNotFoundError,
     CortexError,
+    InvalidConnectionError,
+    LoginRejectedError,
     RejectedError,
     UnreachableError,
-    excerpt,
 )
+from airflow_provider_cortex.safe_text import excerpt, for_log
 
 if TYPE_CHECKING:
     from snowflake.connector import Error, SnowflakeConnection
@@ -49,6 +58,13 @@ OAUTH_REJECTIONS = frozenset({400, 401, 403})
 
 LOGIN_TIMEOUT_SECONDS = 60
 """How long the driver tries to log in, unless the connection says otherwise."""
+
+REJECTIONS = {
+    ErrorKind.PERMANENT: RejectedError,
+    ErrorKind.LOGIN: LoginRejectedError,
+    ErrorKind.CONFIGURATION: InvalidConnectionError,
+}
+"""How a permanent error of the driver is raised."""
 
 Result = TypeVar("Result")
 
@@ -158,6 +174,9 @@ class SnowflakeSession(SnowflakeHook):
         except CortexError:
             raise
         except Exception as error:  # a secrets backend may raise anything
+            if self._session is None and (why := unreadable_file(error)):
+                problem = f"a file that it names cannot be read ({why})"
+                raise self._invalid_connection(problem) from None  # whose text has the path
             raise self._translated(error, about) from error
 
     def _execute(self, session: SnowflakeConnection, call: Call) -> Answer:
@@ -226,17 +245,15 @@ class SnowflakeSession(SnowflakeHook):
         except OSError as error:  # raised by requests, for an OAuth endpoint
             response = getattr(error, "response", None)
             if getattr(response, "status_code", None) in OAUTH_REJECTIONS:
-                raise self._rejected("get an OAuth token", error) from error
+                rejected = self._rejected(LoginRejectedError, "get an OAuth token", error)
+                raise rejected from error
             raise
-        except (
-            AirflowException,
-            ValueError,
-            TypeError,
-        ) as error:  # contradicting fields, a bad key
+        # Contradicting fields, or a key that cannot be used.
+        except (AirflowException, UnsupportedAlgorithm, ValueError, TypeError) as error:
             raise self._invalid_connection(error) from error
         if params.get("host") in LOOPBACK:
             port = params.get("port")
-            self._emulator_hint = f" (It is port {port} of this machine. {EMULATOR_HINT})"
+            self._emulator_hint = f"(It is port {port} of this machine. {EMULATOR_HINT})"
         try:
             return params | self._driver_fields(extra) | self._session_parameters(params)
         except ArgumentError as error:
@@ -273,32 +290,34 @@ class SnowflakeSession(SnowflakeHook):
         from snowflake.connector import Error
 
         if isinstance(error, Error):
+            error.msg = for_log(error.msg or "")  # a task's log shows it as the cause
             kind = _kind(error, logging_in=self._session is None)
-            if kind in {ErrorKind.PERMANENT, ErrorKind.LOGIN}:
-                return self._rejected(about, error)
+            if kind in REJECTIONS:
+                return self._rejected(REJECTIONS[kind], about, error)
             return self._unreachable(about, error)
         # The driver, too, may raise anything, for a proxy's answer.
         if may_pass(error):
             return self._unreachable(about, error)
         return self._misconfigured(about, error)
 
-    def _invalid_connection(self, error: Exception) -> RejectedError:
-        return RejectedError(f"invalid connection {self.get_conn_id()!r}: {error}")
+    def _invalid_connection(self, problem: object) -> InvalidConnectionError:
+        return InvalidConnectionError(f"invalid connection {self.get_conn_id()!r}: {problem}")
 
     def _misconfigured(self, about: str, error: Exception) -> RejectedError:
         """Return the error for a failure that is neither the network's nor Snowflake's."""
-        kind = type(error).__name__
-        return RejectedError(
-            f"cannot {about} with connection {self.get_conn_id()!r}: {kind}: {excerpt(str(error))}."
-            " The cause is neither the network nor Snowflake: check the connection's fields and the"
-            " task's arguments."
+        kind = InvalidConnectionError if self._session is None else RejectedError
+        where = f"with connection {self.get_conn_id()!r}"
+        return kind(
+            f"cannot {about} {where}: {type(error).__name__}: {excerpt(str(error))}.",
+            "The cause is neither the network nor Snowflake: check the connection's fields and the"
+            " task's arguments.",
         )
 
-    def _rejected(self, about: str, error: Exception) -> RejectedError:
+    def _rejected(self, kind: type[RejectedError], about: str, error: Exception) -> RejectedError:
         where = f"with connection {self.get_conn_id()!r}"
         message = f"cannot {about} {where}: {excerpt(str(error))}"
         hint = advice(str(error))
-        return RejectedError(f"{message}. {hint}" if hint else message)
+        return kind(f"{message}.", hint) if hint else kind(message)
 
     def _unreachable(self, about: str, error: Exception) -> UnreachableError:
         from snowflake.connector import Error, ProgrammingError
@@ -309,7 +328,7 @@ class SnowflakeSession(SnowflakeHook):
         hint = "" if isinstance(error, ProgrammingError) else self._emulator_hint
         where = f"with connection {self.get_conn_id()!r}"
         said = str(error) if isinstance(error, Error | OSError) else repr(error)
-        return UnreachableError(f"could not {about} {where}: {excerpt(said)}{hint}")
+        return UnreachableError(f"could not {about} {where}: {excerpt(said)}", hint)
 
 
 def _kind(error: Error, *, logging_in: bool = False) -> ErrorKind:

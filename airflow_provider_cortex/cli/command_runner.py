@@ -17,13 +17,13 @@ from rich.console import Console
 
 from airflow_provider_cortex.cli import exit_status
 from airflow_provider_cortex.cli.exit_status import ExitStatus
-from airflow_provider_cortex.cli.job_output import one_line
 from airflow_provider_cortex.errors import (
     ConnectionNotFoundError,
     ContactLostError,
     CortexError,
     FineTuneTimeoutError,
 )
+from airflow_provider_cortex.safe_text import for_terminal
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -64,7 +64,7 @@ class TerminalLog:
 
     def info(self, message: str, /, *arguments: object) -> None:
         """Write a line."""
-        line = one_line(message % arguments if arguments else message)
+        line = for_terminal(message % arguments if arguments else message)
         # No markup: the line may quote Cortex. One line per message, also in a narrow terminal.
         self.console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)
 

@@ -21,6 +21,7 @@ from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.job_list import JobList
 from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.errors import CortexError
+from airflow_provider_cortex.safe_text import for_terminal
 from airflow_provider_cortex.waiting import cancelling
 from airflow_provider_cortex.waiting.poll_times import PollPolicy
 from airflow_provider_cortex.waiting.poller import JobPoller, poll_until_finished
@@ -153,7 +154,7 @@ def _poller(arguments: Namespace, log: TerminalLog, *, clock: Callable[[], float
 def _is_confirmed(job: FineTuneJob) -> bool:
     """Ask the user whether to cancel the job; the question goes to stderr."""
     model = f" for model {job.model}" if job.model else ""
-    question = job_output.one_line(
+    question = for_terminal(
         f"Fine-tuning job {job.id}{model} is {job.state}. Its costs so far are lost."
         " Cancel it? (y/n)"
     )
@@ -170,7 +171,7 @@ def _full_output(job: FineTuneJob, error: CortexError | None = None) -> Output:
     return Output(
         records=[record],
         rows=[
-            {"field": job_output.one_line(name), "value": job_output.cell(name, value)}
+            {"field": for_terminal(name), "value": job_output.cell(name, value)}
             for name, value in record.items()
         ],
         exit_status=exit_status.after_error(error) if error else ExitStatus.DONE,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.safe_text import for_terminal
 from airflow_provider_cortex.waiting.wait_log import duration
 
 COLUMNS = (
@@ -88,12 +89,7 @@ def cell(name: str, value: object) -> str:
         text = _FORMATS[name](value)
     except (KeyError, ValueError, TypeError):
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return one_line(text)
-
-
-def one_line(text: str) -> str:
-    """Return text in one line, without control characters, which could control the terminal."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return for_terminal(text)
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -18,7 +18,8 @@ from airflow_provider_cortex.cortex.identifiers import Identifier
 from airflow_provider_cortex.cortex.rendered_values import text
 from airflow_provider_cortex.cortex.source_query import as_query, without_terminator
 from airflow_provider_cortex.cortex.sql import Call
-from airflow_provider_cortex.errors import ArgumentError, excerpt
+from airflow_provider_cortex.errors import ArgumentError
+from airflow_provider_cortex.safe_text import excerpt
 
 RAW = Identifier("_CORTEX_RAW")
 """The column of the staging table that holds what AI_COMPLETE returned: ``{value, error}``."""

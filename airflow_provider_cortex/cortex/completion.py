@@ -17,8 +17,8 @@ from airflow_provider_cortex.errors import (
     CompletionError,
     EmptyArgumentError,
     UnreadableAnswerError,
-    excerpt,
 )
+from airflow_provider_cortex.safe_text import excerpt
 
 Prompt = str | Sequence[str] | Sequence[Mapping[str, Any]]
 """A text; a list of texts, each with its own answer; or the messages of one conversation."""

@@ -11,6 +11,7 @@ and the classes of SQLSTATE. Snowflake publishes no list of its server's error n
 
 from __future__ import annotations
 
+import errno as system
 import json
 import re
 from enum import Enum, auto
@@ -26,6 +27,8 @@ class ErrorKind(Enum):
     """The session has ended; the call may succeed in a new one."""
     LOGIN = auto()
     """Snowflake rejected the credentials; the call may succeed with others."""
+    CONFIGURATION = auto()
+    """The driver rejected a field of the connection, and asked nobody."""
     PERMANENT = auto()
     """The same call would be rejected again."""
 
@@ -62,11 +65,11 @@ ERRNOS = {
     390318: ErrorKind.LOGIN,  # OAUTH_ACCESS_TOKEN_EXPIRED
     **dict.fromkeys(range(394300, 394307), ErrorKind.LOGIN),  # JWT_TOKEN_INVALID etc.
     # The driver. From errorcode.py: invalid fields of the connection,
-    251001: ErrorKind.PERMANENT,  # ER_NO_ACCOUNT_NAME
-    251005: ErrorKind.PERMANENT,  # ER_NO_USER
-    251006: ErrorKind.PERMANENT,  # ER_NO_PASSWORD
-    251007: ErrorKind.PERMANENT,  # ER_INVALID_VALUE
-    251008: ErrorKind.PERMANENT,  # ER_INVALID_PRIVATE_KEY
+    251001: ErrorKind.CONFIGURATION,  # ER_NO_ACCOUNT_NAME
+    251005: ErrorKind.CONFIGURATION,  # ER_NO_USER
+    251006: ErrorKind.CONFIGURATION,  # ER_NO_PASSWORD
+    251007: ErrorKind.CONFIGURATION,  # ER_INVALID_VALUE
+    251008: ErrorKind.CONFIGURATION,  # ER_INVALID_PRIVATE_KEY
     # … values that cannot be bound,
     252004: ErrorKind.PERMANENT,  # ER_FAILED_PROCESSING_PYFORMAT
     252012: ErrorKind.PERMANENT,  # ER_FAILED_PROCESSING_QMARK
@@ -111,6 +114,19 @@ CODE_ERRORS = (
 )
 """Python's errors for a connection's field of the wrong type, a missing library, or a bug."""
 
+UNREADABLE_FILE = frozenset(
+    {
+        system.EACCES,
+        system.EISDIR,
+        system.ELOOP,
+        system.ENAMETOOLONG,
+        system.ENOENT,
+        system.ENOTDIR,
+        system.EPERM,
+    }
+)
+"""The operating system's errors for a path at which there is no file to read."""
+
 ANSWER_READERS = (
     "snowflake.connector.auth",
     "snowflake.connector.cursor",
@@ -142,6 +158,17 @@ def advice(message: str) -> str:
     is lost.
     """
     return GRANTS_ADVICE if UNKNOWN_CORTEX_FUNCTION.search(message) else ""
+
+
+def unreadable_file(error: BaseException) -> str | None:
+    """
+    Return why a file, such as a key, cannot be read; None for any other error.
+
+    Without the file's path: it may be a key that was pasted into the wrong field.
+    """
+    if not isinstance(error, OSError) or error.filename is None:
+        return None
+    return error.strerror if error.errno in UNREADABLE_FILE else None
 
 
 def may_pass(error: BaseException) -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 
 from airflow_provider_cortex.cortex import identifiers, source_query, sql
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.errors import ArgumentError, QueryError, excerpt
+from airflow_provider_cortex.errors import ArgumentError, QueryError
+from airflow_provider_cortex.safe_text import excerpt
 
 # Guess wrapped-query: Cortex reads the data with `SELECT "PROMPT", "COMPLETION" FROM (<query>)`,
 # as a real error message shows, so a quoted name in lower case fails the job. If wrong: the

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from airflow_provider_cortex.errors import ArgumentError, excerpt
+from airflow_provider_cortex.errors import ArgumentError
+from airflow_provider_cortex.safe_text import excerpt
 
 MAX_PARTS = 3
 """A full name has three parts: database, schema, object."""

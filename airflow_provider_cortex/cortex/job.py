@@ -18,6 +18,7 @@ from airflow_provider_cortex.errors import (
     MissingModelError,
     UnreadableAnswerError,
 )
+from airflow_provider_cortex.safe_text import for_log
 
 POSSIBLE_YEARS = range(2020, 2100)
 """
@@ -177,15 +178,14 @@ class FineTuneJob:
 
     @property
     def status_text(self) -> str:
-        """The status for display; an unknown one as Cortex wrote it."""
+        """The status; an unknown one as Cortex wrote it."""
         return self.reported_status if self.status is JobStatus.UNKNOWN else self.status.value
 
     @property
     def state(self) -> str:
-        """Status and progress: ``IN_PROGRESS 33 %``."""
-        if self.progress is None:
-            return self.status_text
-        return f"{self.status_text} {self.progress * 100:.0f} %"
+        """Status and progress, safe for a log: ``IN_PROGRESS 33 %``."""
+        status = for_log(self.status_text)
+        return status if self.progress is None else f"{status} {self.progress * 100:.0f} %"
 
     def seconds_left(self, *, now: float) -> float | None:
         """

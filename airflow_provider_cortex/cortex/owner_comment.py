@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from airflow_provider_cortex.cortex import source_query
 from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.safe_text import for_log
 
 _COMMENT = re.compile(r"/\*\s*airflow-task\s+(?P<proof>[0-9a-f]{32})\b(?P<task>[^*]*)\*/")
 
@@ -76,9 +77,11 @@ def owner(job: FineTuneJob) -> str | None:
 
 
 def job_and_owner(job: FineTuneJob) -> str:
-    """Return a job's id and, if its data says so, which Airflow task started it."""
+    """
+    Return a job's id and, if its data says so, which Airflow task started it; safe for a log.
+    """
     task = owner(job)
-    return f"{job.id} (started by Airflow task {task})" if task else job.id
+    return for_log(f"{job.id} (started by Airflow task {task})" if task else job.id)
 
 
 def _comment(job: FineTuneJob) -> re.Match[str] | None:

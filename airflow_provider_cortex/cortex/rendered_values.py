@@ -11,7 +11,8 @@ from decimal import Decimal
 from numbers import Real
 from typing import Any
 
-from airflow_provider_cortex.errors import ArgumentError, UnsupportedValueError, excerpt
+from airflow_provider_cortex.errors import ArgumentError, UnsupportedValueError
+from airflow_provider_cortex.safe_text import excerpt
 
 _CALL = re.compile(r"\b(?:Decimal|datetime\.\w+|UUID)\(([^()]*)\)")
 """How ``repr()`` shows a database's value that is not a literal."""

@@ -9,7 +9,6 @@ without that check: so the static files are routes, too, and there is no documen
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,8 +16,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, HTTPException, Response
-from fastapi.concurrency import run_in_threadpool
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
 
 from airflow_provider_cortex.airflow_api import compat
 from airflow_provider_cortex.airflow_api.settings import (
@@ -26,29 +24,26 @@ from airflow_provider_cortex.airflow_api.settings import (
     jobs_page_refresh_seconds,
 )
 from airflow_provider_cortex.cortex.job import FineTuneJob
-from airflow_provider_cortex.page.job_tasks import tasks_of
+from airflow_provider_cortex.page.job_tasks import JobTasks, TasksHiddenError
 from airflow_provider_cortex.page.jobs_cache import JobsCache, JobsSnapshot
+from airflow_provider_cortex.page.responses import (
+    NOT_CACHED,
+    MissingPermissionError,
+    add_error_handlers,
+    json_response,
+    redirect,
+    response,
+)
+from airflow_provider_cortex.tasks.links import PAGE_ROUTE
 
 FIRST_POLL_WAIT_SECONDS = 5.0
 """How long a request for an unknown job waits for the account's poll."""
 
-NOT_CACHED = "no-store"
 CACHED_FOREVER = "private, max-age=31536000, immutable"
 """For a file whose URL contains the version of its content."""
 
 STATIC = files("airflow_provider_cortex.page").joinpath("static")
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}
-
-HEADERS = {
-    # The browser loads and runs only what this application serves, whatever Cortex sent.
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
-        " img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-    ),
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-}
-
 
 User = Annotated[Any, Depends(compat.current_user())]
 """The viewer, as Airflow's API server identifies them."""
@@ -61,20 +56,29 @@ def create_app() -> FastAPI:
         conn_id: JobsCache(conn_id, refresh_seconds=refresh_seconds)
         for conn_id in jobs_page_conn_ids()
     }
+    job_tasks = JobTasks()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        job_tasks.close()
         await asyncio.gather(*(cache.close() for cache in caches.values()))
 
     app = FastAPI(
-        dependencies=[Depends(compat.page_access())],
+        dependencies=[Depends(_check_permission)],
         lifespan=lifespan,
         openapi_url=None,
+        redirect_slashes=False,
     )
+    add_error_handlers(app)
     _add_page(app)
-    _add_api(app, caches, refresh_seconds)
+    _add_api(app, caches, job_tasks, refresh_seconds)
     return app
+
+
+def _check_permission(user: User) -> None:
+    if not compat.may_view_plugins(user):
+        raise MissingPermissionError
 
 
 def _add_page(app: FastAPI) -> None:
@@ -85,13 +89,20 @@ def _add_page(app: FastAPI) -> None:
 
     @app.get("/jobs")
     async def page() -> Response:
-        response = _response(html.replace(b"static/", f"static/{version}/".encode()), "text/html")
+        document = html.replace(b"static/", f"static/{version}/".encode())
+        answer = response(document, "text/html")
         # The browser loads all modules at once, instead of one import after another.
         for name in static:
             if name.endswith(".js"):
                 link = f"<static/{version}/{name}>; rel=modulepreload"
-                response.headers.append("Link", link)
-        return response
+                answer.headers.append("Link", link)
+        return answer
+
+    @app.get("/job")
+    async def link(request: Request) -> Response:
+        # The "Fine-tuning job" of a task: Airflow's interface has no route for a viewer who may not
+        # see plugins, and would say that the page does not exist.
+        return redirect(f"../plugin/{PAGE_ROUTE}?{request.url.query}")
 
     @app.get("/static/{requested_version}/{name}")
     async def static_file(requested_version: str, name: str) -> Response:
@@ -100,18 +111,22 @@ def _add_page(app: FastAPI) -> None:
         media_type = MEDIA_TYPES[f".{name.rpartition('.')[2]}"]
         # During an upgrade, another process may have served a page of another version.
         is_current = requested_version == version
-        return _response(
+        return response(
             static[name], media_type, cache_control=CACHED_FOREVER if is_current else NOT_CACHED
         )
 
 
-def _add_api(app: FastAPI, caches: Mapping[str, JobsCache], refresh_seconds: float) -> None:
+def _add_api(
+    app: FastAPI, caches: Mapping[str, JobsCache], job_tasks: JobTasks, refresh_seconds: float
+) -> None:
     """Add the routes of the data that the page shows."""
 
     @app.get("/api/jobs")
-    async def jobs() -> Response:
-        snapshots = await asyncio.gather(*(cache.snapshot() for cache in caches.values()))
-        return _json(
+    async def jobs(*, refresh: bool = False) -> Response:
+        snapshots = await asyncio.gather(
+            *(cache.snapshot(is_refresh=refresh) for cache in caches.values())
+        )
+        return json_response(
             {
                 "now": _milliseconds(time.time()),
                 "refresh_seconds": refresh_seconds,
@@ -124,10 +139,12 @@ def _add_api(app: FastAPI, caches: Mapping[str, JobsCache], refresh_seconds: flo
         found = await _find(caches.get(conn_id), job_id)
         if found is None:
             raise HTTPException(404, f"The page has no fine-tuning job {job_id} of {conn_id}.")
-        tasks = await run_in_threadpool(_visible_tasks, found, user)
-        return _json(
-            {"conn_id": conn_id, "id": found.id, "record": found.to_dict(), "tasks": tasks}
-        )
+        answer = {"conn_id": conn_id, "id": found.id, "record": found.to_dict()}
+        try:
+            tasks = await job_tasks.visible_to(user, found)
+        except TasksHiddenError as hidden:
+            return json_response({**answer, "tasks": None, "tasks_hidden": str(hidden)})
+        return json_response({**answer, "tasks": tasks, "tasks_hidden": None})
 
 
 async def _find(cache: JobsCache | None, job_id: str) -> FineTuneJob | None:
@@ -144,34 +161,25 @@ async def _find(cache: JobsCache | None, job_id: str) -> FineTuneJob | None:
     return job
 
 
-def _visible_tasks(job: FineTuneJob, user: Any) -> list[dict[str, Any]]:
-    return tasks_of(job, dag_ids=compat.readable_dag_ids(user))
-
-
 def _account(snapshot: JobsSnapshot) -> dict[str, Any]:
     """Return an account for the page; times are epoch milliseconds."""
+    is_missing = snapshot.error is not None and snapshot.error.is_missing
+    # A missing connection has a message of its own.
+    error = None if is_missing else snapshot.error
     return {
         "conn_id": snapshot.conn_id,
-        "as_of": None if snapshot.as_of is None else _milliseconds(snapshot.as_of),
+        "as_of": _milliseconds(snapshot.as_of),
         "is_loading": snapshot.is_loading,
-        "is_missing": snapshot.is_missing,
+        "is_missing": is_missing,
         "is_complete": snapshot.is_complete,
-        "error": snapshot.error,
+        "error": error and error.sentence,
+        "error_details": error and error.details,
+        "error_hint": error and error.hint,
+        "is_login_rejected": error is not None and error.is_login_rejected,
+        "retry_at": _milliseconds(snapshot.retry_at),
         "jobs": snapshot.rows,
     }
 
 
-def _milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)
-
-
-def _json(content: Mapping[str, Any]) -> Response:
-    # FastAPI's JSONResponse fails on lone surrogates, which Cortex's JSON may contain.
-    return _response(json.dumps(content), "application/json")
-
-
-def _response(
-    content: str | bytes, media_type: str, *, cache_control: str = NOT_CACHED
-) -> Response:
-    headers = HEADERS | {"Cache-Control": cache_control}
-    return Response(content, media_type=media_type, headers=headers)
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)

@@ -15,9 +15,11 @@ from airflow_provider_cortex.airflow_api.settings import batch_size
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.job_list import JobList
 from airflow_provider_cortex.cortex.session_settings import SessionSettings
-from airflow_provider_cortex.errors import ConnectionNotFoundError, CortexError, RejectedError
 from airflow_provider_cortex.hooks import CortexHook
+from airflow_provider_cortex.page.connection_fingerprint import fingerprint
+from airflow_provider_cortex.page.poll_error import PollError
 from airflow_provider_cortex.page.table_row import row
+from airflow_provider_cortex.safe_text import for_log
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,9 @@ LOGIN_BACKOFF_SECONDS = 15 * 60.0
 The pause after a rejected login; it doubles each time. Snowflake locks a user out after some
 rejected logins in a row, and each process of the api-server logs in by itself.
 """
+
+MIN_REFRESH_SECONDS = 5.0
+"""The pause between two polls that users ask for after a failed one."""
 
 MAX_LOGIN_BACKOFF_SECONDS = 60 * 60.0
 MAX_BACKOFF_SECONDS = 2 * 60.0
@@ -56,10 +61,10 @@ class JobsSnapshot:
     """When Snowflake reported the jobs, epoch seconds; None before its first answer."""
     is_loading: bool = False
     """Whether a poll is running."""
-    is_missing: bool = False
-    """Whether Airflow has no such connection."""
-    error: str | None = None
+    error: PollError | None = None
     """Why the last poll failed; the jobs are those of the last successful one."""
+    retry_at: float | None = None
+    """When the next poll after a failed one is due, epoch seconds."""
 
     def find(self, job_id: str) -> FineTuneJob | None:
         """Return a job by its id."""
@@ -71,7 +76,7 @@ class JobsCache:
     A cache of the jobs of one connection's account, for use in one event loop.
 
     One thread polls Snowflake. Viewers get the cached jobs, even if Snowflake does not answer.
-    Each failed poll lengthens the pause before the next one.
+    Each failed poll lengthens the pause before the next one, unless a user asks for it.
 
     :param refresh_seconds: how long the cached jobs are valid.
     :param clock: returns the time, epoch seconds.
@@ -83,21 +88,27 @@ class JobsCache:
         self.latest = JobsSnapshot(conn_id=conn_id)
         self._refresh_seconds = refresh_seconds
         self._clock = clock
-        self._next_poll = 0.0
+        self._next_poll = self._next_refresh = 0.0
         self._failures = 0
+        self._rejected_connection: bytes | None = None
+        """The connection whose login was rejected, as a fingerprint."""
         self._job_list = JobList(batch_size())
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cortex-page")
         self._polling: asyncio.Future[None] | None = None
 
-    async def snapshot(self, *, wait_seconds: float = POLL_WAIT_SECONDS) -> JobsSnapshot:
+    async def snapshot(
+        self, *, wait_seconds: float = POLL_WAIT_SECONDS, is_refresh: bool = False
+    ) -> JobsSnapshot:
         """
         Return the cached jobs; start a poll if they are no longer valid.
 
         :param wait_seconds: how long to wait for a running poll.
+        :param is_refresh: whether a user asks to try again after a failed poll. After a rejected
+            login that takes a changed connection.
         """
-        if not self._is_loading and self._clock() >= self._next_poll:
-            loop = asyncio.get_running_loop()
-            self._polling = loop.run_in_executor(self._thread, self._poll)
+        if not self._is_loading and (work := self._due_work(is_refresh=is_refresh)):
+            self._next_refresh = self._clock() + MIN_REFRESH_SECONDS
+            self._polling = asyncio.get_running_loop().run_in_executor(self._thread, work)
         if self._polling is not None:
             await asyncio.wait({self._polling}, timeout=wait_seconds)
         return replace(self.latest, is_loading=self._is_loading)
@@ -107,6 +118,15 @@ class JobsCache:
         closing = asyncio.get_running_loop().run_in_executor(self._thread, self._close_session)
         self._thread.shutdown(wait=False)
         await asyncio.wait({closing}, timeout=CLOSE_WAIT_SECONDS)
+
+    def _due_work(self, *, is_refresh: bool) -> Callable[[], None] | None:
+        """Return what the thread has to do now, if anything."""
+        now, error = self._clock(), self.latest.error
+        if now >= self._next_poll:
+            return self._poll
+        if not is_refresh or error is None or now < self._next_refresh:
+            return None
+        return self._poll_changed_connection if error.is_login_rejected else self._poll
 
     @property
     def _is_loading(self) -> bool:
@@ -118,8 +138,22 @@ class JobsCache:
         # Each poll reads the connection again: a user may have changed it.
         return CortexHook.of(session, network_timeout=NETWORK_TIMEOUT, logs_in_again=False)
 
+    def _poll_changed_connection(self) -> None:
+        """Poll if the connection has changed since its login was rejected."""
+        if self._fingerprint() != self._rejected_connection:
+            self._poll()
+
+    def _fingerprint(self) -> bytes | None:
+        """Return what the connection says now, None if it cannot be looked up."""
+        try:
+            return fingerprint(self._hook.get_connection(self.latest.conn_id))
+        except Exception:  # noqa: BLE001 - secrets backends may raise anything; the poll reports it
+            return None
+
     def _poll(self) -> None:
         """Ask Snowflake for the jobs, and cache the answer or the error."""
+        # Before the login: a change meanwhile allows one login more.
+        connection = None if self._hook.is_open else self._fingerprint()
         try:
             self._hook.open()
             self._job_list.list_jobs(self._hook.jobs())
@@ -127,11 +161,11 @@ class JobsCache:
             self._job_list.describe_jobs(self._hook.jobs())
             self._store_jobs()
         except Exception as error:  # noqa: BLE001 - secrets backends may raise anything
-            is_rejected_login = isinstance(error, RejectedError) and not self._hook.is_open
-            self._store_error(error, is_rejected_login=is_rejected_login)
+            self._rejected_connection = connection
+            self._store_error(PollError.of(error, conn_id=self.latest.conn_id))
         else:
             self._failures, self._next_poll = 0, self._clock() + self._refresh_seconds
-            self.latest = replace(self.latest, is_missing=False, error=None)
+            self.latest = replace(self.latest, error=None, retry_at=None)
 
     def _store_jobs(self) -> None:
         now, jobs = self._clock(), self._job_list.jobs
@@ -143,24 +177,19 @@ class JobsCache:
             is_complete=self._job_list.is_complete,
         )
 
-    def _store_error(self, error: Exception, *, is_rejected_login: bool) -> None:
+    def _store_error(self, error: PollError) -> None:
         self._failures += 1
-        backoff = self._backoff(is_rejected_login=is_rejected_login)
-        self._next_poll = self._clock() + backoff
-        is_missing = isinstance(error, ConnectionNotFoundError)
-        message = str(error) if isinstance(error, CortexError) else repr(error)
-        if is_rejected_login:
-            message += f" (Next login in {backoff / 60:.0f} min.)"
-        if not is_missing:
-            log.warning("The jobs page could not list the fine-tuning jobs: %s", message)
-        self.latest = replace(
-            self.latest, is_missing=is_missing, error=None if is_missing else message
-        )
+        self._next_poll = self._clock() + self._backoff(error)
+        if not error.is_missing:
+            log.warning(
+                "The jobs page could not list the fine-tuning jobs: %s", for_log(error.details)
+            )
+        self.latest = replace(self.latest, error=error, retry_at=self._next_poll)
 
-    def _backoff(self, *, is_rejected_login: bool) -> float:
+    def _backoff(self, error: PollError) -> float:
         """Return the seconds before the next poll after failed ones."""
         factor = 2.0 ** min(self._failures - 1, 30)
-        if is_rejected_login:
+        if error.is_login_rejected:
             return min(MAX_LOGIN_BACKOFF_SECONDS, LOGIN_BACKOFF_SECONDS * factor)
         return max(self._refresh_seconds, min(MAX_BACKOFF_SECONDS, self._refresh_seconds * factor))
 

@@ -9,12 +9,9 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowPlugin
 
 from airflow_provider_cortex.airflow_api.compat import HAS_PLUGIN_PAGES
-from airflow_provider_cortex.tasks.links import PAGE_ROUTE
+from airflow_provider_cortex.tasks.links import PAGE_PREFIX, PAGE_ROUTE
 
 log = logging.getLogger(__name__)
-
-URL_PREFIX = "/cortex"
-"""The path of the page's application in Airflow's api-server."""
 
 
 class CortexPlugin(AirflowPlugin):
@@ -32,7 +29,7 @@ class CortexPlugin(AirflowPlugin):
             {
                 "name": "Cortex fine-tuning",
                 # Relative, so that it works behind any base URL of Airflow.
-                "href": f"{URL_PREFIX.removeprefix('/')}/jobs",
+                "href": f"{PAGE_PREFIX.removeprefix('/')}/jobs",
                 "url_route": PAGE_ROUTE,
                 "destination": "nav",
                 "category": "browse",
@@ -54,4 +51,4 @@ class CortexPlugin(AirflowPlugin):
         except Exception:  # any error would stop Airflow's api-server
             log.exception("The page of fine-tuning jobs is not available")
             return []
-        return [{"app": app, "url_prefix": URL_PREFIX, "name": "Cortex fine-tuning"}]
+        return [{"app": app, "url_prefix": PAGE_PREFIX, "name": "Cortex fine-tuning"}]

@@ -13,6 +13,7 @@ from airflow_provider_cortex.errors import (
     RejectedError,
     TooManyErrorsError,
 )
+from airflow_provider_cortex.safe_text import for_log
 from airflow_provider_cortex.waiting import cancelling
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ class TableAnswering:
                 "Snowflake may have started the query anyway: a retry may ask, and pay for, all rows again"
             )
             raise
-        self._log.info("Query %s asks model %s for every row", query_id, request.model)
+        self._log.info(
+            "Query %s asks model %s for every row", for_log(query_id), for_log(request.model)
+        )
         return query_id
 
     def is_running(self, query_id: str) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.safe_text import for_log
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -31,7 +32,7 @@ def emit(task: CortexTask, context: Context, job: FineTuneJob, model: str) -> No
     try:
         _emit(outlets, task, context, job, model)
     except Exception as error:  # noqa: BLE001 - a secrets backend or Airflow may raise anything
-        task.log.warning("No asset event for model %s: %s", model, error)
+        task.log.warning("No asset event for model %s: %s", for_log(model), for_log(str(error)))
 
 
 def _emit(
@@ -47,7 +48,7 @@ def _emit(
         asset = Asset(task.cortex_hook(context).namespace().uri(model))
         for alias in aliases:
             events[alias].add(asset, extra=extra)
-        task.log.info("Asset event for %s", asset.uri)
+        task.log.info("Asset event for %s", for_log(asset.uri))
 
 
 def _extra(job: FineTuneJob, model: str) -> dict[str, Any]:

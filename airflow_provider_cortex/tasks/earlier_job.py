@@ -21,12 +21,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_cortex.airflow_api.settings import base_url
 from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
 from airflow_provider_cortex.cortex.owner_comment import Owner
-from airflow_provider_cortex.errors import (
-    RejectedError,
-    UnreachableError,
-    UnreadableAnswerError,
-    excerpt,
-)
+from airflow_provider_cortex.errors import RejectedError, UnreachableError, UnreadableAnswerError
+from airflow_provider_cortex.safe_text import excerpt, for_log
 from airflow_provider_cortex.waiting.task_state_store import TaskStateStore
 
 if TYPE_CHECKING:
@@ -92,7 +88,7 @@ class JobSearch:
             try:
                 yield self._hook.describe(remembered)
             except RejectedError as error:
-                self._log.warning("Not reusing fine-tuning job %s: %s", remembered, error)
+                self._log.warning("Not reusing fine-tuning job %s: %s", for_log(remembered), error)
         if self._is_first_try:
             return
         jobs = [job for job in self._hook.show(skip_unreadable=True) if job.id != remembered]
@@ -114,7 +110,9 @@ class JobSearch:
                         'To start another one anyway, set if_exists="create".',
                     ) from outcome
                 case UnreadableAnswerError():
-                    self._log.warning("Not reusing fine-tuning job %s: %s", job_id, outcome)
+                    self._log.warning(
+                        "Not reusing fine-tuning job %s: %s", for_log(job_id), outcome
+                    )
 
     def _describe(self, job_ids: Iterable[str]) -> Iterator[tuple[str, JobOrError]]:
         """
@@ -145,8 +143,8 @@ class JobSearch:
         if reason:
             self._log.info(
                 "Not reusing fine-tuning job %s (%s) from an earlier try: %s",
-                job.id,
+                for_log(job.id),
                 job.state,
-                reason,
+                for_log(reason),
             )
         return reason is None

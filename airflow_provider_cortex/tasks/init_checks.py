@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import Literal, get_args
 
 from airflow_provider_cortex.cortex.rendered_values import as_float, is_number
-from airflow_provider_cortex.errors import ArgumentError, excerpt
+from airflow_provider_cortex.errors import ArgumentError
+from airflow_provider_cortex.safe_text import excerpt
 
 PREVIOUS: Literal["previous"] = "previous"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.namespace import Namespace
 from airflow_provider_cortex.errors import UnknownNamespaceError
+from airflow_provider_cortex.safe_text import for_log
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -32,7 +33,9 @@ def facets(task: CortexTask, job: FineTuneJob) -> OperatorLineage[Any, Any] | No
     except ImportError:
         task.log.debug("No lineage: OpenLineage is not installed", exc_info=True)
     except Exception as error:  # noqa: BLE001 - of any kind: a task must not fail because of its lineage
-        task.log.warning("No lineage of fine-tuning job %s: %s", job.id, error)
+        task.log.warning(
+            "No lineage of fine-tuning job %s: %s", for_log(job.id), for_log(str(error))
+        )
     return None
 
 

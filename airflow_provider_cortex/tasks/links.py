@@ -18,6 +18,9 @@ QUERY_URL = "query_url"
 JOB_URL = "job_url"
 """The operator's attribute with the address."""
 
+PAGE_PREFIX = "/cortex"
+"""The path of the jobs page's own application in Airflow's API server."""
+
 PAGE_ROUTE = "cortex-jobs"
 """The jobs page's name in Airflow's addresses, behind ``/plugin/``."""
 
@@ -55,9 +58,10 @@ JOB_LINKS: tuple[BaseOperatorLink, ...] = (FineTuneJobLink(),) if compat.HAS_PLU
 
 def job_url(job_id: str, *, conn_id: str) -> str | None:
     """
-    Return where the jobs page shows a job; None where Airflow has no such page.
+    Return the address that leads to a job on the jobs page; None where Airflow has no such page.
 
-    It begins with Airflow's ``[api] base_url``, as in
+    The page's application answers it: it sends viewers on to the page, or says which permission
+    they lack. It begins with Airflow's ``[api] base_url``, as in
     ``airflow.utils.helpers.build_airflow_dagrun_url``.
     """
     if not compat.HAS_PLUGIN_PAGES:
@@ -66,4 +70,4 @@ def job_url(job_id: str, *, conn_id: str) -> str | None:
 
     # Values that cannot be sent are rejected elsewhere: a link is no reason to fail.
     query = urlencode({"conn_id": conn_id, "job": job_id}, errors="replace")
-    return f"{base_url()}/plugin/{PAGE_ROUTE}?{query}"
+    return f"{base_url()}{PAGE_PREFIX}/job?{query}"

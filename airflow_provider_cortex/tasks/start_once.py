@@ -21,6 +21,7 @@ from airflow_provider_cortex.errors import (
     QueryError,
     RejectedError,
 )
+from airflow_provider_cortex.safe_text import for_log
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.hooks import CortexHook
@@ -76,7 +77,9 @@ class StartOnce:
             is_proved = self.owner.owns(self.hook.describe(job_id))
         except CortexError as error:
             self.log.info(
-                "Fine-tuning job %s has started, but cannot be described yet: %s", job_id, error
+                "Fine-tuning job %s has started, but cannot be described yet: %s",
+                for_log(job_id),
+                error,
             )
             return
         if not is_proved:
@@ -84,7 +87,7 @@ class StartOnce:
                 "Cortex did not return the comment %s of fine-tuning job %s: without Airflow 3.3's task"
                 " state store, a retry of this task would not find the job, and start another one",
                 self.owner.comment,
-                job_id,
+                for_log(job_id),
             )
 
     def _reuse(self, job: FineTuneJob, if_exists: str) -> str:
@@ -92,14 +95,14 @@ class StartOnce:
             raise FineTuneExistsError(job.id, job.state)
         self.log.info(
             "Reusing fine-tuning job %s (%s) from an earlier try; not starting another",
-            job.id,
+            for_log(job.id),
             job.state,
         )
         if changed := self.request.differences(job):
             self.log.warning(
                 "Fine-tuning job %s was started with another %s than this task has now. To train again,"
                 ' run this task with if_exists="create".',
-                job.id,
+                for_log(job.id),
                 " and ".join(changed),
             )
         return job.id
@@ -147,5 +150,9 @@ class StartOnce:
             then = "looks for it first" if finds else "starts another one"
             self.log.warning("Cortex may have started the job anyway: a retry %s", then)
             raise
-        self.log.info("Cortex accepted fine-tuning job %s for model %s", job_id, request.model)
+        self.log.info(
+            "Cortex accepted fine-tuning job %s for model %s",
+            for_log(job_id),
+            for_log(request.model),
+        )
         return job_id

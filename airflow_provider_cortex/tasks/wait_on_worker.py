@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.owner_comment import job_and_owner
 from airflow_provider_cortex.errors import CortexError
+from airflow_provider_cortex.safe_text import for_log
 from airflow_provider_cortex.tasks.init_checks import PREVIOUS
 from airflow_provider_cortex.tasks.model_delivery import JOB_RECORD
 from airflow_provider_cortex.waiting.checkpoint import KEY, Checkpoint
@@ -98,7 +99,7 @@ class JobWait:
     def job_and_owner(self) -> str:
         """The job's id and, once a poll has shown it, which task started the job."""
         seen = self.poller.last_seen
-        return job_and_owner(seen) if seen else self.poller.job_id
+        return job_and_owner(seen) if seen else for_log(self.poller.job_id)
 
     def poll(self) -> FineTuneJob | None:
         """

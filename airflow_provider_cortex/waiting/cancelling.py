@@ -15,6 +15,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from airflow_provider_cortex.errors import RejectedError, UnreachableError
+from airflow_provider_cortex.safe_text import for_log
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.cortex.job import FineTuneJob
@@ -52,7 +53,7 @@ def cancel_job(job_id: str, hook: CortexHook, *, log: Log, checks: int = 1) -> F
     from airflow_provider_cortex.cortex.owner_comment import job_and_owner
 
     try:
-        log.info("%s", _with_retry(lambda: hook.cancel(job_id)))
+        log.info("%s", for_log(_with_retry(lambda: hook.cancel(job_id))))
     except RejectedError:
         # It may have finished just now. Cortex may reject that (guess cancel-finished).
         job = hook.describe(job_id)
@@ -82,7 +83,7 @@ def cancel_query(query_id: str, hook: CortexHook, *, log: Log) -> None:
 
     :raises CortexError: as the hook does.
     """
-    log.info("%s", _with_retry(lambda: hook.cancel_query(query_id)))
+    log.info("%s", for_log(_with_retry(lambda: hook.cancel_query(query_id))))
 
 
 def cancel_in_new_session(

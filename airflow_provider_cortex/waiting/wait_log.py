@@ -8,6 +8,7 @@ from typing import Protocol
 
 from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
 from airflow_provider_cortex.errors import CortexError
+from airflow_provider_cortex.safe_text import for_log
 
 BAR_WIDTH = 20
 """Characters."""
@@ -67,7 +68,8 @@ def line(job: FineTuneJob, *, elapsed: float, delay: float) -> str:
         filled = round(progress * BAR_WIDTH)
         bar = f" {'█' * filled}{'░' * (BAR_WIDTH - filled)} {progress * 100:.0f} %"
     timing = times(elapsed=elapsed, remaining=remaining)
-    return f"{short_id(job.id)} {job.status_text}{bar}  {timing}; next poll in {delay:.0f} s"
+    name = for_log(f"{short_id(job.id)} {job.status_text}")
+    return f"{name}{bar}  {timing}; next poll in {delay:.0f} s"
 
 
 def summary(job: FineTuneJob) -> str:
@@ -81,7 +83,7 @@ def summary(job: FineTuneJob) -> str:
     figures += [f"{name} {loss:.4f}" for name, loss in losses.items() if loss is not None]
     if (took := job.seconds) is not None:
         figures.append(f"took {duration(took)}")
-    return f"{job.id} SUCCESS: {', '.join(figures)}"
+    return for_log(f"{job.id} SUCCESS: {', '.join(figures)}")
 
 
 @dataclass(kw_only=True)
@@ -124,10 +126,10 @@ class ProgressLog(_PollLog):
         if job.status is JobStatus.UNKNOWN and job.reported_status != self._warned_of:
             self._warned_of = job.reported_status
             self.log.warning(
-                "Fine-tuning job %s has the status %r, which this version of airflow-provider-cortex"
+                "Fine-tuning job %s has the status %s, which this version of airflow-provider-cortex"
                 " does not know: the wait goes on.",
-                job.id,
-                job.reported_status,
+                for_log(job.id),
+                for_log(repr(job.reported_status)),
             )
         state = job.state
         if state != self._logged or now - self._logged_at >= HEARTBEAT_SECONDS:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_cortex.cortex.completion import Completion, Question
-from airflow_provider_cortex.errors import CompletionError, UnreadableAnswerError, excerpt
+from airflow_provider_cortex.errors import CompletionError, UnreadableAnswerError
+from airflow_provider_cortex.safe_text import excerpt
 from live.account import BASE_MODEL, Account
 from live.check import check
 from live.finding import Finding, verdict

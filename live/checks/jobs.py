@@ -7,7 +7,7 @@ import re
 from airflow_provider_cortex.airflow_api.settings import batch_size
 from airflow_provider_cortex.cortex.finetune import describe_call
 from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
-from airflow_provider_cortex.errors import excerpt
+from airflow_provider_cortex.safe_text import excerpt
 from live.account import Account
 from live.check import check
 from live.finding import CannotTellError, Finding, verdict

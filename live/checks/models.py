@@ -8,7 +8,8 @@ from typing import Any
 
 from airflow_provider_cortex.cortex.job import JobStatus
 from airflow_provider_cortex.cortex.sql import Call
-from airflow_provider_cortex.errors import CompletionError, excerpt
+from airflow_provider_cortex.errors import CompletionError
+from airflow_provider_cortex.safe_text import excerpt
 from live.account import EPOCHS, Account
 from live.check import check
 from live.finding import CannotTellError, Finding, verdict

@@ -105,7 +105,7 @@ def test_table_rows_shorten_errors() -> None:
         ("training_loss", 0.123456, "0.1235"),
         ("validation_loss", None, ""),
         ("error", {"code": "E", "message": "ü"}, '{"code": "E", "message": "ü"}'),
-        ("training_data", "SELECT 1\n  FROM\tt;\x1b[31m", "SELECT 1 FROM t; [31m"),
+        ("training_data", "SELECT 1\n  FROM\tt;\x1b[31m", "SELECT 1 FROM t;\\x1b[31m"),
     ],
 )
 def test_cells_have_units_and_no_control_characters(name: str, value: object, text: str) -> None:

@@ -19,7 +19,7 @@ from airflow_provider_cortex.cortex.error_codes import (
         pytest.param(2141, "42601", ErrorKind.PERMANENT, id="unknown function"),
         pytest.param(1008, "22023", ErrorKind.PERMANENT, id="invalid value"),
         pytest.param(606, "57P03", ErrorKind.PERMANENT, id="no warehouse"),
-        pytest.param(251005, None, ErrorKind.PERMANENT, id="no user"),
+        pytest.param(251005, None, ErrorKind.CONFIGURATION, id="no user"),
         pytest.param(252004, None, ErrorKind.PERMANENT, id="a value that cannot be bound"),
         pytest.param(540001, "08001", ErrorKind.PERMANENT, id="403 at login"),
         pytest.param(390100, "28000", ErrorKind.LOGIN, id="wrong password"),

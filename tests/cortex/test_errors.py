@@ -11,8 +11,8 @@ from airflow_provider_cortex.errors import (
     CortexError,
     EmptyArgumentError,
     FineTuneTimeoutError,
-    excerpt,
 )
+from airflow_provider_cortex.safe_text import excerpt
 
 
 def test_the_module_lists_all_errors() -> None:

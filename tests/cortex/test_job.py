@@ -16,8 +16,8 @@ from airflow_provider_cortex.errors import (
     FineTuneFailedError,
     MissingModelError,
     UnreadableAnswerError,
-    excerpt,
 )
+from airflow_provider_cortex.safe_text import excerpt
 
 ANSWERS = Path(__file__).parent / "records"
 

@@ -1,17 +1,33 @@
 """The tasks of a job, from the XComs that they pushed."""
 
+import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from sqlalchemy import event
 from starlette.testclient import TestClient
 
+from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.emulator import Emulator
-from airflow_provider_cortex.page.job_tasks import task_path
+from airflow_provider_cortex.page.job_tasks import (
+    BUSY,
+    CACHE_SECONDS,
+    MAX_WAITING,
+    JobTasks,
+    TasksHiddenError,
+    task_path,
+)
 from airflow_provider_cortex.tasks.base import JOB_ID
+from tests.clock import Clock
 from tests.page.client import detail
 
 Recorder = Callable[..., None]
@@ -110,7 +126,7 @@ def test_the_earliest_tasks_come_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Tasks are in the order of their XComs; above the limit, the newest are left out."""
-    monkeypatch.setattr("airflow_provider_cortex.page.job_tasks.MAX_XCOMS", 3)
+    monkeypatch.setattr("airflow_provider_cortex.page.job_tasks.MAX_TASKS", 3)
     job = cortex_emulator.jobs.add(model="triage")
     now = datetime.now(tz=UTC)
     for dag_id, minutes in ("third", 3), ("first", 1), ("fourth", 4), ("second", 2):
@@ -119,22 +135,166 @@ def test_the_earliest_tasks_come_first(
     assert dag_ids == ["first", "second", "third"]
 
 
+Permissions = Callable[..., None]
+
+
+@pytest.fixture
+def allow(as_viewer: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Permissions:
+    """Return a function that lets Airflow's auth manager grant no more than this."""
+
+    def allow_only(*dag_ids: str, entities: tuple[Any, ...]) -> None:
+        def is_authorized(
+            *_: object, access_entity: Any = None, details: Any = None, **__: object
+        ) -> bool:
+            return access_entity in entities and (details is None or details.id in dag_ids)
+
+        monkeypatch.setattr(type(get_auth_manager()), "is_authorized_dag", is_authorized)
+
+    return allow_only
+
+
+DAG, TASK_INSTANCE = None, DagAccessEntity.TASK_INSTANCE
+
+
 def test_tasks_of_unreadable_dags_are_hidden(
-    browser: TestClient,
-    cortex_emulator: Emulator,
-    record: Recorder,
-    monkeypatch: pytest.MonkeyPatch,
+    browser: TestClient, cortex_emulator: Emulator, record: Recorder, allow: Permissions
 ) -> None:
-    """Tasks of a DAG that the viewer may not read are left out."""
+    """Tasks of a DAG that the viewer may not read are left out, and nothing says so."""
     job = cortex_emulator.jobs.add(model="triage")
     record("mine", ("wait", -1, job.id))
     record("theirs", ("wait", -1, job.id))
-    manager = type(get_auth_manager())
-    monkeypatch.setattr(
-        manager, "is_authorized_dag", lambda *_, details=None, **__: details.id == "mine"
-    )
-    monkeypatch.setattr(manager, "filter_authorized_dag_ids", lambda *_, **__: {"mine"})
-    assert [task["dag_id"] for task in detail(browser, job.id)["tasks"]] == ["mine"]
+    allow("mine", entities=(DAG, TASK_INSTANCE))
+    answer = detail(browser, job.id)
+    assert [task["dag_id"] for task in answer["tasks"]] == ["mine"]
+    assert answer["tasks_hidden"] is None
+
+
+@pytest.mark.parametrize("entities", [(DAG,), (TASK_INSTANCE,), ()])
+def test_tasks_take_the_permission_to_read_task_instances(
+    entities: tuple[Any, ...],
+    browser: TestClient,
+    cortex_emulator: Emulator,
+    record: Recorder,
+    allow: Permissions,
+) -> None:
+    """Whoever may read a DAG and not its task instances sees no tasks, and why."""
+    job = cortex_emulator.jobs.add(model="triage")
+    record("mine", ("wait", -1, job.id))
+    allow("mine", entities=entities)
+    answer = detail(browser, job.id)
+    assert answer["tasks"] is None
+    assert "you may not read task instances" in answer["tasks_hidden"]
+    assert answer["record"]["model"] == "triage"
+
+
+VIEWER = SimpleAuthManagerUser(username="ann", role="VIEWER")
+
+
+def job_like(**fields: Any) -> FineTuneJob:
+    """Return a job as Cortex describes it."""
+    return FineTuneJob.parse({"id": "ft_1", "status": "PENDING"} | fields)
+
+
+@contextmanager
+def at_each_query(do: Callable[[], object]) -> Iterator[None]:
+    """Do something whenever the XComs are read, in the thread that reads them."""
+    from airflow import settings
+
+    def listen(*arguments: Any) -> None:
+        if "FROM xcom" in arguments[2]:
+            do()
+
+    event.listen(settings.engine, "before_cursor_execute", listen)
+    yield
+    event.remove(settings.engine, "before_cursor_execute", listen)
+
+
+def test_look_ups_wait_in_a_short_queue(as_viewer: dict[str, str]) -> None:
+    """While the database is busy, a few requests wait, and the others are told at once."""
+    is_free = threading.Event()
+
+    async def view() -> None:
+        job_tasks = JobTasks()
+        requests = [
+            asyncio.create_task(job_tasks.visible_to(VIEWER, job_like(id=f"ft_{number}")))
+            for number in range(40)
+        ]
+        done, waiting = await asyncio.wait(requests, return_when=asyncio.FIRST_EXCEPTION)
+        assert (len(done), len(waiting)) == (40 - MAX_WAITING, MAX_WAITING)
+        assert {str(request.exception()) for request in done} == {BUSY}
+        is_free.set()
+        assert await asyncio.gather(*waiting) == [[]] * MAX_WAITING
+        job_tasks.close()
+
+    with at_each_query(lambda: is_free.wait(30)):
+        asyncio.run(view())
+
+
+def test_a_hanging_database_does_not_hold_a_request(
+    as_viewer: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that gets no answer in time shows its job without tasks."""
+    is_over = threading.Event()
+    monkeypatch.setattr("airflow_provider_cortex.page.job_tasks.MAX_WAIT_SECONDS", 0.01)
+
+    async def view() -> None:
+        job_tasks = JobTasks()
+        with pytest.raises(TasksHiddenError, match="too many requests"):
+            await job_tasks.visible_to(VIEWER, job_like())
+        is_over.set()
+        job_tasks.close()
+
+    with at_each_query(lambda: is_over.wait(30)):
+        asyncio.run(view())
+
+
+def test_the_tasks_of_a_job_are_looked_up_once_for_all_viewers(
+    browser: TestClient, cortex_emulator: Emulator, record: Recorder
+) -> None:
+    """Within some seconds, any number of requests about a job costs one query of the XComs."""
+    job = cortex_emulator.jobs.add(model="triage")
+    record("weekly", ("wait", -1, job.id))
+    threads: list[str] = []
+    with at_each_query(lambda: threads.append(threading.current_thread().name)):
+        shown = [detail(browser, job.id)["tasks"] for _ in range(10)]
+    assert [len(tasks) for tasks in shown] == [1] * 10
+    (thread,) = threads
+    assert thread.startswith("cortex-page-tasks")
+
+
+def test_tasks_are_looked_up_again_after_some_seconds(
+    as_viewer: dict[str, str], record: Recorder
+) -> None:
+    """A task that has started meanwhile is shown once the known tasks are no longer valid."""
+    clock = Clock()
+
+    async def view() -> list[int]:
+        job_tasks = JobTasks(clock=clock.time)
+        counts = []
+        for dag_id, seconds in ("first", 0.0), ("second", CACHE_SECONDS - 1), ("third", 1.0):
+            record(dag_id, ("wait", -1, "ft_1"))
+            clock.now += seconds
+            counts.append(len(await job_tasks.visible_to(VIEWER, job_like())))
+        job_tasks.close()
+        return counts
+
+    assert asyncio.run(view()) == [1, 1, 3]
+
+
+@pytest.mark.parametrize("job_id", ["ft_1", "ft_%", 'ft_"quoted"', "ft_größe", "::x"])
+def test_a_job_s_tasks_are_found_by_any_id(
+    job_id: str, as_viewer: dict[str, str], record: Recorder
+) -> None:
+    """The database compares a part of the id, whatever its JSON looks like, and we the rest."""
+    record("weekly", ("wait", -1, job_id), ("other", -1, f"{job_id}1"), ("third", -1, "ft_x"))
+
+    async def view() -> list[dict[str, Any]]:
+        job_tasks = JobTasks()
+        tasks = await job_tasks.visible_to(VIEWER, job_like(id=job_id))
+        job_tasks.close()
+        return tasks
+
+    assert [task["task_id"] for task in asyncio.run(view())] == ["wait"]
 
 
 def test_task_paths_are_airflows_with_quoted_names() -> None:

@@ -1,22 +1,29 @@
 """The cache of an account's jobs: what it knows, and what that costs."""
 
 import json
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.models.connection import Connection
 from starlette.testclient import TestClient
 
 from airflow_provider_cortex.cortex.job import parse_list
 from airflow_provider_cortex.emulator import Emulator, Life
-from airflow_provider_cortex.errors import UnreadableAnswerError
+from airflow_provider_cortex.errors import RejectedError, UnreadableAnswerError
 from airflow_provider_cortex.page.app import create_app
+from airflow_provider_cortex.page.connection_fingerprint import fingerprint
 from airflow_provider_cortex.page.jobs_cache import MAX_BACKOFF_SECONDS, JobsCache
+from airflow_provider_cortex.page.poll_error import PollError
 from tests.clock import Clock
 from tests.page.client import DESCRIBE, SHOW, accounts, statement_count
 
 Run = Callable[..., None]
+
+CONNECTION = "AIRFLOW_CONN_SNOWFLAKE_DEFAULT"
 
 
 def test_500_jobs_take_one_show_and_three_describes(
@@ -140,7 +147,7 @@ def test_a_failed_poll_keeps_the_cached_jobs(
         cortex_emulator.has_cortex_user_role = False
         failed = await poll_again(cache, clock)
         assert (failed.jobs, failed.as_of) == (first.jobs, first.as_of)
-        assert "Unknown" in failed.error
+        assert "Unknown" in failed.error.details
         cortex_emulator.has_cortex_user_role = True
         again = await poll_again(cache, clock)
         assert (again.error, again.as_of) == (None, clock.now)
@@ -160,13 +167,155 @@ def test_rejected_logins_back_off(connection: str, cortex_emulator: Emulator, ru
         while clock.now < began + 180 * 60:
             before = cortex_emulator.refused_logins
             snapshot = await cache.snapshot(wait_seconds=60)
-            assert "Next login in" in str(snapshot.error)
+            assert snapshot.error
+            assert snapshot.error.is_login_rejected
+            assert snapshot.retry_at
+            assert snapshot.retry_at > clock.now
             logins = cortex_emulator.refused_logins - before
             login_minutes.extend([(clock.now - began) / 60] * logins)
             clock.now += 15
 
     run(view(), cache)
     assert login_minutes == [0, 15, 45, 105, 165]
+
+
+def set_password(password: str, **extra: Any) -> None:
+    """Change the password of the connection, and fields of its extra."""
+    settings = json.loads(os.environ[CONNECTION])
+    settings["extra"] |= extra
+    os.environ[CONNECTION] = json.dumps(settings | {"password": password})
+
+
+def test_a_repaired_login_is_tried_again_at_a_refresh(
+    connection: str, cortex_emulator: Emulator, run: Run
+) -> None:
+    """Refresh logs in again once the connection has changed, and not before."""
+    cortex_emulator.jobs.add(model="triage")
+    cortex_emulator.password = "another"
+    clock = Clock()
+    cache = JobsCache(connection, refresh_seconds=15, clock=clock.time)
+
+    async def view() -> None:
+        await cache.snapshot(wait_seconds=60)
+        for _ in range(5):
+            clock.now += 30
+            unchanged = await cache.snapshot(wait_seconds=60, is_refresh=True)
+            assert unchanged.error
+        assert cortex_emulator.refused_logins == 1
+        set_password("another")
+        clock.now += 30
+        assert (await cache.snapshot(wait_seconds=60)).error
+        repaired = await cache.snapshot(wait_seconds=60, is_refresh=True)
+        assert (repaired.error, repaired.retry_at, len(repaired.jobs)) == (None, None, 1)
+        assert cortex_emulator.refused_logins == 1
+
+    run(view(), cache)
+
+
+def test_a_login_that_is_rejected_again_waits_again(
+    connection: str, cortex_emulator: Emulator, run: Run
+) -> None:
+    """A changed connection allows one login; if it is rejected, too, the pause is the next one."""
+    cortex_emulator.password = "another"
+    clock = Clock()
+    began = clock.now
+    cache = JobsCache(connection, refresh_seconds=15, clock=clock.time)
+
+    async def view() -> None:
+        await cache.snapshot(wait_seconds=60)
+        for attempt in range(3):
+            clock.now += 60
+            set_password(f"wrong {attempt}")
+            for _ in range(3):
+                snapshot = await cache.snapshot(wait_seconds=60, is_refresh=True)
+        assert cortex_emulator.refused_logins == 4
+        assert snapshot.retry_at == began + 3 * 60 + 60 * 60
+
+    run(view(), cache)
+
+
+def test_a_refresh_skips_the_pause_after_other_errors(
+    connection: str, cortex_emulator: Emulator, run: Run
+) -> None:
+    """Whoever presses Refresh does not wait for the next poll; but some seconds lie between two."""
+    cortex_emulator.has_cortex_user_role = False
+    clock = Clock()
+    cache = JobsCache(connection, refresh_seconds=15, clock=clock.time)
+
+    async def view() -> None:
+        await cache.snapshot(wait_seconds=60)
+        before = len(cortex_emulator.statements)
+        clock.now += 4
+        for _ in range(5):
+            assert (await cache.snapshot(wait_seconds=60, is_refresh=True)).error
+        assert len(cortex_emulator.statements) == before
+        cortex_emulator.has_cortex_user_role = True
+        clock.now += 1
+        assert (await cache.snapshot(wait_seconds=60)).error
+        assert (await cache.snapshot(wait_seconds=60, is_refresh=True)).error is None
+        after = len(cortex_emulator.statements)
+        assert (await cache.snapshot(wait_seconds=60, is_refresh=True)).error is None
+        assert len(cortex_emulator.statements) == after
+
+    run(view(), cache)
+
+
+def test_an_account_says_what_happened_and_what_to_do(
+    browser: TestClient, cortex_emulator: Emulator
+) -> None:
+    """A rejected login has a sentence, the driver's text, a hint, and the time of the next one."""
+    cortex_emulator.password = "another"
+    (account,) = accounts(browser)
+    assert account["error"] == ("Snowflake rejected the login with connection 'snowflake_default'.")
+    assert "Incorrect username or password" in account["error_details"]
+    assert "Change the connection and press Refresh" in account["error_hint"]
+    assert account["is_login_rejected"]
+    assert 14 < (account["retry_at"] / 1000 - time.time()) / 60 <= 15
+    set_password("another")
+    assert browser.get("/api/jobs", params={"refresh": "true"}).status_code == 200
+    assert accounts(browser)[0]["error"]  # some seconds lie between two polls
+
+
+def test_a_connection_that_no_driver_accepts_is_no_rejected_login(
+    browser: TestClient, cortex_emulator: Emulator
+) -> None:
+    """An unreadable key file is an invalid connection: it is tried again soon."""
+    set_password("", private_key_file="/nowhere/key.p8")
+    (account,) = accounts(browser)
+    assert account["error"] == "The connection 'snowflake_default' is invalid."
+    assert "private_key_file" in account["error_details"]
+    assert "Correct the connection" in account["error_hint"]
+    assert not account["is_login_rejected"]
+    assert account["retry_at"] / 1000 - time.time() <= 15
+    assert cortex_emulator.logins == 0
+
+
+def test_a_long_text_of_the_driver_is_shortened() -> None:
+    """The page gets at most 2 kB of it, and no broken character."""
+    error = RejectedError("cannot list the jobs")
+    error.__cause__ = ValueError("ü" * 3000)
+    shown = PollError.of(error, conn_id="c")
+    assert len(shown.details.encode()) <= 2000
+    assert shown.details.startswith("cannot list the jobs\n\nüü")
+    assert shown.details.endswith("ü…")
+    unknown = PollError.of(OSError("no vault"), conn_id="c")
+    assert unknown.sentence == "Airflow could not look up the connection 'c'."
+    assert (unknown.details, unknown.hint) == ("OSError('no vault')", None)
+
+
+def test_a_connection_has_changed_if_its_key_file_has(tmp_path: Path) -> None:
+    """What a login depends on is compared: every field, and the content of a key file."""
+    key = tmp_path / "key.p8"
+    extra = {"account": "a", "private_key_file": str(key)}
+    missing = fingerprint(Connection(login="me", password="p", extra=json.dumps(extra)))
+    key.write_text("one")
+    seen = {missing, fingerprint(Connection(login="me", password="p", extra=json.dumps(extra)))}
+    key.write_text("two")
+    for changed in ({}, {"login": "you"}, {"password": "q"}, {"schema": "s"}, {"extra": "{}"}):
+        fields: dict[str, Any] = {"login": "me", "password": "p", "extra": json.dumps(extra)}
+        fields |= changed
+        seen.add(fingerprint(Connection(**fields)))
+    assert len(seen) == 7
 
 
 def test_other_errors_are_retried_after_two_minutes(
@@ -206,7 +355,8 @@ def test_jobs_in_an_unanswered_statement_are_listed(
         snapshot = await cache.snapshot(wait_seconds=60)
         assert len(snapshot.jobs) == 8
         assert (snapshot.as_of, snapshot.is_complete) == (clock.now, False)
-        assert "could not describe" in str(snapshot.error)
+        assert snapshot.error
+        assert "could not describe" in snapshot.error.details
         for _ in range(8):
             snapshot = await poll_again(cache, clock)
         described = {job.id for job in snapshot.jobs if job.model}

@@ -15,8 +15,8 @@ from airflow_provider_cortex.errors import (
     QueryTimeoutError,
     RejectedError,
     TriggerEventError,
-    excerpt,
 )
+from airflow_provider_cortex.safe_text import excerpt
 from airflow_provider_cortex.waiting import event
 
 JOB = FineTuneJob.parse({"id": "ft_1", "status": "SUCCESS", "model": "m", "new": [1]})

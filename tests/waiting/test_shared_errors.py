@@ -16,7 +16,7 @@ from airflow_provider_cortex.cortex.query_status import Execution
 from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.cortex.sql import Call
 from airflow_provider_cortex.emulator import Emulator
-from airflow_provider_cortex.errors import RejectedError, UnreachableError
+from airflow_provider_cortex.errors import LoginRejectedError, RejectedError, UnreachableError
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.waiting.shared_client import SharedClient
 from tests.clock import wait_until
@@ -110,7 +110,7 @@ def test_a_rejected_login_is_tried_twice_for_all_jobs(
     """Once for each job would lock the user out."""
     cortex_emulator.faults.add("login")
     errors = poll_together(running(cortex_emulator, 20))
-    assert {type(error) for error in errors} == {RejectedError}
+    assert {type(error) for error in errors} == {LoginRejectedError}
     assert len(cortex_emulator.faults.struck) == 2
 
 
