@@ -19,7 +19,12 @@ from snowflake.connector.cursor import DictCursor, SnowflakeCursor
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp
 
-from airflow_provider_cortex.emulator import call_rewriting, fakesnow_gaps, model_statements
+from airflow_provider_cortex.emulator import (
+    call_rewriting,
+    fakesnow_gaps,
+    model_statements,
+    sandbox,
+)
 from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
 from airflow_provider_cortex.emulator.name_resolution import Namespace
 from airflow_provider_cortex.emulator.sql_errors import SqlError, invalid_identifier
@@ -45,6 +50,7 @@ class SqlEngine(FakeSnow):
 
     def __init__(self, *, jobs: JobRegistry, functions: Mapping[str, SqlFunction]) -> None:
         super().__init__(nop_regexes=_IGNORED_STATEMENTS)
+        sandbox.confine(self.duck_conn)
         self.functions = functions
         self.has_cortex_user_role = True
         self.calls_per_statement: int | None = None
@@ -215,7 +221,8 @@ class SqlCursor(FakeSnowflakeCursor):
             raise _as_programming_error(translated) from error
         except duckdb.Error as error:
             # An error that fakesnow does not map becomes HTTP 500, which drivers retry.
-            sql_error = SqlError.found_in(str(error)) or _conversion_error(error)
+            text = str(error)
+            sql_error = SqlError.found_in(text) or sandbox.refusal(text) or _conversion_error(error)
             raise _as_programming_error(sql_error) from error
 
 

@@ -69,6 +69,16 @@ def already_exists(name: str) -> SqlError:
     )
 
 
+def insufficient_privileges() -> SqlError:
+    # Snowflake's general form; it would name the object (guess error-wording).
+    return SqlError(
+        errno=3001,
+        sqlstate="42501",
+        message="SQL access control error:\nInsufficient privileges: the emulator gives SQL no "
+        "access to files, to the network, or to the settings of its database.",
+    )
+
+
 def unknown_model_object(name: str) -> SqlError:
     """Return the error of DROP MODEL; :func:`unknown_model` is the one of COMPLETE."""
     # The general form of "does not exist or not authorized" (guess error-wording).
