@@ -189,7 +189,9 @@ def no_blocking() -> Iterator[BlockBuster]:
             "coverage/collector.py", "lock_data"
         )
         # It reads no file here: the path of a stage is absolute.
-        blockbuster.functions["os.path.abspath"].can_block_in("fakesnow/server.py", "gcs_stage_info")
+        blockbuster.functions["os.path.abspath"].can_block_in(
+            "fakesnow/server.py", "gcs_stage_info"
+        )
         yield blockbuster
 
 
