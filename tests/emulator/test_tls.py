@@ -43,7 +43,7 @@ def test_another_host_has_certificates_of_its_own(tmp_path):
 def test_the_certificate_is_valid_for_every_allowed_name():
     """Clients check the name by which they call the emulator."""
     with Emulator(allow_hosts=["cortex.test"]) as emulator:
-        context = ssl.create_default_context(cafile=emulator.certificates.authorities)
+        context = ssl.create_default_context(cafile=emulator.environment["SSL_CERT_FILE"])
         for name in "cortex.test", "localhost", "127.0.0.1":
             with (
                 socket.create_connection((emulator.host, emulator.port), timeout=9) as plain,
