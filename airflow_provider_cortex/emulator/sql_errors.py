@@ -69,6 +69,22 @@ def already_exists(name: str) -> SqlError:
     )
 
 
+def unsupported_type(name: str) -> SqlError:
+    # Snowflake's general form (guess error-wording).
+    return SqlError(
+        errno=2040,
+        sqlstate="42601",
+        message=f"SQL compilation error:\nUnsupported data type '{name}'.",
+    )
+
+
+def number_out_of_range() -> SqlError:
+    # Snowflake would show the number (guess error-wording).
+    return SqlError(
+        errno=100046, sqlstate="22003", message="Number out of representable range: 38 digits"
+    )
+
+
 def insufficient_privileges() -> SqlError:
     # Snowflake's general form; it would name the object (guess error-wording).
     return SqlError(
