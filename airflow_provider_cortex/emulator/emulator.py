@@ -42,7 +42,7 @@ class Emulator:
     :param tls: True for HTTPS, with certificates that all emulators of this process share; a
         directory for HTTPS with certificates that are kept there, and created if necessary; False
         for plain HTTP, which Airflow's own Snowflake tasks do not speak.
-    :param password: see :attr:`password`; the same for *token* and the delays.
+    :param password: see :attr:`password`; the same for *token*, *access_token* and the delays.
     :param base_models: the models that CREATE accepts.
     :param id_prefix: how the ids of jobs begin.
     """
@@ -59,6 +59,7 @@ class Emulator:
         tls: bool | Path = True,
         password: str | None = None,
         token: str | None = None,
+        access_token: str | None = None,
         login_delay: float = 0.0,
         statement_delay: float = 0.0,
         base_models: frozenset[str] = BASE_MODELS,
@@ -72,6 +73,7 @@ class Emulator:
             clock=clock,
             password=password,
             token=token,
+            access_token=access_token,
             login_delay=login_delay,
             statement_delay=statement_delay,
             base_models=base_models,
@@ -300,6 +302,19 @@ class Emulator:
     @token.setter
     def token(self, token: str | None) -> None:
         self._account.credentials.token = token
+
+    @property
+    def access_token(self) -> str | None:
+        """
+        The only programmatic access token that logins may have; None for any.
+
+        It is also accepted in place of the password.
+        """
+        return self._account.credentials.access_token
+
+    @access_token.setter
+    def access_token(self, token: str | None) -> None:
+        self._account.credentials.access_token = token
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._account.app(scope, receive, send)
