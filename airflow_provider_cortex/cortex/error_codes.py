@@ -64,6 +64,7 @@ ERRNOS = {
     390303: ErrorKind.LOGIN,  # OAUTH_ACCESS_TOKEN_INVALID
     390318: ErrorKind.LOGIN,  # OAUTH_ACCESS_TOKEN_EXPIRED
     **dict.fromkeys(range(394300, 394307), ErrorKind.LOGIN),  # JWT_TOKEN_INVALID etc.
+    394400: ErrorKind.LOGIN,  # Programmatic access token is invalid
     # The driver. From errorcode.py: invalid fields of the connection,
     251001: ErrorKind.CONFIGURATION,  # ER_NO_ACCOUNT_NAME
     251005: ErrorKind.CONFIGURATION,  # ER_NO_USER

@@ -31,6 +31,7 @@ def main() -> None:
         emulator = Emulator(
             host=arguments.host,
             port=arguments.port,
+            allow_hosts=arguments.allow_host,
             life=arguments.life,
             query_life=arguments.query_life,
             tls=not arguments.http and (arguments.tls or _default_directory()),
@@ -63,6 +64,14 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--port", type=int, default=8282, help="0 for any free port (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name by which clients may call the emulator, such as a container's; "
+        "may be repeated (default: the address of --host, and localhost)",
     )
     for option, what, seconds in [
         ("--life", "job", _JOB_SECONDS),

@@ -26,6 +26,7 @@ class AccountSettings:
     clock: Clock
     password: str | None
     token: str | None
+    access_token: str | None
     login_delay: float
     statement_delay: float
     base_models: frozenset[str]
@@ -65,7 +66,11 @@ class Account:
                 "SYSTEM$CANCEL_ALL_QUERIES": lambda *_: "0 queries cancelled.",
             },
         )
-        self.credentials = Credentials(password=settings.password, token=settings.token)
+        self.credentials = Credentials(
+            password=settings.password,
+            token=settings.token,
+            access_token=settings.access_token,
+        )
         self.app = HttpApp(
             engine=self.engine,
             jobs=self.jobs,

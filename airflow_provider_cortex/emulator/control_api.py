@@ -1,6 +1,8 @@
 """
 HTTP routes to watch and control the emulator by hand. Snowflake has nothing like them.
 
+A POST needs the header Content-Type: application/json; see http_guard.
+
     GET /emulator/counts
     GET /emulator/jobs
     GET /emulator/queries
@@ -15,6 +17,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -22,6 +25,7 @@ from starlette.routing import Route
 
 from airflow_provider_cortex.emulator.fault_kinds import FAULT_KINDS
 from airflow_provider_cortex.emulator.faults import Faults
+from airflow_provider_cortex.emulator.http_messages import read_body
 from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
 from airflow_provider_cortex.emulator.query_registry import QueryRegistry
 from airflow_provider_cortex.emulator.sql_errors import SqlError
@@ -64,7 +68,7 @@ def routes(
         if (action := actions.get(name)) is None:
             return _error(404, f"Unknown action {name!r}. The actions are {', '.join(actions)}.")
         try:
-            action(request.path_params["job_id"], **json.loads(await request.body() or "{}"))
+            action(request.path_params["job_id"], **await _arguments(request))
         except SqlError as error:
             return _error(404, error.message)
         except (TypeError, ValueError) as error:
@@ -87,7 +91,7 @@ def _fault_routes(faults: Faults) -> list[Route]:
 
     async def add(request: Request) -> Response:
         try:
-            arguments = dict(json.loads(await request.body() or "{}"))
+            arguments = await _arguments(request)
             faults.add(arguments.pop("kind", ""), **arguments)
         except (TypeError, ValueError) as error:
             return _error(400, f"Invalid request body: {error}")
@@ -102,6 +106,10 @@ def _fault_routes(faults: Faults) -> list[Route]:
         Route(f"{PATH}/faults", add, methods=["POST"]),
         Route(f"{PATH}/faults", clear, methods=["DELETE"]),
     ]
+
+
+async def _arguments(request: Request) -> dict[str, Any]:
+    return await read_body(request) if await request.body() else {}
 
 
 def _job_records(jobs: JobRegistry) -> list[dict[str, object]]:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from airflow_provider_cortex.emulator.account import Account, AccountSettings
 from airflow_provider_cortex.emulator.faults import Faults
 from airflow_provider_cortex.emulator.finetune_function import BASE_MODELS
+from airflow_provider_cortex.emulator.http_guard import LOCAL_HOSTS, HttpGuard
 from airflow_provider_cortex.emulator.http_server import HttpServer
 from airflow_provider_cortex.emulator.jobs_and_models import ID_PREFIX, JobRegistry
 from airflow_provider_cortex.emulator.life import Clock, Life
@@ -32,13 +34,15 @@ class Emulator:
 
     :param host: the address to listen on.
     :param port: 0 for any free port.
+    :param allow_hosts: more names by which clients may call the emulator, such as a container's;
+        for HTTPS, its certificate has them, too. Requests with other names are refused.
     :param life: how long jobs take; by default they finish at the first poll.
     :param query_life: the same for asynchronous queries.
     :param clock: returns the time in epoch seconds.
     :param tls: True for HTTPS, with certificates that all emulators of this process share; a
         directory for HTTPS with certificates that are kept there, and created if necessary; False
         for plain HTTP, which Airflow's own Snowflake tasks do not speak.
-    :param password: see :attr:`password`; the same for *token* and the delays.
+    :param password: see :attr:`password`; the same for *token*, *access_token* and the delays.
     :param base_models: the models that CREATE accepts.
     :param id_prefix: how the ids of jobs begin.
     """
@@ -48,18 +52,20 @@ class Emulator:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        allow_hosts: Collection[str] = (),
         life: Life | None = None,
         query_life: Life | None = None,
         clock: Clock = time.time,
         tls: bool | Path = True,
         password: str | None = None,
         token: str | None = None,
+        access_token: str | None = None,
         login_delay: float = 0.0,
         statement_delay: float = 0.0,
         base_models: frozenset[str] = BASE_MODELS,
         id_prefix: str = ID_PREFIX,
     ) -> None:
-        self.certificates = _certificates(tls, host)
+        self.certificates = _certificates(tls, {host, *allow_hosts})
         """The certificates for HTTPS; None for plain HTTP."""
         self._settings = AccountSettings(
             life=life or Life.at_once(),
@@ -67,6 +73,7 @@ class Emulator:
             clock=clock,
             password=password,
             token=token,
+            access_token=access_token,
             login_delay=login_delay,
             statement_delay=statement_delay,
             base_models=base_models,
@@ -74,7 +81,12 @@ class Emulator:
             reset=self.reset,
         )
         self._account = Account(self._settings)
-        self._server = HttpServer(self._serve, host=host, port=port, certificates=self.certificates)
+        self._server = HttpServer(
+            HttpGuard(self._serve, hosts={host, *LOCAL_HOSTS, *allow_hosts}),
+            host=host,
+            port=port,
+            certificates=self.certificates,
+        )
 
     def __enter__(self) -> Self:
         self.start()
@@ -291,15 +303,28 @@ class Emulator:
     def token(self, token: str | None) -> None:
         self._account.credentials.token = token
 
+    @property
+    def access_token(self) -> str | None:
+        """
+        The only programmatic access token that logins may have; None for any.
+
+        It is also accepted in place of the password.
+        """
+        return self._account.credentials.access_token
+
+    @access_token.setter
+    def access_token(self, token: str | None) -> None:
+        self._account.credentials.access_token = token
+
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._account.app(scope, receive, send)
 
 
-def _certificates(tls: bool | Path, host: str) -> Certificates | None:
+def _certificates(tls: bool | Path, hosts: Collection[str]) -> Certificates | None:
     match tls:
         case Path():
-            return Certificates.kept_in(tls, host=host)
+            return Certificates.kept_in(tls, hosts=hosts)
         case True:
-            return Certificates.of_this_process(host=host)
+            return Certificates.of_this_process(hosts=hosts)
         case _:
             return None

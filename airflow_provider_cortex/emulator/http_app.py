@@ -1,20 +1,25 @@
 """
 The HTTP side of the emulator: Snowflake's protocol, with faults in front.
 
-fakesnow serves the protocol, except for logins, sessions, and asynchronous queries. Its login
-opens all sessions on one account per process, and two emulators must not share an account.
+fakesnow executes statements and stores uploaded files. Its other routes are not served: its login
+opens all sessions on one account per process, which has no sandbox, and two emulators must not
+share an account.
 """
 
 import asyncio
+import contextlib
+import logging
+import re
 import secrets
 from collections.abc import Callable
 from typing import Any
 
+import duckdb
 from fakesnow.expr import normalise_ident
-from fakesnow.server import routes as fakesnow_routes
+from fakesnow.server import bucket_upload
 from fakesnow.transforms import SERVER_VERSION
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -27,7 +32,7 @@ from airflow_provider_cortex.emulator.fault_kinds import LOGIN, LOGOUT, OTHER, Q
 from airflow_provider_cortex.emulator.faults import Fault, Faults
 from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
 from airflow_provider_cortex.emulator.query_registry import QueryRegistry
-from airflow_provider_cortex.emulator.sql_engine import SqlEngine
+from airflow_provider_cortex.emulator.sql_engine import SqlEngine, SqlSession
 from airflow_provider_cortex.emulator.statement_requests import STATEMENT_PATH, StatementRoutes
 from airflow_provider_cortex.emulator.traffic import Counts
 
@@ -35,6 +40,14 @@ _LOGIN_PATH = "/session/v1/login-request"
 
 # No fault strikes it: the driver sends it from a thread of its own, which catches no errors.
 _ABORT_PATH = "/queries/v1/abort-request"
+
+# fakesnow puts the names in a login into SQL without quotes.
+_NAME = re.compile(r"[^\W\d][\w$]{0,254}")
+
+# A database with one of these names would hide the schema of the same name in all others.
+_NO_DATABASES = {"INFORMATION_SCHEMA", "PG_CATALOG"}
+
+_log = logging.getLogger(__name__)
 
 
 class HttpApp:
@@ -66,9 +79,14 @@ class HttpApp:
                 Route("/session/heartbeat", self._keep_or_close_session, methods=["POST"]),
                 *self.statements.routes(),
                 *control_api.routes(jobs, queries, self.counts, faults, reset),
-                *fakesnow_routes,
+                Route(_ABORT_PATH, _accept, methods=["POST"]),
+                Route("/fs_bucket/{path:path}", _upload, methods=["PUT"]),
                 self.statements.cancel_route(),
-            ]
+            ],
+            exception_handlers={
+                http_messages.BadRequestError: http_messages.bad_request,
+                Exception: _internal_error,
+            },
         )
         self._routes_with_fault = ConnectionFaults(self._routes, faults)
 
@@ -84,20 +102,25 @@ class HttpApp:
         except asyncio.CancelledError:
             # Stopped during a delay. Without a response the server would log an error.
             await Response(status_code=503)(scope, receive, send)
+        except ClientDisconnect:
+            pass  # nobody waits for the response
+        except Exception:  # noqa: BLE001 - the client has its response (see _internal_error)
+            _log.exception("The emulator failed to serve %s %r", scope["method"], scope["path"])
 
     async def _log_in(self, request: Request) -> Response:
-        login = (await http_messages.read_body(request))["data"]
+        body = await http_messages.read_body(request)
+        login = http_messages.field(body, "data", dict) or {}
         if rejection := self._rejection(request.state.fault, login):
             self.counts.refused_logins += 1
             return http_messages.failure(*rejection)
-        parameters = login.get("SESSION_PARAMETERS", {})
+        parameters = http_messages.field(login, "SESSION_PARAMETERS", dict) or {}
         database = _identifier(request.query_params.get("databaseName"))
         schema = _identifier(request.query_params.get("schemaName"))
         autocommit = parameters.get("AUTOCOMMIT", True)
         await asyncio.sleep(self.login_delay)
         self.counts.logins += 1
         session = ClientSession(self.counts.logins, parameters.get("QUERY_TAG"))
-        sql_session = self._engine.connect(database, schema, autocommit=autocommit)
+        sql_session = self._open(database, schema, autocommit=bool(autocommit))
         return http_messages.success(
             {
                 "token": self._sessions.open(session, sql_session),
@@ -111,9 +134,21 @@ class HttpApp:
                     # 0: bound arrays are sent inline, since fakesnow does not accept files.
                     {"name": "CLIENT_STAGE_ARRAY_BINDING_THRESHOLD", "value": 0},
                 ],
-                "sessionInfo": {"databaseName": database, "schemaName": schema},
+                "sessionInfo": {
+                    "databaseName": sql_session.namespace.database,
+                    "schemaName": sql_session.namespace.schema,
+                },
             }
         )
+
+    def _open(self, database: str | None, schema: str | None, *, autocommit: bool) -> SqlSession:
+        """Open a session, without what has a name that DuckDB reserves: then it does not exist."""
+        if database is not None and database.upper() in _NO_DATABASES:
+            database = None
+        for names in (database, schema), (database, None):
+            with contextlib.suppress(duckdb.Error):
+                return self._engine.connect(*names, autocommit=autocommit)
+        return self._engine.connect(autocommit=autocommit)
 
     def _rejection(self, fault: Fault | None, login: dict[str, Any]) -> tuple[str, str] | None:
         if fault is not None and fault.kind == "login":
@@ -144,9 +179,36 @@ def _fault_point(scope: Scope) -> str | None:
     return {_LOGIN_PATH: LOGIN, STATEMENT_PATH: STATEMENT}.get(path, OTHER)
 
 
+async def _accept(_request: Request) -> Response:
+    return http_messages.success(None)
+
+
+async def _upload(request: Request) -> Response:
+    """Store a file in a stage, at the path that the response to PUT has named."""
+    try:
+        response: Response = await bucket_upload(request)
+    except (OSError, ValueError):  # no such path is possible
+        return Response(status_code=400)
+    return response
+
+
 async def _renew(_request: Request) -> Response:
     return http_messages.session_failure(http_messages.MASTER_TOKEN_EXPIRED)
 
 
+def _internal_error(request: Request, error: Exception) -> Response:
+    """Return Snowflake's error, with HTTP 200 to drivers, which would retry an HTTP 500."""
+    is_of_driver = not request.url.path.startswith(control_api.PATH)
+    failure = http_messages.failure(
+        http_messages.INTERNAL_ERROR,
+        f"SQL execution internal error: the emulator failed. {type(error).__name__}: {error}",
+        sqlstate="XX000",
+    )
+    failure.status_code = 200 if is_of_driver else 400
+    return failure
+
+
 def _identifier(name: str | None) -> str | None:
-    return normalise_ident(name) if name else None
+    """Return a name as fakesnow writes it; None if the emulator can have no such name."""
+    identifier = normalise_ident(name or "")
+    return identifier if _NAME.fullmatch(identifier) else None

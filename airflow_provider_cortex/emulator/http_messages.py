@@ -5,7 +5,9 @@ import gzip
 import json
 import re
 import uuid
-from typing import Any
+import zlib
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import pyarrow as pa  # type: ignore[import-untyped]
 from starlette.requests import Request
@@ -16,6 +18,9 @@ from airflow_provider_cortex.emulator.sql_errors import SqlError
 
 # The driver's name is QUERY_IN_PROGRESS_ASYNC_CODE: the result has to be requested later.
 _IN_PROGRESS_ASYNC = "333334"
+
+INTERNAL_ERROR = "000603"
+_BAD_REQUEST = "390400"  # BAD_REQUEST_GS_CODE in the driver
 
 SESSION_EXPIRED = "390112"
 MASTER_TOKEN_EXPIRED = "390114"  # noqa: S105 - an error code
@@ -38,12 +43,44 @@ _FAILURE = b'"success":false}'
 _PREFIX = re.compile(r"^\d{6} \(\w{5}\): (None: )?")
 
 
+T = TypeVar("T")
+
+
+class BadRequestError(ValueError):
+    """A request that no driver sends."""
+
+
 async def read_body(request: Request) -> dict[str, Any]:
+    """
+    Return the JSON object in the body, which may be compressed.
+
+    :raises BadRequestError: if there is none.
+    """
     body = await request.body()
-    if request.headers.get("Content-Encoding") == "gzip":
-        body = gzip.decompress(body)
-    decoded: dict[str, Any] = json.loads(body)
+    try:
+        if request.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        decoded = json.loads(body)
+    except (EOFError, OSError, RecursionError, ValueError, zlib.error) as error:
+        message = f"The body is not JSON: {error}"
+        raise BadRequestError(message) from error
+    if not isinstance(decoded, dict):
+        message = f"The body must be a JSON object; got {type(decoded).__name__}"
+        raise BadRequestError(message)
     return decoded
+
+
+def field(body: Mapping[str, Any], name: str, kind: type[T]) -> T | None:
+    """
+    Return a field of a JSON object; None if it is missing or null.
+
+    :raises BadRequestError: if it has another type than *kind*.
+    """
+    value = body.get(name)
+    if value is None or isinstance(value, kind):
+        return value
+    message = f"{name} must be of the type {kind.__name__}; got {type(value).__name__}"
+    raise BadRequestError(message)
 
 
 def session_token(request: Request) -> str:
@@ -82,6 +119,10 @@ def failure(code: str, message: str, sqlstate: str | None = None) -> Response:
     """Return an error as Snowflake does: with HTTP 200, which drivers do not retry."""
     data = {"errorCode": code, "sqlState": sqlstate, "queryId": str(uuid.uuid4())}
     return JSONResponse({"data": data, "code": code, "message": message, "success": False})
+
+
+def bad_request(_request: Request, error: Exception) -> Response:
+    return failure(_BAD_REQUEST, f"Bad request. {error}")
 
 
 def session_failure(code: str = SESSION_EXPIRED) -> Response:

@@ -19,7 +19,13 @@ from snowflake.connector.cursor import DictCursor, SnowflakeCursor
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import Expr, exp
 
-from airflow_provider_cortex.emulator import call_rewriting, fakesnow_gaps, model_statements
+from airflow_provider_cortex.emulator import (
+    call_rewriting,
+    fakesnow_gaps,
+    model_statements,
+    result_encoding,
+    sandbox,
+)
 from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
 from airflow_provider_cortex.emulator.name_resolution import Namespace
 from airflow_provider_cortex.emulator.sql_errors import SqlError, invalid_identifier
@@ -45,6 +51,7 @@ class SqlEngine(FakeSnow):
 
     def __init__(self, *, jobs: JobRegistry, functions: Mapping[str, SqlFunction]) -> None:
         super().__init__(nop_regexes=_IGNORED_STATEMENTS)
+        sandbox.confine(self.duck_conn)
         self.functions = functions
         self.has_cortex_user_role = True
         self.calls_per_statement: int | None = None
@@ -150,7 +157,15 @@ class SqlCursor(FakeSnowflakeCursor):
             if self._arrow_table.column_names[index] != name:
                 raise _as_programming_error(invalid_identifier(f'"{name}"'))
         self._conn.engine.train_new_jobs()
+        if kwargs.get("server"):
+            self._encode_result()
         return self
+
+    def _encode_result(self) -> None:
+        try:
+            self._arrow_table = result_encoding.encode(self._arrow_table)
+        except SqlError as error:
+            raise _as_programming_error(error) from error
 
     def result(self) -> QueryResult:
         """Return the column names and rows of the last result."""
@@ -159,25 +174,12 @@ class SqlCursor(FakeSnowflakeCursor):
         return table.column_names, list(zip(*columns, strict=True))
 
     def _describe_last_sql(self) -> list[Any]:
-        """
-        Describe the last result, once, in the namespace in which its statement ran.
+        """Describe the last result, which may be that of another session's statement."""
+        return _as_described(self._conn.engine.result_columns[self.sfqid])
 
-        RESULT_SCAN may run in another schema. Results of calls alone are text, so they need no
-        second statement.
-        """
-        known = self._conn.engine.result_columns
-        if self.sfqid not in known:
-            statement: Any = self._last_transformed
-            if statement is not None and call_rewriting.selects_only_calls(statement):
-                known[self.sfqid] = self._text_columns()
-            else:
-                known[self.sfqid] = super()._describe_last_sql()
-        return known[self.sfqid]
-
-    def _text_columns(self) -> list[Any]:
-        """Return what DuckDB's DESCRIBE would: name, type, null, key, default and extra."""
-        names = self._arrow_table.column_names
-        return [(name, "VARCHAR", "YES", None, None, None) for name in names]
+    def _describe_only(self, command: str) -> list[Any] | None:
+        described = super()._describe_only(command)
+        return described and _as_described(described)
 
     def _transform(self, expression: Expr, params: MutableParams | None) -> Expr:
         engine, namespace = self._conn.engine, self._conn.namespace
@@ -215,8 +217,11 @@ class SqlCursor(FakeSnowflakeCursor):
             raise _as_programming_error(translated) from error
         except duckdb.Error as error:
             # An error that fakesnow does not map becomes HTTP 500, which drivers retry.
-            sql_error = SqlError.found_in(str(error)) or _conversion_error(error)
+            text = str(error)
+            sql_error = SqlError.found_in(text) or sandbox.refusal(text) or _conversion_error(error)
             raise _as_programming_error(sql_error) from error
+        # RESULT_SCAN restores a result that has been described.
+        self._conn.engine.result_columns.setdefault(self.sfqid, self._duck_conn.description)
 
 
 class _DataReader:
@@ -258,6 +263,18 @@ def _quoted_columns(statement: Expr) -> dict[int, str]:
         for index, column in enumerate(statement.expressions)
         if isinstance(column, exp.Column) and column.this.args.get("quoted")
     }
+
+
+def _as_described(columns: list[Any]) -> list[Any]:
+    """Return *columns* as DuckDB's DESCRIBE would, with types that fakesnow knows."""
+    try:
+        types = [result_encoding.known_type(str(type_)) for _, type_, *_ in columns]
+    except SqlError as error:
+        raise _as_programming_error(error) from error
+    return [
+        (name, type_, "YES", None, None, None)
+        for (name, *_), type_ in zip(columns, types, strict=True)
+    ]
 
 
 def _conversion_error(error: duckdb.Error) -> SqlError:

@@ -69,6 +69,32 @@ def already_exists(name: str) -> SqlError:
     )
 
 
+def unsupported_type(name: str) -> SqlError:
+    # Snowflake's general form (guess error-wording).
+    return SqlError(
+        errno=2040,
+        sqlstate="42601",
+        message=f"SQL compilation error:\nUnsupported data type '{name}'.",
+    )
+
+
+def number_out_of_range() -> SqlError:
+    # Snowflake would show the number (guess error-wording).
+    return SqlError(
+        errno=100046, sqlstate="22003", message="Number out of representable range: 38 digits"
+    )
+
+
+def insufficient_privileges() -> SqlError:
+    # Snowflake's general form; it would name the object (guess error-wording).
+    return SqlError(
+        errno=3001,
+        sqlstate="42501",
+        message="SQL access control error:\nInsufficient privileges: the emulator gives SQL no "
+        "access to files, to the network, or to the settings of its database.",
+    )
+
+
 def unknown_model_object(name: str) -> SqlError:
     """Return the error of DROP MODEL; :func:`unknown_model` is the one of COMPLETE."""
     # The general form of "does not exist or not authorized" (guess error-wording).

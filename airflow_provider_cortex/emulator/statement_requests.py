@@ -23,13 +23,11 @@ from airflow_provider_cortex.emulator.client_sessions import (
 from airflow_provider_cortex.emulator.faults import Fault
 from airflow_provider_cortex.emulator.query_registry import QueryRegistry, QueryStatus
 from airflow_provider_cortex.emulator.sql_engine import SqlEngine
-from airflow_provider_cortex.emulator.sql_errors import SqlError, result_not_found
+from airflow_provider_cortex.emulator.sql_errors import SqlError, internal_error, result_not_found
 from airflow_provider_cortex.emulator.traffic import Counts, Statement
 
 STATEMENT_PATH = "/queries/v1/query-request"
 
-# For statements on which fakesnow crashes: Snowflake's code for its own internal errors.
-_INTERNAL_ERROR = "000603"
 _SYNTAX_ERROR = "001003"
 
 _QUERY_TAG = re.compile(r"\s*ALTER\s+SESSION\s+SET\s+QUERY_TAG\s*=\s*'([^']*)'", re.IGNORECASE)
@@ -62,7 +60,7 @@ class StatementRoutes:
         ]
 
     def cancel_route(self) -> Route:
-        # Its own method, since it must come after fakesnow's path with "v1" instead of the id.
+        # Its own method, since it must come after the path with "v1" instead of the id.
         return Route("/queries/{id}/abort-request", self._cancel, methods=["POST"])
 
     async def _execute_or_submit(self, request: Request) -> Response:
@@ -75,9 +73,13 @@ class StatementRoutes:
             self._sessions.end(token)
             return http_messages.session_failure(fault.code)
         body = await http_messages.read_body(request)
+        sql = http_messages.field(body, "sqlText", str)
+        if sql is None:
+            message = "sqlText is missing"
+            raise http_messages.BadRequestError(message)
         # Read before the statement is recorded: a test may change the delay as soon as it is.
         started, delay = time.perf_counter(), self.delay
-        self._record(body, session)
+        self._record(sql, body, session)
         await asyncio.sleep(delay)
         await self._queries.execute_due()
         if body.get("asyncExec"):
@@ -89,9 +91,9 @@ class StatementRoutes:
         self._counts.statement_seconds += time.perf_counter() - started
         return response
 
-    def _record(self, body: dict[str, Any], session: ClientSession) -> None:
-        sql = body["sqlText"]
-        tag = (body.get("parameters") or {}).get("QUERY_TAG", session.query_tag)
+    def _record(self, sql: str, body: dict[str, Any], session: ClientSession) -> None:
+        parameters = http_messages.field(body, "parameters", dict) or {}
+        tag = parameters.get("QUERY_TAG", session.query_tag)
         self.received.append(Statement(sql, session.id, tag))
         if match := _QUERY_TAG.match(sql):
             session.query_tag = match[1]
@@ -101,7 +103,7 @@ class StatementRoutes:
     ) -> Response:
         if fault and fault.kind == "error":
             return http_messages.sql_failure(fault.error)
-        response: Response = await query_request(request)
+        response = await _response_of_fakesnow(request)
         if response.status_code == HTTPStatus.OK:
             response = http_messages.without_prefix(response)
             if fault and fault.kind in _ROW_REPETITIONS:
@@ -112,12 +114,7 @@ class StatementRoutes:
             return http_messages.session_failure()
         if syntax_error := _token_error(body["sqlText"]):
             return http_messages.failure(_SYNTAX_ERROR, syntax_error, sqlstate="42000")
-        return http_messages.failure(
-            _INTERNAL_ERROR,
-            "SQL execution internal error: the emulator cannot execute this statement. "
-            + json.loads(bytes(response.body))["message"],
-            sqlstate="XX000",
-        )
+        return _cannot_execute(json.loads(bytes(response.body))["message"])
 
     def _submit(
         self, request: Request, body: dict[str, Any], session: ClientSession, fault: Fault | None
@@ -146,6 +143,8 @@ class StatementRoutes:
                 sqlstate=str(data["sqlState"]),
                 message=response["message"],
             )
+        if "queryId" not in data:  # PUT: its client has to upload the file
+            raise internal_error()
         self._engine.copy_result(str(data["queryId"]), to=query_id)
         return {**data, "queryId": query_id}
 
@@ -181,6 +180,22 @@ class StatementRoutes:
             return http_messages.session_failure()
         self._queries.cancel(request.path_params["id"])
         return http_messages.success(None)
+
+
+async def _response_of_fakesnow(request: Request) -> Response:
+    try:
+        response: Response = await query_request(request)
+    except Exception as error:  # noqa: BLE001 - fakesnow lets those of wrong bound values pass
+        return _cannot_execute(f"{type(error).__name__}: {error}")
+    return response
+
+
+def _cannot_execute(reason: str) -> Response:
+    return http_messages.failure(
+        http_messages.INTERNAL_ERROR,
+        f"SQL execution internal error: the emulator cannot execute this statement. {reason}",
+        sqlstate="XX000",
+    )
 
 
 def _token_error(sql: str) -> str | None:

@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,30 +24,30 @@ class Certificates:
     """The authorities that clients trusted before, and ours, for *TRUST_VARIABLES*."""
 
     @classmethod
-    def kept_in(cls, directory: Path, *, host: str) -> Self:
+    def kept_in(cls, directory: Path, *, hosts: Collection[str]) -> Self:
         """
-        Return the certificates for *host* in *directory*, and create them if they do not exist.
+        Return the certificates for *hosts* in *directory*, and create them if they do not exist.
 
         They are also valid for ``localhost`` and ``127.0.0.1``.
         """
-        folder = directory.absolute() / host
+        folder = directory.absolute() / "+".join(sorted(hosts))
         kept = cls(folder / "server.pem", folder / "authorities.pem")
         if not (kept.server.exists() and kept.authorities.exists()):
             folder.mkdir(parents=True, exist_ok=True)
-            kept._create(host)
+            kept._create(hosts)
         return kept
 
     @classmethod
-    def of_this_process(cls, *, host: str) -> Self:
+    def of_this_process(cls, *, hosts: Collection[str]) -> Self:
         """Return certificates that all emulators of this process share, and that end with it."""
-        return cls.kept_in(_temporary_directory(), host=host)
+        return cls.kept_in(_temporary_directory(), hosts=hosts)
 
-    def _create(self, host: str) -> None:
+    def _create(self, hosts: Collection[str]) -> None:
         # Only HTTPS needs it.
         import trustme
 
         authority = trustme.CA()
-        server = authority.issue_cert(*{host, "localhost", "127.0.0.1"})
+        server = authority.issue_cert(*{*hosts, "localhost", "127.0.0.1"})
         self.server.touch(mode=0o600)
         self.server.write_bytes(server.private_key_and_cert_chain_pem.bytes())
         ours = authority.cert_pem.bytes().decode()

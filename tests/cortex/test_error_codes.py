@@ -25,6 +25,7 @@ from airflow_provider_cortex.cortex.error_codes import (
         pytest.param(390100, "28000", ErrorKind.LOGIN, id="wrong password"),
         pytest.param(390303, "08001", ErrorKind.LOGIN, id="OAuth token invalid"),
         pytest.param(390318, "08001", ErrorKind.LOGIN, id="OAuth token expired"),
+        pytest.param(394400, "08001", ErrorKind.LOGIN, id="programmatic access token invalid"),
         pytest.param(
             4711, "28000", ErrorKind.LOGIN, id="an authorization failure without a known number"
         ),

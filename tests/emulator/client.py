@@ -2,6 +2,8 @@
 
 import json
 import urllib.request
+from contextlib import closing
+from http.client import HTTPConnection
 
 SHOW = "SELECT SNOWFLAKE.CORTEX.FINETUNE('SHOW')"
 
@@ -18,7 +20,8 @@ def kinds(faults):
 
 def request_json(emulator, path, *, method="GET", data=None):
     """Send a request, and return the JSON of the response."""
-    request = urllib.request.Request(emulator.url + path, method=method, data=data)
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(emulator.url + path, method=method, data=data, headers=headers)
     with urllib.request.urlopen(request, timeout=9) as response:
         return json.load(response)
 
@@ -26,3 +29,11 @@ def request_json(emulator, path, *, method="GET", data=None):
 def post(emulator, path, body):
     """Send *body* as JSON, and return the JSON of the response."""
     return request_json(emulator, path, method="POST", data=json.dumps(body).encode())
+
+
+def send(emulator, method, path, body=b"", headers=()):
+    """Send a request as it is, over plain HTTP; return the response's status and body."""
+    with closing(HTTPConnection(emulator.host, emulator.port, timeout=9)) as connection:
+        connection.request(method, path, body, dict(headers))
+        response = connection.getresponse()
+        return response.status, response.read()

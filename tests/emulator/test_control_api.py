@@ -3,7 +3,6 @@
 import json
 import math
 import urllib.error
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,7 +11,7 @@ from snowflake.connector.errors import DatabaseError, ProgrammingError
 from airflow_provider_cortex.emulator import Life
 from airflow_provider_cortex.emulator.fault_kinds import FAULT_KINDS
 from tests.clock import wait_until
-from tests.emulator.client import post, request_json, show
+from tests.emulator.client import post, request_json, send, show
 
 
 def test_jobs_can_be_listed_and_controlled(cortex_emulator):
@@ -100,9 +99,8 @@ def reset_in_python(emulator):
 
 
 def reset_over_http(emulator):
-    request = urllib.request.Request(f"{emulator.url}/emulator/reset", method="POST")
-    with urllib.request.urlopen(request, timeout=9) as response:
-        assert (response.status, response.read()) == (204, b"")
+    headers = {"Content-Type": "application/json"}
+    assert send(emulator, "POST", "/emulator/reset", headers=headers) == (204, b"")
 
 
 @pytest.mark.parametrize("reset", [reset_in_python, reset_over_http])

@@ -44,6 +44,27 @@ def test_an_oauth_token_is_checked_and_can_be_rotated(cortex_emulator, connect):
     assert log_in("second") == show(connect()) == [("[]",)]
 
 
+def test_a_programmatic_access_token_is_checked_and_can_be_rotated(cortex_emulator, connect):
+    """As in Snowflake, an expired one is invalid, and a valid one replaces the password."""
+
+    def log_in(token):
+        return show(connect(authenticator="PROGRAMMATIC_ACCESS_TOKEN", token=token))
+
+    assert log_in("any") == [("[]",)]
+    cortex_emulator.access_token, cortex_emulator.password = "first", "secret"
+    assert log_in("first") == [("[]",)]
+    cortex_emulator.access_token = "second"
+    for token in "first", "secret", "any":
+        with pytest.raises(DatabaseError, match="Programmatic access token is invalid") as caught:
+            log_in(token)
+        assert caught.value.errno == 394400
+    assert log_in("second") == show(connect()) == show(connect(password="second")) == [("[]",)]
+    with pytest.raises(DatabaseError, match="Incorrect username or password"):
+        connect(password="first")
+    cortex_emulator.reset()
+    assert log_in("any") == [("[]",)]
+
+
 def test_open_sessions_are_counted(cortex_emulator, connect):
     """A session is open until its client closes it, or it ends."""
     sessions = [connect() for _ in range(3)]

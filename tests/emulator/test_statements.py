@@ -3,6 +3,7 @@
 import warnings
 
 import pytest
+from snowflake.connector import DictCursor
 from snowflake.connector.errors import ProgrammingError
 
 from tests.emulator.client import SHOW
@@ -55,6 +56,32 @@ def test_messages_do_not_repeat_number_and_state(connect):
     assert (caught.value.errno, caught.value.sqlstate) == (2003, "42S02")
     assert str(caught.value).count("002003") == str(caught.value).count("42S02") == 1
     assert caught.value.sfqid
+
+
+QUOTED = """x AS "x", x AS "xY", x AS y, "q", upper('a') "u", SYSTEM$CANCEL_QUERY('') "c\""""
+NAMES = ["x", "xY", "Y", "q", "u", "c"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"SELECT {QUOTED} FROM t",
+        f"SELECT * FROM (SELECT {QUOTED} FROM t)",
+        f"WITH w AS (SELECT {QUOTED} FROM t) SELECT w.* FROM w",
+        "SELECT * FROM v",
+        "SELECT * FROM c",
+    ],
+)
+def test_quoted_aliases_keep_their_case(connect, query):
+    """In the description, in rows that are dictionaries, and without executing the query."""
+    cursor = connect().cursor(DictCursor)
+    cursor.execute('CREATE TABLE t AS SELECT 1 AS x, 2 AS "q"')
+    cursor.execute(f"CREATE VIEW v AS SELECT {QUOTED} FROM t")
+    cursor.execute(f"CREATE TABLE c AS SELECT {QUOTED} FROM t")
+    assert list(cursor.execute(query).fetchone()) == NAMES
+    assert [column.name for column in cursor.description] == NAMES
+    assert [column.name for column in cursor.describe(query)] == NAMES
+    assert [row["name"] for row in cursor.execute("DESCRIBE TABLE c").fetchall()] == NAMES
 
 
 def test_the_warning_filter_is_never_removed(cortex_emulator, connect, monkeypatch):

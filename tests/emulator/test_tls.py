@@ -1,5 +1,6 @@
 """Certificates for HTTPS."""
 
+import socket
 import ssl
 
 import certifi
@@ -25,16 +26,30 @@ def authorities(certificates):
 
 def test_certificates_are_created_only_once(tmp_path):
     """Clients keep trusting the file after a restart. Only its owner may read the private key."""
-    first, second = (Certificates.kept_in(tmp_path, host="127.0.0.1") for _ in range(2))
+    first, second = (Certificates.kept_in(tmp_path, hosts=["127.0.0.1"]) for _ in range(2))
     assert first == second
     kept = first.server.read_bytes()
-    assert Certificates.kept_in(tmp_path, host="127.0.0.1").server.read_bytes() == kept
+    assert Certificates.kept_in(tmp_path, hosts=["127.0.0.1"]).server.read_bytes() == kept
     assert first.server.stat().st_mode & 0o077 == 0
 
 
 def test_another_host_has_certificates_of_its_own(tmp_path):
     """A kept certificate is valid for one host, localhost and 127.0.0.1."""
-    assert len({Certificates.kept_in(tmp_path, host=host) for host in ("127.0.0.1", "a.test")}) == 2
+    assert (
+        len({Certificates.kept_in(tmp_path, hosts=[host]) for host in ("127.0.0.1", "a.test")}) == 2
+    )
+
+
+def test_the_certificate_is_valid_for_every_allowed_name():
+    """Clients check the name by which they call the emulator."""
+    with Emulator(allow_hosts=["cortex.test"]) as emulator:
+        context = ssl.create_default_context(cafile=emulator.environment["SSL_CERT_FILE"])
+        for name in "cortex.test", "localhost", "127.0.0.1":
+            with (
+                socket.create_connection((emulator.host, emulator.port), timeout=9) as plain,
+                context.wrap_socket(plain, server_hostname=name) as encrypted,
+            ):
+                assert encrypted.version()
 
 
 def test_the_emulators_of_a_process_share_their_certificates():
@@ -47,7 +62,7 @@ def test_the_emulators_of_a_process_share_their_certificates():
 
 def test_the_public_authorities_are_trusted_as_before(tmp_path):
     """A process that trusts the emulator still reaches every other host."""
-    made = Certificates.kept_in(tmp_path, host="127.0.0.1")
+    made = Certificates.kept_in(tmp_path, hosts=["127.0.0.1"])
     public = set(ssl.create_default_context(cafile=certifi.where()).get_ca_certs(True))
     assert len(authorities(made) - public) == 1
     assert public <= authorities(made)
@@ -59,7 +74,7 @@ def test_a_company_s_authority_is_trusted_as_before(tmp_path, monkeypatch, name)
     company = tmp_path / "company.pem"
     trustme.CA().cert_pem.write_to_path(company)
     monkeypatch.setenv(name, str(company))
-    made = Certificates.kept_in(tmp_path, host="127.0.0.1")
+    made = Certificates.kept_in(tmp_path, hosts=["127.0.0.1"])
     before = set(ssl.create_default_context(cafile=company).get_ca_certs(True))
     assert before < authorities(made)
 
