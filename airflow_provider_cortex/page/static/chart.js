@@ -44,7 +44,7 @@ export class Chart {
     for (const plot of this.#plots) observer.observe(plot.parentElement);
   }
 
-  /** Show the versions among *jobs*: of all, or of those that match the filters. */
+  /** Show the versions among *jobs*, which may be only those that match the filters. */
   show(jobs, { isFiltered }) {
     const families = familiesOf(jobs);
     this.#families = withNames(this.#withColours(families.slice(0, MAX_MODELS)));

@@ -134,7 +134,7 @@ function showJobs() {
   const matching = filters.apply(jobs);
   filters.showCount(count(matching.length));
   // Before the table, since the chart's measuring would lay out all rows.
-  chart.show(matching, { isFiltered: matching.length < jobs.length });
+  chart.show(matching, { isFiltered: filters.isSet });
   table.show(pages.apply(sorting.apply(matching), chosenJob()?.key), {
     hasConnections: answer.accounts.length > 1,
   });
