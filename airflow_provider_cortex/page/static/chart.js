@@ -44,13 +44,13 @@ export class Chart {
     for (const plot of this.#plots) observer.observe(plot.parentElement);
   }
 
-  /** Show the versions among *jobs*. */
-  show(jobs) {
+  /** Show the versions among *jobs*, which may be only those that match the filters. */
+  show(jobs, { isFiltered }) {
     const families = familiesOf(jobs);
     this.#families = withNames(this.#withColours(families.slice(0, MAX_MODELS)));
     this.#jobs = new Map(jobs.map((job) => [job.key, job]));
     this.#figure.classList.toggle("is-empty", !families.length);
-    setText(this.#caption, captionOf(families.length));
+    setText(this.#caption, captionOf(families.length, isFiltered));
     this.#showLegend();
     this.#draw();
   }
@@ -184,7 +184,8 @@ function withNames(families) {
   });
 }
 
-function captionOf(count) {
+function captionOf(count, isFiltered) {
+  if (!count && isFiltered) return "No finished model matches the filters.";
   if (!count) return "Losses of finished models appear here";
   if (count <= MAX_MODELS) return "";
   return `The ${MAX_MODELS} most recent of ${count} models; filter by model to see others.`;

@@ -1,4 +1,9 @@
-/** Building and updating the page's elements. All content is text, never markup. */
+/** Building and updating the page's elements. All content is visible text, never markup. */
+
+import { visible } from "./text.js";
+
+// Users read or hear these attributes. The others keep their values as they are.
+const READ = new Set(["title", "aria-label"]);
 
 /** Return an HTML element; an attribute that is a function listens to the event of that name. */
 export function h(tag, attributes = {}, ...children) {
@@ -16,17 +21,20 @@ function build(element, attributes, children) {
     if (typeof value === "function") element.addEventListener(name, value);
     else setAttribute(element, name, value);
   }
-  element.append(...children.filter((child) => child != null));
+  const shown = children.filter((child) => child != null);
+  element.append(...shown.map((child) => (child instanceof Node ? child : visible(String(child)))));
   return element;
 }
 
 /** Set an element's text if it differs. */
 export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const shown = visible(text);
+  if (element.textContent !== shown) element.textContent = shown;
 }
 
 /** Set an attribute if it differs; null removes it. */
 export function setAttribute(element, name, value) {
-  if (value == null) element.removeAttribute(name);
-  else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
+  if (value == null) return element.removeAttribute(name);
+  const shown = READ.has(name) ? visible(String(value)) : String(value);
+  if (element.getAttribute(name) !== shown) element.setAttribute(name, shown);
 }

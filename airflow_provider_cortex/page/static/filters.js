@@ -2,7 +2,6 @@
 
 import * as clock from "./clock.js";
 import { setText } from "./dom.js";
-import * as format from "./format.js";
 
 const HOUR = 3600 * 1000;
 const PERIODS = { "24h": 24 * HOUR, "7d": 7 * 24 * HOUR, "30d": 30 * 24 * HOUR };
@@ -39,21 +38,16 @@ export class Filters {
     return this.#fields.some((field) => field.value);
   }
 
-  /** Return the jobs that match, and show their number. */
+  /** Return the jobs that match. */
   apply(jobs) {
     const { status, model, since } = this.state;
     const part = model.trim().toLowerCase();
     const isNew = (job) => !since || job.created_on >= clock.now() - PERIODS[since];
-    const matching = jobs.filter(
-      (job) => hasStatus(job, status) && hasName(job, part) && isNew(job),
-    );
-    this.#showCount(matching.length, jobs.length);
-    return matching;
+    return jobs.filter((job) => hasStatus(job, status) && hasName(job, part) && isNew(job));
   }
 
-  #showCount(matching, all) {
-    const jobs = format.count(all, "job");
-    const text = this.isSet ? `${format.whole(matching)} of ${jobs}` : jobs;
+  /** Show how many jobs match, in words. */
+  showCount(text) {
     setText(this.#form.querySelector("output"), text);
     this.#form.querySelector("[type=reset]").hidden = !this.isSet;
   }

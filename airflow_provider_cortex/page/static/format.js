@@ -7,6 +7,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 const STATUSES = {
+  __proto__: null, // "constructor" is no status
   PENDING: "Pending",
   IN_PROGRESS: "In progress",
   SUCCESS: "Success",

@@ -1,6 +1,6 @@
 /** The page's surroundings: Airflow's window, if the page is shown inside it. */
 
-const NAMES = ["job", "conn_id", "status", "model", "since"];
+const NAMES = ["job", "conn_id", "status", "model", "since", "sort"];
 
 const airflow = findAirflow();
 const windows = airflow ? [window, airflow] : [window];

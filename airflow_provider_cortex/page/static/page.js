@@ -10,6 +10,8 @@ import * as format from "./format.js";
 import * as frame from "./frame.js";
 import { jobsOf, mergeNewest } from "./job.js";
 import { Messages } from "./messages.js";
+import { Pages } from "./pages.js";
+import { Sorting } from "./sorting.js";
 import { Table } from "./table.js";
 
 const SECOND = 1000;
@@ -39,9 +41,16 @@ const close = () => {
   if (job) table.focus(job.key);
 };
 const messages = new Messages(element("messages"));
-const filters = new Filters(element("filters"), state, () => {
+const showOthers = () => {
+  pages.reset();
   showJobs();
   writeState();
+};
+const filters = new Filters(element("filters"), state, showOthers);
+const sorting = new Sorting(element("jobs").tHead, state.sort, showOthers);
+const pages = new Pages(element("pages"), () => {
+  showJobs();
+  table.scrollToStart();
 });
 const chart = new Chart(element("chart"), open);
 const table = new Table(element("jobs"), open);
@@ -93,11 +102,14 @@ const isFailing = () => answer.accounts.some((account) => account.error);
 
 const isRunning = () => jobs.some((job) => !job.is_finished);
 
+/** Whether an account that has not answered yet is going to do so soon. */
+const isAwaited = ({ error, is_missing }) => !error && !is_missing;
+
 const isAnswered = (account) => account.as_of !== null && !account.error;
 
 function show() {
   messages.show(answer, error);
-  if (!answer) return;
+  if (!answer) return filters.showCount("");
   setText(element("freshness"), freshness());
   showJobs();
   showDetail();
@@ -120,9 +132,23 @@ function nextRefresh() {
 function showJobs() {
   if (!answer) return;
   const matching = filters.apply(jobs);
-  chart.show(matching); // before the table, since the chart's measuring would lay out all rows
-  table.show(jobs, new Set(matching), { hasConnections: answer.accounts.length > 1 });
+  filters.showCount(count(matching.length));
+  // Before the table, since the chart's measuring would lay out all rows.
+  chart.show(matching, { isFiltered: filters.isSet });
+  table.show(pages.apply(sorting.apply(matching), chosenJob()?.key), {
+    hasConnections: answer.accounts.length > 1,
+  });
   setText(element("nothing"), matching.length ? "" : whyEmpty());
+}
+
+/** Return how many jobs there are, in words; nobody knows until each account has answered. */
+function count(matching) {
+  const all = format.count(jobs.length, "job");
+  const some = `${format.whole(matching)} of ${all}${matching ? "" : " match the filters"}`;
+  const text = filters.isSet ? some : all;
+  const unanswered = answer.accounts.filter(({ as_of }) => as_of === null);
+  if (unanswered.some(isAwaited)) return jobs.length ? `Loading … ${text} so far` : "Loading …";
+  return unanswered.length && !jobs.length ? "" : text;
 }
 
 function whyEmpty() {
@@ -132,10 +158,14 @@ function whyEmpty() {
   return isEmpty ? "No fine-tuning jobs yet. CortexFineTuneOperator starts one." : "";
 }
 
-/** Open a job's panel, or close it. */
+/** Open a job's panel, or close it. The job's row stays where it is on the screen. */
 function choose(job) {
-  chosen = job;
-  showDetail();
+  const { key } = job ?? chosenJob() ?? {};
+  table.keepInPlace(key, () => {
+    chosen = job;
+    showJobs();
+    showDetail();
+  });
   writeState();
 }
 
@@ -163,7 +193,7 @@ function whyMissing({ id, conn_id }) {
 }
 
 function writeState() {
-  frame.writeState({ ...filters.state, job: chosen?.id, conn_id: chosen?.conn_id });
+  frame.writeState({ ...filters.state, sort: sorting.state, job: chosen?.id, conn_id: chosen?.conn_id });
 }
 
 setInterval(() => {
