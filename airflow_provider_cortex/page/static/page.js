@@ -11,6 +11,8 @@ import * as frame from "./frame.js";
 import { jobsOf, mergeNewest } from "./job.js";
 import { Messages } from "./messages.js";
 import { Table } from "./table.js";
+import * as theme from "./theme.js";
+import * as timeZone from "./time_zone.js";
 
 const SECOND = 1000;
 const LOADING_SECONDS = 1;
@@ -18,7 +20,8 @@ const DEFAULT_REFRESH_SECONDS = 15;
 
 const element = (id) => document.getElementById(id);
 
-frame.followTheme();
+theme.follow();
+timeZone.follow();
 
 const state = frame.readState();
 let chosen = state.job ? { id: state.job, conn_id: state.conn_id } : null;
@@ -120,7 +123,8 @@ function nextRefresh() {
 function showJobs() {
   if (!answer) return;
   const matching = filters.apply(jobs);
-  chart.show(matching); // before the table, since the chart's measuring would lay out all rows
+  // Before the table, since the chart's measuring would lay out all rows.
+  chart.show(matching, { isFiltered: filters.isSet });
   table.show(jobs, new Set(matching), { hasConnections: answer.accounts.length > 1 });
   setText(element("nothing"), matching.length ? "" : whyEmpty());
 }

@@ -136,8 +136,8 @@ class Row {
   }
 
   #showStart(moment) {
-    const [day, time] = format.moment(moment).split(", ");
-    setText(this.#day, time ? `${day},` : day);
+    const [day, time] = format.moment(moment).split(" ");
+    setText(this.#day, day);
     setText(this.#time, time ?? "");
     setAttribute(this.#started, "title", format.iso(moment));
   }
