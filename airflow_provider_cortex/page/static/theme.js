@@ -8,7 +8,7 @@ const SURFACES = { "--bg": "bg", "--bg-subtle": "bg-subtle", "--bg-muted": "bg-m
 const TEXTS = {
   "--text": ["fg"],
   "--quiet": ["fg-muted", "fg"],
-  "--accent": ["brand-solid", "brand-300", "brand-fg", "fg"],
+  "--accent": ["brand-solid", "brand-400", "brand-fg", "fg"],
 };
 
 // The states of Airflow's tasks whose colours the page uses, and for what.
@@ -31,7 +31,6 @@ const sample = document.createElement("span");
 /** Use Airflow's theme, and go on following it. What is missing in it is in theme.css. */
 export function follow() {
   sample.hidden = true;
-  sample.style.forcedColorAdjust = "none";
   document.body.append(sample);
   apply();
   system.addEventListener("change", apply);
