@@ -10,7 +10,7 @@ const TOP = 10;
 const RIGHT = 14;
 const BOTTOM = 26;
 const LEFT = 46;
-const TICK_WIDTH = 100;
+const TICK_WIDTH = 75;
 const MANY_DOTS = 120; // more dots than that are drawn smaller
 const BAR_WIDTHS = [10, 8, 6, 4, 3, 2];
 const BAR_GAP = 1;
@@ -65,13 +65,16 @@ export function losses(families, time, width) {
       {
         class: `dot family-${slot}`,
         tabindex: -1,
-        role: "button",
+        role: "option",
         "aria-label": describe(job).join(", "),
         "data-key": job.key,
       },
     ),
   );
-  return [...axes.drawing, ...lines, ...dots];
+  // One object with many options, for screen readers: they are not read out before the table.
+  const label = "Versions, oldest first";
+  const list = { role: "listbox", "aria-label": label, "aria-orientation": "horizontal" };
+  return [...axes.drawing, ...lines, svg("g", list, ...dots)];
 }
 
 /** Return the plot of the trained tokens: a bar for each version. */
