@@ -86,13 +86,13 @@ def test_jobs_are_filtered_by_status_model_and_time(jobs: FrameLocator) -> None:
 def test_the_chart_shows_each_models_versions(jobs: FrameLocator) -> None:
     """The chart has the losses and tokens of every version; a model can be hidden."""
     chart = jobs.locator("#chart")
-    versions = chart.get_by_role("img", name="ticket_triage_", exact=False)
+    versions = chart.get_by_role("option", name="ticket_triage_", exact=False)
     assert versions.count() >= 8
     expect(versions.first).to_have_attribute("aria-label", _any("validation loss 0."))
     expect(chart).to_contain_text("Trained tokens")
     chart.get_by_role("button", name="TICKET_TRIAGE", exact=False).click()
     expect(versions).to_have_count(0)
-    expect(chart.get_by_role("img", name="mail_router", exact=False).first).to_be_visible()
+    expect(chart.get_by_role("option", name="mail_router", exact=False).first).to_be_visible()
 
 
 def test_an_unreachable_account_keeps_its_jobs(

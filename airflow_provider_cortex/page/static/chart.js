@@ -1,17 +1,12 @@
 /** The chart: losses and trained tokens of each model's versions, over time. */
 
 import { h, setAttribute, setText, svg } from "./dom.js";
-import { scale, span, ticks, timeTicks } from "./scale.js";
-import * as format from "./format.js";
+import { describe, familiesOf, withNames } from "./families.js";
+import { losses, marker, timeAxis, tokens } from "./plots.js";
 
 const MAX_MODELS = 6; // the number of colours that all users can distinguish
-const HEIGHT = 220;
-const TOP = 10;
-const RIGHT = 14;
-const BOTTOM = 26;
-const LEFT = 46;
-const TICK_WIDTH = 100;
-const MANY_DOTS = 120; // more dots than that are drawn smaller
+// Where these keys move the focus, among the versions from the oldest to the newest.
+const MOVES = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
 
 export class Chart {
   #figure;
@@ -26,13 +21,16 @@ export class Chart {
   #jobs = new Map();
   #shownLegend;
   #shownPlots;
+  #dots = [];
 
   /** @param {(job: object) => void} open called when the user chooses a version */
   constructor(figure, open) {
     this.#figure = figure;
     this.#open = open;
-    this.#plots = [...figure.querySelectorAll(".plot")].map((plot) => {
-      const drawing = svg("svg", { role: "group", "aria-labelledby": plot.firstElementChild.id });
+    // Screen readers and keyboards reach the versions in the first plot only.
+    this.#plots = ["group", "img"].map((role, index) => {
+      const plot = figure.querySelectorAll(".plot")[index];
+      const drawing = svg("svg", { role, "aria-labelledby": plot.firstElementChild.id });
       plot.append(drawing);
       return drawing;
     });
@@ -69,8 +67,27 @@ export class Chart {
         plot.addEventListener(name, () => this.#hideTip());
       }
       plot.addEventListener("click", open);
-      plot.addEventListener("keydown", (event) => event.key === "Enter" && open(event));
     }
+    const [losses] = this.#plots;
+    losses.addEventListener("focusin", ({ target }) => this.#makeTabStop(target));
+    losses.addEventListener("keydown", (event) => {
+      if (["Enter", " "].includes(event.key)) open(event);
+      else this.#moveFocus(event);
+    });
+  }
+
+  #moveFocus(event) {
+    const { key, target, altKey, ctrlKey, metaKey } = event;
+    if (!(key in MOVES) || altKey || ctrlKey || metaKey) return;
+    event.preventDefault();
+    const last = this.#dots.length - 1;
+    const place = this.#dots.indexOf(target) + MOVES[key];
+    this.#dots[Math.max(0, Math.min(last, place))].focus();
+  }
+
+  /** Make a version the chart's only tab stop: hundreds of them would bar the way to the table. */
+  #makeTabStop(dot) {
+    for (const other of this.#dots) setAttribute(other, "tabindex", other === dot ? 0 : -1);
   }
 
   /** Give each family a colour, which stays the same while the family is shown. */
@@ -111,7 +128,11 @@ export class Chart {
         "aria-pressed": pressed,
         click: toggle,
       },
-      h("span", { class: "key" }),
+      svg(
+        "svg",
+        { viewBox: "-1.5 -1.5 3 3", "aria-hidden": true },
+        marker(slot, { x: 0, y: 0, radius: 1 }),
+      ),
       h("span", { class: "clip" }, name),
     );
   }
@@ -125,17 +146,20 @@ export class Chart {
     this.#shownPlots = content;
     const { key } = document.activeElement.dataset;
     this.#hideTip();
-    this.#plots[0].replaceChildren(...losses(families, widths[0]));
-    this.#plots[1].replaceChildren(...tokens(families, widths[1]));
-    if (key) this.#plots[0].querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
+    const time = timeAxis(families, widths);
+    const [first, second] = this.#plots;
+    first.replaceChildren(...(time ? losses(families, time, widths[0]) : []));
+    second.replaceChildren(...(time ? tokens(families, time, widths[1]) : []));
+    this.#dots = [...first.querySelectorAll(".dot")];
+    this.#makeTabStop(this.#dots.at(-1));
+    this.#dots.find((dot) => dot.dataset.key === key)?.focus();
   }
 
   #showTip(target) {
     const job = this.#jobs.get(target.dataset.key);
     const [at, frame] = [target, this.#figure].map((element) => element.getBoundingClientRect());
     const left = at.x + at.width / 2 - frame.x;
-    const name = format.lastPart(job.model);
-    setText(this.#tip, [name, format.day(ended(job)), ...figures(job)].join("\n"));
+    setText(this.#tip, describe(job).join("\n"));
     this.#tip.style.left = `${left}px`;
     this.#tip.style.top = `${at.y - frame.y}px`;
     this.#tip.classList.toggle("before", left > frame.width / 2);
@@ -147,149 +171,9 @@ export class Chart {
   }
 }
 
-const ended = (job) => job.finished_on ?? job.created_on;
-
-const mainLoss = (job) => job.validation_loss ?? job.training_loss;
-
-function isVersion(job) {
-  const hasFigures = mainLoss(job) != null || job.trained_tokens != null;
-  return job.status === "SUCCESS" && job.family && hasFigures && ended(job) != null;
-}
-
-/** Return the models that have versions, most recently trained first. */
-function familiesOf(jobs) {
-  const families = new Map();
-  for (const job of jobs.filter(isVersion)) {
-    const key = `${job.conn_id}\n${job.family}`;
-    const { conn_id, family } = job;
-    if (!families.has(key)) families.set(key, { key, conn_id, family, versions: [] });
-    families.get(key).versions.push(job);
-  }
-  for (const { versions } of families.values()) versions.sort((a, b) => ended(a) - ended(b));
-  const newest = ({ versions }) => ended(versions.at(-1));
-  return [...families.values()].sort((a, b) => newest(b) - newest(a));
-}
-
-/** Give each family the shortest unique name. */
-function withNames(families) {
-  const names = [
-    ({ family }) => family.split(".").at(-1),
-    ({ family }) => family,
-    ({ family, conn_id }) => `${family.split(".").at(-1)} (${conn_id})`,
-    ({ family, conn_id }) => `${family} (${conn_id})`,
-  ];
-  return families.map((family) => {
-    const isOnly = (name) => families.filter((other) => name(other) === name(family)).length === 1;
-    return { ...family, name: (names.find(isOnly) ?? names.at(-1))(family) };
-  });
-}
-
 function captionOf(count, isFiltered) {
   if (!count && isFiltered) return "No finished model matches the filters.";
   if (!count) return "Losses of finished models appear here";
   if (count <= MAX_MODELS) return "";
   return `The ${MAX_MODELS} most recent of ${count} models; filter by model to see others.`;
-}
-
-function figures({ validation_loss, training_loss, trained_tokens }) {
-  return [
-    validation_loss != null && `validation loss ${format.loss(validation_loss)}`,
-    training_loss != null && `training loss ${format.loss(training_loss)}`,
-    trained_tokens != null && `${format.whole(trained_tokens)} tokens`,
-  ].filter(Boolean);
-}
-
-/** Return the description of a version for screen readers. */
-function label(job) {
-  return `${format.lastPart(job.model)}, ${format.day(ended(job))}: ${figures(job).join(", ")}`;
-}
-
-/** Return the plot of the losses: lines, and a dot for each version. */
-function losses(families, width) {
-  const versions = families.flatMap((family) => family.versions);
-  const values = versions.flatMap((job) => [job.validation_loss, job.training_loss]);
-  const axes = axesOf(versions, values, width, (tick) => tick.text);
-  if (!axes) return [];
-  const at = (name) => (job) => [axes.x(ended(job)), axes.y(job[name])];
-  const lines = families.flatMap(({ slot, versions }) =>
-    ["training_loss", "validation_loss"].map((name) =>
-      svg("path", {
-        class: `line ${name} family-${slot}`,
-        d: path(versions.filter((job) => job[name] != null).map(at(name))),
-      }),
-    ),
-  );
-  const radius = versions.length > MANY_DOTS ? 2.5 : 4;
-  const dots = families.flatMap(({ slot, versions }) =>
-    versions
-      .filter((job) => mainLoss(job) != null)
-      .map((job) =>
-        svg("circle", {
-          class: `dot family-${slot}`,
-          cx: axes.x(ended(job)).toFixed(1),
-          cy: axes.y(mainLoss(job)).toFixed(1),
-          r: radius,
-          tabindex: 0,
-          role: "img",
-          "aria-label": label(job),
-          "data-key": job.key,
-        }),
-      ),
-  );
-  return [...axes.drawing, ...lines, ...dots];
-}
-
-/** Return the plot of the trained tokens: a bar for each version. */
-function tokens(families, width) {
-  const versions = families.flatMap((family) => family.versions);
-  const values = versions.map((job) => job.trained_tokens);
-  const axes = axesOf(versions, [0, ...values], width, (tick) => format.short(tick.value));
-  if (!axes) return [];
-  const bar = Math.min(10, Math.max(2, (0.5 * width) / versions.length));
-  const bars = families.flatMap(({ slot, versions }, index) =>
-    versions
-      .filter((job) => job.trained_tokens != null)
-      .map((job) =>
-        svg("rect", {
-          class: `bar family-${slot}`,
-          x: (axes.x(ended(job)) + (index - families.length / 2) * bar).toFixed(1),
-          y: axes.y(job.trained_tokens).toFixed(1),
-          width: bar,
-          height: (axes.y(0) - axes.y(job.trained_tokens)).toFixed(1),
-          "data-key": job.key,
-        }),
-      ),
-  );
-  return [...axes.drawing, ...bars];
-}
-
-/** Return the scales and the drawing of both axes, or null without values. */
-function axesOf(versions, found, width, write) {
-  const values = found.filter((value) => value != null);
-  if (!versions.length || !values.length) return null;
-  const [times, rows] = [span(versions.map(ended)), ticks(values, 4)];
-  const x = scale(times, [LEFT, width - RIGHT]);
-  const y = scale([rows[0].value, rows.at(-1).value], [HEIGHT - BOTTOM, TOP]);
-  const drawing = [
-    ...rows.flatMap((tick) => [
-      svg("line", {
-        class: "grid",
-        x1: LEFT,
-        x2: width - RIGHT,
-        y1: y(tick.value),
-        y2: y(tick.value),
-      }),
-      svg("text", { class: "row", x: LEFT - 8, y: y(tick.value), dy: "0.32em" }, write(tick)),
-    ]),
-    ...timeTicks(times, width / TICK_WIDTH).map(({ value, text }) =>
-      svg("text", { class: "column", x: x(value), y: HEIGHT - 6 }, text),
-    ),
-  ];
-  return { x, y, drawing };
-}
-
-function path(points) {
-  const step = ([x, y], index) => `${index ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
-  const dash = points.length === 1 ? "m-5 0h11" : ""; // makes a single point visible
-  return points.map(step).join("") + dash;
 }

@@ -1,5 +1,7 @@
 /** Numbers, times and names as text. */
 
+import { parts } from "./time_zone.js";
+
 export const NONE = "—";
 
 const MINUTE = 60;
@@ -15,11 +17,6 @@ const STATUSES = {
   CANCELLED: "Cancelled",
 };
 
-const dates = (options) => new Intl.DateTimeFormat("en-GB", options);
-const DATE = { day: "numeric", month: "short", year: "numeric" };
-const day_ = dates(DATE);
-const time_ = dates({ timeStyle: "medium" });
-const moment_ = dates({ ...DATE, hour: "2-digit", minute: "2-digit" });
 const whole_ = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const short_ = new Intl.NumberFormat("en", { notation: "compact" });
 
@@ -44,14 +41,20 @@ export function figure(number) {
 /** Return "35 %" of 0.35. */
 export const percent = (share) => `${Math.round(share * 100)} %`;
 
-/** Return "3 Nov 2026" of epoch milliseconds. */
-export const day = (moment) => day_.format(moment);
+/** Return "2026-11-26" of epoch milliseconds, in Airflow's time zone. */
+export function day(moment) {
+  const { year, month, day } = parts(moment);
+  return `${year}-${month}-${day}`;
+}
 
-/** Return "14:03:12". */
-export const time = (moment) => time_.format(moment);
+/** Return "11:57:16". */
+export function time(moment) {
+  const { hour, minute, second } = parts(moment);
+  return `${hour}:${minute}:${second}`;
+}
 
-/** Return "3 Nov 2026, 14:03". */
-export const moment = (moment) => (moment == null ? NONE : moment_.format(moment));
+/** Return "2026-11-26 11:57:16", as Airflow writes it. */
+export const moment = (moment) => (moment == null ? NONE : `${day(moment)} ${time(moment)}`);
 
 /** Return the same in ISO 8601, in UTC. */
 export const iso = (moment) => (moment == null ? null : new Date(moment).toISOString());

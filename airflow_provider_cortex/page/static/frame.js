@@ -2,11 +2,11 @@
 
 const NAMES = ["job", "conn_id", "status", "model", "since", "sort"];
 
-const airflow = findAirflow();
+/** Airflow's window, or null if there is none or it has another origin. */
+export const airflow = findAirflow();
 const windows = airflow ? [window, airflow] : [window];
 const base = new URL("../", document.baseURI);
 
-/** Return Airflow's window, or null if there is none or it has another origin. */
 function findAirflow() {
   try {
     return window.parent !== window && window.parent.location.href ? window.parent : null;
@@ -56,17 +56,4 @@ function follow(event) {
   event.preventDefault();
   airflow.history.pushState({}, "", event.currentTarget.href);
   airflow.dispatchEvent(new airflow.PopStateEvent("popstate", { state: {} }));
-}
-
-/** Use Airflow's theme, dark or light, or else the system's. */
-export function followTheme() {
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const root = airflow?.document.documentElement;
-  const apply = () => {
-    const theme = ["dark", "light"].find((name) => root?.classList.contains(name));
-    document.documentElement.dataset.theme = theme ?? (system.matches ? "dark" : "light");
-  };
-  apply();
-  system.addEventListener("change", apply);
-  if (root) new MutationObserver(apply).observe(root, { attributeFilter: ["class"] });
 }

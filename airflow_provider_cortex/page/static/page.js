@@ -13,6 +13,8 @@ import { Messages } from "./messages.js";
 import { Pages } from "./pages.js";
 import { Sorting } from "./sorting.js";
 import { Table } from "./table.js";
+import * as theme from "./theme.js";
+import * as timeZone from "./time_zone.js";
 
 const SECOND = 1000;
 const LOADING_SECONDS = 1;
@@ -20,7 +22,8 @@ const DEFAULT_REFRESH_SECONDS = 15;
 
 const element = (id) => document.getElementById(id);
 
-frame.followTheme();
+theme.follow();
+timeZone.follow();
 
 const state = frame.readState();
 let chosen = state.job ? { id: state.job, conn_id: state.conn_id } : null;
