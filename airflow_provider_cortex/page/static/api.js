@@ -7,13 +7,14 @@ const TRY_AGAIN = "Check that Airflow's API server runs, and press Refresh.";
 export class RequestError extends Error {
   /**
    * @param {string} message one sentence that says what happened
-   * @param {string} about.hint what to do next
+   * @param {string | null} about.hint what to do next
    * @param {string | null} about.details what else the answer says
    * @param {boolean} about.isPermanent whether the same request would fail again
    * @param {boolean} about.isSessionOver whether the user has to log in
    */
-  constructor(message, { hint, details = null, isPermanent = true, isSessionOver = false }) {
+  constructor(message, about) {
     super(message);
+    const { hint = null, details = null, isPermanent = true, isSessionOver = false } = about;
     Object.assign(this, { hint, details, isPermanent, isSessionOver });
   }
 }
@@ -47,12 +48,11 @@ async function send(url) {
 function errorOf(status, detail) {
   // Airflow's own interface takes this 403 for a session that has ended, too.
   if (status === 401 || (status === 403 && detail === "Invalid JWT token")) {
-    const hint = "Log in again. You will come back to this page.";
-    return new RequestError("Your Airflow session has ended.", { hint, isSessionOver: true });
+    return new RequestError("Your Airflow session has ended.", { isSessionOver: true });
   }
   if (status === 403) return forbidden(detail);
   if (isSentence(detail)) {
-    return new RequestError(detail, { hint: null, isPermanent: status < 500 });
+    return new RequestError(detail, { isPermanent: status < 500 });
   }
   if (status >= 500) {
     return new RequestError(`Airflow's API server failed (HTTP status ${status}).`, {

@@ -32,7 +32,8 @@ export class Messages {
     if (!this.#shown.has(key)) {
       const message = new Message();
       this.#shown.set(key, message);
-      this.#element.append(message.element);
+      // The failed request first: it concerns all accounts.
+      this.#element[key ? "append" : "prepend"](message.element);
     }
     return this.#shown.get(key);
   }

@@ -39,7 +39,7 @@ function isShownElsewhere(key, value, job) {
     case "model":
       return value === job.model;
     case "progress":
-      return !job.is_finished && value === job.progress;
+      return job.status === "SUCCESS" ? value === 1 : !job.is_finished && value === job.progress;
     case "training_result":
       return isTable(value);
     case "error":
