@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import FrameLocator, Locator, Page, expect
+from playwright.sync_api import FrameLocator, Locator, Page, ViewportSize, expect
 
 JOBS = "**/cortex/api/jobs*"
 JOB = "**/cortex/api/job?*"
 MODEL = "ticket_triage_8"
-WIDE, NARROW = {"width": 1700, "height": 900}, {"width": 800, "height": 700}
+WIDE: ViewportSize = {"width": 1700, "height": 900}
+NARROW: ViewportSize = {"width": 800, "height": 700}
 
 
 def opener(jobs: FrameLocator) -> Locator:

@@ -12,13 +12,14 @@ from tools.jobs_page import PASSWORD, USER
 
 API = "**/cortex/api/jobs*"
 MINUTE = 60_000
-LOGIN_ERROR = {
-    "error": "Snowflake rejected the login with connection 'snowflake_default'.",
+SENTENCE = "Snowflake rejected the login with connection 'snowflake_default'."
+LOGIN_ERROR: dict[str, Any] = {
+    "error": SENTENCE,
     "error_details": f"250001 (08001): Incorrect username or password. {'trace ' * 1000}",
     "error_hint": "Change the connection and press Refresh, or wait.",
     "is_login_rejected": True,
 }
-UNANSWERED = {"jobs": [], "as_of": None}
+UNANSWERED: dict[str, Any] = {"jobs": [], "as_of": None}
 JOB = {
     "id": "ft_6556e15c-8f12-4d94-8cb0-87e6f2fd2299",
     "status": "SUCCESS",
@@ -66,7 +67,7 @@ def test_an_error_is_a_sentence_with_the_drivers_text_folded(page: Page) -> None
     """The driver's text stays folded until somebody opens it, and open while errors go on."""
     answer(page, **LOGIN_ERROR, retry_at=round(time.time() * 1000) + 14 * MINUTE)
     jobs = show(page)
-    expect(jobs.get_by_role("alert")).to_have_text(LOGIN_ERROR["error"])
+    expect(jobs.get_by_role("alert")).to_have_text(SENTENCE)
     message = jobs.locator("#messages")
     expect(message).to_contain_text("Change the connection and press Refresh, or wait.")
     expect(message).to_contain_text("The next login is at")
@@ -105,8 +106,8 @@ def test_a_session_that_ended_leads_to_the_login_and_back(window: Page) -> None:
     expect(jobs.get_by_role("alert")).to_have_text("Your Airflow session has ended.")
     jobs.get_by_role("link", name="Log in again").click()
     window.wait_for_url("**/auth/login**")
-    window.get_by_label("Username").fill(USER)
-    window.get_by_label("Password").fill(PASSWORD)
+    window.get_by_label("Username").press_sequentially(USER)
+    window.get_by_label("Password").press_sequentially(PASSWORD)
     window.get_by_role("button", name="Sign in").click()
     window.wait_for_url("**/plugin/cortex-jobs**")
     expect(rows.first).to_be_visible()

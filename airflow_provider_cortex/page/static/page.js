@@ -154,7 +154,7 @@ function whyEmpty() {
   if (!empty.length) return ""; // a message says why
   return (
     `Snowflake lists no fine-tuning jobs for ${empty.join(", ")}. There are none yet, or the` +
-    " connection's role may not see them. CortexFineTuneOperator starts a job."
+    ` connection's role may not see them. CortexFineTuneOperator starts a job.`
   );
 }
 
