@@ -21,6 +21,7 @@ export class Filters {
     }
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", onChange);
+    form.addEventListener("keydown", clearOnEscape);
     form.addEventListener("reset", (event) => {
       event.preventDefault();
       for (const field of this.#fields) field.value = "";
@@ -55,6 +56,15 @@ export class Filters {
   get #fields() {
     return [...this.#form.querySelectorAll("select, input")];
   }
+}
+
+/** Escape clears a search field, and only that. Not every browser does it by itself. */
+function clearOnEscape(event) {
+  const field = event.target;
+  if (event.key !== "Escape" || event.isComposing || field.type !== "search" || !field.value) return;
+  event.preventDefault();
+  field.value = "";
+  field.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
 function hasStatus(job, status) {

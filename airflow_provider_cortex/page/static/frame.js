@@ -57,3 +57,25 @@ function follow(event) {
   airflow.history.pushState({}, "", event.currentTarget.href);
   airflow.dispatchEvent(new airflow.PopStateEvent("popstate", { state: {} }));
 }
+
+/** Return the attributes of a link to Airflow's login, which leads back to this page. */
+export function linkToLogin() {
+  return { href: loginUrl(), click: leave };
+}
+
+function loginUrl() {
+  const { pathname, search } = (airflow ?? window).location;
+  const url = new URL("api/v2/auth/login", base);
+  url.searchParams.set("next", pathname + search);
+  return url.href;
+}
+
+/** Leave Airflow's window for the login: a link of Airflow's own document may, the frame may not. */
+function leave(event) {
+  event.currentTarget.href = loginUrl(); // the page's state may have changed since
+  if (!airflow) return;
+  event.preventDefault();
+  const link = airflow.document.createElement("a");
+  link.href = event.currentTarget.href;
+  link.click();
+}

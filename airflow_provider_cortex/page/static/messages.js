@@ -1,72 +1,87 @@
-/** Problems and progress of the accounts: one box each, above the table. */
+/** Problems and progress of the accounts: one message each, above the table. */
 
-import { h, setAttribute, setText } from "./dom.js";
+import * as clock from "./clock.js";
 import * as format from "./format.js";
+import { Message } from "./message.js";
 
-const SETTING =
-  "[cortex] jobs_page_conn_ids (or AIRFLOW__CORTEX__JOBS_PAGE_CONN_IDS), separated by commas.";
 const ADMIN = "under Admin → Connections (type Snowflake)";
+const SETTING =
+  "[cortex] jobs_page_conn_ids (or AIRFLOW__CORTEX__JOBS_PAGE_CONN_IDS), ids separated by commas";
 
 export class Messages {
   #element;
-  #boxes = new Map();
+  #shown = new Map();
 
   constructor(element) {
     this.#element = element;
   }
 
-  /** Show all messages; screen readers announce a box once. */
+  /** Show why the last request failed, if it did, and what there is to say about the accounts. */
   show(answer, error) {
-    const messages = [...ofError(error), ...(answer ? ofAccounts(answer.accounts) : [])];
-    const keys = new Set(messages.map((message) => message.key));
-    for (const [key, box] of this.#boxes) {
-      if (!keys.has(key)) this.#remove(key, box);
+    const contents = answer ? ofAccounts(answer.accounts) : [];
+    const keys = new Set(contents.map(({ key }) => key));
+    if (error) keys.add("");
+    for (const key of this.#shown.keys()) {
+      if (!keys.has(key)) this.#remove(key);
     }
-    for (const { key, text, isError } of messages) {
-      const box = this.#boxes.get(key) ?? this.#add(key);
-      setAttribute(box, "role", isError ? "alert" : "status");
-      setText(box, text);
+    if (error) this.#get("").showError(error);
+    for (const { key, ...content } of contents) this.#get(key).show(content);
+  }
+
+  #get(key) {
+    if (!this.#shown.has(key)) {
+      const message = new Message();
+      this.#shown.set(key, message);
+      // The failed request first: it concerns all accounts.
+      this.#element[key ? "append" : "prepend"](message.element);
     }
+    return this.#shown.get(key);
   }
 
-  #add(key) {
-    const box = h("p", {});
-    this.#boxes.set(key, box);
-    this.#element.append(box);
-    return box;
+  #remove(key) {
+    this.#shown.get(key).element.remove();
+    this.#shown.delete(key);
   }
-
-  #remove(key, box) {
-    box.remove();
-    this.#boxes.delete(key);
-  }
-}
-
-function ofError(error) {
-  return error ? [{ key: "", text: error.message, isError: true }] : [];
 }
 
 function ofAccounts(accounts) {
   if (!accounts.length) {
-    const advice = `Create one ${ADMIN}, and add it to Airflow's configuration: ${SETTING}`;
-    return [{ key: "none", text: `No connection is configured. ${advice}` }];
+    return [{ key: "none", text: "No connection is configured for this page.", hint: ADVICE.none }];
   }
   return accounts.flatMap((account) => {
-    const message = ofAccount(account);
-    return message ? [{ key: `of ${account.conn_id}`, ...message }] : [];
+    const content = ofAccount(account);
+    return content ? [{ key: `of ${account.conn_id}`, ...content }] : [];
   });
 }
 
-function ofAccount({ conn_id, error, is_missing, is_loading, as_of, jobs }) {
+const ADVICE = {
+  none:
+    `Create one ${ADMIN}. Then set ${SETTING}, in the configuration of Airflow's API server, and` +
+    " restart it.",
+  missing:
+    `Create it ${ADMIN} and press Refresh. Or correct ${SETTING}, in the configuration of` +
+    " Airflow's API server, and restart it.",
+};
+
+function ofAccount(account) {
+  const { conn_id, error, error_details, is_missing, is_loading, as_of } = account;
   if (is_missing) {
-    const advice = `Create it ${ADMIN}, or change Airflow's configuration: ${SETTING}`;
-    return { text: `Airflow has no connection “${conn_id}”. ${advice}` };
+    return { text: `Airflow has no connection “${conn_id}”.`, hint: ADVICE.missing };
   }
   if (error) {
-    const time = jobs.length && as_of ? format.time(as_of).slice(0, 5) : null;
-    const age = time ? `\nThe jobs shown here are from ${time}.` : "";
-    return { text: `${conn_id}: ${error}${age}`, isError: true };
+    return { text: error, hint: hintOf(account), details: error_details, isError: true };
   }
-  if (is_loading && !jobs.length) return { text: `Loading the jobs of ${conn_id} …` };
+  if (is_loading && as_of === null) return { text: `Loading the jobs of ${conn_id} …` };
   return null;
+}
+
+/** Return what to do, when the next try is, and how old the jobs of a failing account are. */
+function hintOf({ error_hint, is_login_rejected, retry_at, as_of, jobs }) {
+  const next = is_login_rejected ? "The next login is at" : "The next try is at";
+  const sentences = [
+    error_hint,
+    retry_at > clock.now() && `${next} ${format.time(retry_at)}.`,
+    jobs.length && as_of && `The jobs shown here are from ${format.moment(as_of)}.`,
+  ];
+  return sentences.filter(Boolean).join(" ");
 }

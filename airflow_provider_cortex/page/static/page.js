@@ -1,6 +1,6 @@
 /** The page: requests the jobs, as rarely as possible, and passes them to its parts. */
 
-import { getJson } from "./api.js";
+import { RequestError, getJson } from "./api.js";
 import { Chart } from "./chart.js";
 import * as clock from "./clock.js";
 import { Detail } from "./detail.js";
@@ -31,17 +31,20 @@ let answer = null;
 let jobs = [];
 let error = null;
 let isRequesting = false;
+let isRefreshAsked = false;
 let timer;
 let requestsWhileLoading = 0;
+let opener = null;
 
 const open = (job) => {
+  opener = document.activeElement;
   choose(job);
   detail.focus();
 };
 const close = () => {
   const job = chosenJob();
   choose(null);
-  if (job) table.focus(job.key);
+  returnFocus(job);
 };
 const messages = new Messages(element("messages"));
 const showOthers = () => {
@@ -57,7 +60,7 @@ const pages = new Pages(element("pages"), () => {
 });
 const chart = new Chart(element("chart"), open);
 const table = new Table(element("jobs"), open);
-const detail = new Detail(element("detail"), close);
+const detail = new Detail(element("detail"), element("filters"), close);
 
 /** Request the jobs, show them, and schedule the next request. */
 async function refresh() {
@@ -65,28 +68,43 @@ async function refresh() {
   clearTimeout(timer);
   isRequesting = true;
   setAttribute(element("refresh"), "aria-busy", "true");
-  try {
-    answer = mergeNewest(answer, await getJson("api/jobs"));
-    clock.set(answer.now);
-    jobs = jobsOf(answer);
-    error = null;
-  } catch (caught) {
-    error = caught;
-  }
+  await requestJobs();
   isRequesting = false;
   setAttribute(element("refresh"), "aria-busy", null);
   show();
   schedule();
 }
 
+/** Request the jobs; a request that the user asked for tries a refused login again, too. */
+async function requestJobs() {
+  const parameters = isRefreshAsked ? { refresh: true } : {};
+  isRefreshAsked = false;
+  try {
+    answer = mergeNewest(answer, await getJson("api/jobs", parameters));
+    clock.set(answer.now);
+    jobs = jobsOf(answer);
+    error = null;
+  } catch (caught) {
+    error = caught instanceof RequestError ? caught : unreadable(caught);
+  }
+}
+
+function unreadable(caught) {
+  reportError(caught); // to the browser's console
+  return new RequestError("The page cannot read Airflow's answer.", {
+    hint: "Reload Airflow in the browser: this package may have been upgraded meanwhile.",
+    details: String(caught),
+  });
+}
+
 /** Schedule a request only if it may bring news to a viewer: it may wake a warehouse. */
 function schedule() {
-  const seconds = document.hidden ? null : secondsToNextRequest();
+  const seconds = isRefreshAsked ? 0 : document.hidden ? null : secondsToNextRequest();
   if (seconds !== null) timer = setTimeout(refresh, seconds * SECOND);
 }
 
 function secondsToNextRequest() {
-  const usual = answer?.refresh_seconds ?? DEFAULT_REFRESH_SECONDS;
+  const usual = usualSeconds();
   if (error) return error.isPermanent ? null : usual;
   requestsWhileLoading = isLoading() ? requestsWhileLoading + 1 : 0;
   if (requestsWhileLoading) {
@@ -94,6 +112,8 @@ function secondsToNextRequest() {
   }
   return isRunning() || isFailing() || !isComplete() ? usual : null;
 }
+
+const usualSeconds = () => answer?.refresh_seconds ?? DEFAULT_REFRESH_SECONDS;
 
 const isLoading = () => answer === null || answer.accounts.some((account) => account.is_loading);
 
@@ -112,22 +132,24 @@ const isAnswered = (account) => account.as_of !== null && !account.error;
 
 function show() {
   messages.show(answer, error);
-  if (!answer) return filters.showCount("");
   setText(element("freshness"), freshness());
+  if (!answer) return filters.showCount("");
   showJobs();
   showDetail();
 }
 
 function freshness() {
-  const moments = answer.accounts.filter(isAnswered).map(({ as_of }) => as_of);
+  const answered = answer?.accounts.filter(isAnswered) ?? [];
+  const moments = answered.map(({ as_of }) => as_of);
   const age = moments.length ? `as of ${format.time(Math.min(...moments))}` : null;
   return [age, nextRefresh()].filter(Boolean).join(" · ");
 }
 
 function nextRefresh() {
-  if (error?.isPermanent) return null;
+  if (error?.isPermanent) return "no automatic refresh after this error";
+  if (error) return `tries again every ${usualSeconds()} s`;
   if (isLoading()) return "loading …";
-  if (isRunning()) return `refreshes every ${answer.refresh_seconds} s while a job is running`;
+  if (isRunning()) return `refreshes every ${usualSeconds()} s while a job is running`;
   if (!isComplete()) return "older jobs are still loading";
   return jobs.length && !isFailing() ? "no automatic refresh, since no job is running" : null;
 }
@@ -157,8 +179,12 @@ function count(matching) {
 function whyEmpty() {
   if (jobs.length) return "No job matches the filters.";
   const { accounts } = answer;
-  const isEmpty = accounts.length && accounts.every(isAnswered);
-  return isEmpty ? "No fine-tuning jobs yet. CortexFineTuneOperator starts one." : "";
+  const empty = accounts.filter(isAnswered).map(({ conn_id }) => conn_id);
+  if (!empty.length) return ""; // a message says why
+  return (
+    `Snowflake lists no fine-tuning jobs for ${empty.join(", ")}. There are none yet, or the` +
+    ` connection's role may not see them. CortexFineTuneOperator starts a job.`
+  );
 }
 
 /** Open a job's panel, or close it. The job's row stays where it is on the screen. */
@@ -183,31 +209,46 @@ function showDetail() {
   table.select(job?.key);
   if (!chosen) detail.hide();
   else if (job) detail.show(job);
-  else detail.showMissing(chosen.id, isLoading() ? "Loading …" : whyMissing(chosen));
+  else detail.showMissing(chosen.id, isLoading() ? { text: "Loading …" } : whyMissing(chosen));
 }
 
 function whyMissing({ id, conn_id }) {
   const connection = conn_id ? ` (connection ${conn_id})` : "";
   const configured = answer.accounts.map((account) => account.conn_id).join(", ") || "none";
-  return (
-    `Job ${id}${connection} was not found. This page shows only the connections in` +
-    ` [cortex] jobs_page_conn_ids: ${configured}. Snowflake may also have removed the job.`
-  );
+  return {
+    text: `Job ${id}${connection} was not found.`,
+    hint:
+      `This page shows only the connections in [cortex] jobs_page_conn_ids: ${configured}.` +
+      " Snowflake may also have removed the job.",
+  };
+}
+
+/** Return the focus to what opened the panel, or else to the job's row. */
+function returnFocus(job) {
+  if (opener?.isConnected && opener !== document.body) opener.focus();
+  else if (job) table.focus(job.key);
+  if (document.activeElement === document.body) element("refresh").focus();
+  opener = null;
 }
 
 function writeState() {
-  frame.writeState({ ...filters.state, sort: sorting.state, job: chosen?.id, conn_id: chosen?.conn_id });
+  const { id, conn_id } = chosen ?? {};
+  frame.writeState({ ...filters.state, sort: sorting.state, job: id, conn_id });
 }
 
 setInterval(() => {
   table.tick();
   detail.tick();
 }, SECOND);
-element("refresh").addEventListener("click", refresh);
+element("refresh").addEventListener("click", () => {
+  isRefreshAsked = true;
+  refresh();
+});
 document.addEventListener("visibilitychange", () => {
   clearTimeout(timer);
   if (!document.hidden) refresh();
 });
+setText(element("freshness"), freshness());
 showDetail();
 writeState();
 refresh();
