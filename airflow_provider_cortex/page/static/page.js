@@ -193,7 +193,8 @@ function whyMissing({ id, conn_id }) {
 }
 
 function writeState() {
-  frame.writeState({ ...filters.state, sort: sorting.state, job: chosen?.id, conn_id: chosen?.conn_id });
+  const job = { job: chosen?.id, conn_id: chosen?.conn_id };
+  frame.writeState({ ...filters.state, sort: sorting.state, ...job });
 }
 
 setInterval(() => {
