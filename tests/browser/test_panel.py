@@ -40,7 +40,7 @@ def test_the_panel_says_nothing_twice_and_as_the_table_does(jobs: FrameLocator) 
     row = jobs.locator("#jobs tr", has=opener(jobs)).inner_text().split()
     panel = open_panel(jobs)
     text = panel.inner_text()
-    job_id = panel.locator("header code").inner_text()
+    job_id = panel.locator(".head code").inner_text()
     for once in (job_id, f"CORTEX_DB.PUBLIC.{MODEL}", "Success", "Trained tokens"):
         assert text.count(once) == 1, once
     tokens, *losses = row[-3:]
@@ -63,7 +63,7 @@ def test_copies_are_what_cortex_sent(
     panel = open_panel(jobs)
     search = jobs.get_by_role("searchbox")
     for name, copied in (
-        ("the job's id", panel.locator("header code").inner_text()),
+        ("the job's id", panel.locator(".head code").inner_text()),
         ("training query", query),
     ):
         panel.get_by_role("button", name=f"Copy {name}").click()
