@@ -14,7 +14,7 @@ NARROW: ViewportSize = {"width": 800, "height": 700}
 
 def opener(jobs: FrameLocator) -> Locator:
     """Return the button that opens the job."""
-    return jobs.get_by_role("button", name=MODEL)
+    return jobs.locator("#jobs").get_by_role("button", name=MODEL)
 
 
 def open_panel(jobs: FrameLocator) -> Locator:
@@ -37,10 +37,10 @@ def answer_detail(page: Page, *, record: dict[str, Any] | None = None, **others:
 
 def test_the_panel_says_nothing_twice_and_as_the_table_does(jobs: FrameLocator) -> None:
     """Id, model and status stand there once; losses and tokens have the table's digits."""
-    row = jobs.locator("#jobs tr", has=opener(jobs)).inner_text().split()
+    row = jobs.locator("#jobs tr", has_text=MODEL).inner_text().split()
     panel = open_panel(jobs)
     text = panel.inner_text()
-    job_id = panel.locator("header code").inner_text()
+    job_id = panel.locator(".head code").inner_text()
     for once in (job_id, f"CORTEX_DB.PUBLIC.{MODEL}", "Success", "Trained tokens"):
         assert text.count(once) == 1, once
     tokens, *losses = row[-3:]
@@ -63,7 +63,7 @@ def test_copies_are_what_cortex_sent(
     panel = open_panel(jobs)
     search = jobs.get_by_role("searchbox")
     for name, copied in (
-        ("the job's id", panel.locator("header code").inner_text()),
+        ("the job's id", panel.locator(".head code").inner_text()),
         ("training query", query),
     ):
         panel.get_by_role("button", name=f"Copy {name}").click()

@@ -115,10 +115,11 @@ def test_a_session_that_ended_leads_to_the_login_and_back(window: Page) -> None:
     expect(jobs.get_by_role("alert")).to_have_count(0)
 
 
+FORBIDDEN = "You may not see the jobs: you lack the permission to view plugins."
 FAILURES: dict[str, tuple[Callable[[Route], None], str]] = {
     "403": (
-        lambda route: route.fulfill(status=403, json={"detail": "You may not view plugins."}),
-        "You may not view plugins.",
+        lambda route: route.fulfill(status=403, json={"detail": f"{FORBIDDEN} Op has it."}),
+        FORBIDDEN,
     ),
     "403 of Airflow": (
         lambda route: route.fulfill(status=403, json={"detail": "Forbidden"}),

@@ -1,6 +1,7 @@
 /** Requests to Airflow. */
 
 const TIMEOUT_SECONDS = 30;
+const ASK = "Ask an administrator of Airflow for the permission, and press Refresh.";
 const TRY_AGAIN = "Check that Airflow's API server runs, and press Refresh.";
 
 /** Why a request failed, for the user. */
@@ -50,9 +51,13 @@ function errorOf(status, detail) {
   if (status === 401 || (status === 403 && detail === "Invalid JWT token")) {
     return new RequestError("Your Airflow session has ended.", { isSessionOver: true });
   }
-  if (status === 403) return forbidden(detail);
   if (isSentence(detail)) {
-    return new RequestError(detail, { isPermanent: status < 500 });
+    const [message, ...others] = detail.split(/(?<=\.) /);
+    const advice = status === 403 ? [...others, ASK] : others;
+    return new RequestError(message, { hint: advice.join(" "), isPermanent: status < 500 });
+  }
+  if (status === 403) {
+    return new RequestError("You may not see this page's jobs.", { hint: ASK, details: detail });
   }
   if (status >= 500) {
     return new RequestError(`Airflow's API server failed (HTTP status ${status}).`, {
@@ -69,13 +74,5 @@ function errorOf(status, detail) {
   });
 }
 
-function forbidden(detail) {
-  const message = isSentence(detail) ? detail : "You may not see this page's jobs.";
-  return new RequestError(message, {
-    hint: "Ask an administrator of Airflow for the permission, and press Refresh.",
-    details: isSentence(detail) ? null : detail,
-  });
-}
-
-/** Whether the page's own application wrote it: Airflow's are words, such as "Forbidden". */
+/** Whether the page's own application wrote the detail: Airflow's are words, such as "Forbidden". */
 const isSentence = (detail) => detail?.endsWith(".") ?? false;

@@ -41,7 +41,7 @@ export class Detail {
     );
     const copy = copyButton("the job's id", () => this.#shownId, this.#id);
     panel.append(
-      h("header", {}, h("p", {}, "Job ", this.#id), copy, this.#close),
+      h("div", { class: "head" }, h("p", {}, "Job ", this.#id), copy, this.#close),
       this.#heading,
       this.#status.element,
       this.#note.element,

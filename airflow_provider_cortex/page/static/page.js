@@ -80,9 +80,10 @@ async function requestJobs() {
   const parameters = isRefreshAsked ? { refresh: true } : {};
   isRefreshAsked = false;
   try {
-    answer = mergeNewest(answer, await getJson("api/jobs", parameters));
+    const newest = mergeNewest(answer, await getJson("api/jobs", parameters));
+    jobs = jobsOf(newest);
+    answer = newest;
     clock.set(answer.now);
-    jobs = jobsOf(answer);
     error = null;
   } catch (caught) {
     error = caught instanceof RequestError ? caught : unreadable(caught);

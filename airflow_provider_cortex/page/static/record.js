@@ -136,6 +136,6 @@ export function query(name) {
     const content = text(value);
     const box = h("pre", { tabindex: 0, role: "group", "aria-label": name }, content);
     const copy = copyButton(name.toLowerCase(), () => content, box);
-    return [h("header", {}, h("h3", {}, name), copy), box];
+    return [h("div", { class: "head" }, h("h3", {}, name), copy), box];
   };
 }
