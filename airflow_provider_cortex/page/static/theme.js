@@ -11,14 +11,13 @@ const TEXTS = {
   "--accent": ["brand-solid", "brand-400", "brand-fg", "fg"],
 };
 
-// The states of Airflow's tasks whose colours the page uses, and for what.
-const STATES = { "--green": "success", "--red": "failed", "--blue": "running", "--stone": "queued" };
-
-const OTHERS = ["--border", "--radius", "--font"];
-const NAMES = [
-  ...[...Object.keys(SURFACES), ...Object.keys(TEXTS), ...OTHERS],
-  ...Object.keys(STATES).flatMap((name) => [name, `${name}-bg`]),
-];
+// The states of Airflow's tasks that correspond to those of jobs.
+const STATES = {
+  "--green": "success",
+  "--red": "failed",
+  "--blue": "running",
+  "--stone": "queued",
+};
 
 const FAMILIES = [0, 1, 2, 3, 4, 5].map((slot) => `var(--family-${slot})`);
 const TEXT_CONTRAST = 4.5;
@@ -44,8 +43,11 @@ function apply() {
   const classes = airflow?.document.documentElement.classList;
   const theme = ["dark", "light"].find((name) => classes?.contains(name));
   root.dataset.theme = theme ?? (system.matches ? "dark" : "light");
-  const values = airflow ? valuesOf(airflow) : {};
-  for (const name of NAMES) root.style.setProperty(name, values[name] ?? "");
+  root.style.cssText = "";
+  if (!airflow) return;
+  for (const [name, value] of Object.entries(valuesOf(airflow))) {
+    root.style.setProperty(name, value);
+  }
 }
 
 /** Return the values of our variables. */
