@@ -6,6 +6,7 @@ import * as format from "./format.js";
 
 // The fields that Cortex documents, in the order in which they are shown.
 const FIELDS = {
+  __proto__: null, // a field may be called "constructor"
   progress: { name: "Progress", write: number(format.percent) },
   model: { name: "Model" },
   base_model: { name: "Base model" },
