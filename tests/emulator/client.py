@@ -33,7 +33,7 @@ def post(emulator, path, body):
 
 def send(emulator, method, path, body=b"", headers=()):
     """Send a request as it is, over plain HTTP; return the response's status and body."""
-    with closing(HTTPConnection(emulator.host, emulator.port, timeout=9)) as connection:
+    with closing(HTTPConnection(emulator.host, emulator.port, timeout=60)) as connection:
         connection.request(method, path, body, dict(headers))
         response = connection.getresponse()
         return response.status, response.read()

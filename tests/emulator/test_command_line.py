@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
+from http.client import HTTPConnection
 
 import pytest
 
@@ -96,10 +98,11 @@ def test_the_printed_lines_work_as_they_are(command):
     stop(process, signal.SIGINT)
 
 
-def test_plain_http_and_delays_are_options(command, connect):
+def test_plain_http_delays_and_other_names_are_options(command, connect):
     """The printed example needs no export then. Each login and statement is delayed."""
     delays = "--login-delay", "0.2", "--statement-delay", "0.2"
-    process = command("--port", "0", "--http", "--life", "looks:1", *delays)
+    names = "--allow-host", "cortex.test", "--allow-host", "other.test"
+    process = command("--port", "0", "--http", "--life", "looks:1", *delays, *names)
     lines = banner(process)
     assert lines[0].startswith("curl http://127.0.0.1:")
     example = next(line for line in lines if "connect(**" in line)
@@ -109,6 +112,10 @@ def test_plain_http_and_delays_are_options(command, connect):
     assert session.cursor().execute("SELECT 1").fetchall() == [(1,)]
     assert time.monotonic() - began > 0.4
     session.close()
+    for host, status in ("cortex.test", 200), ("other.test:1", 200), ("third.test", 421):
+        with closing(HTTPConnection("127.0.0.1", arguments["port"], timeout=9)) as client:
+            client.request("GET", "/emulator/jobs", headers={"Host": host})
+            assert client.getresponse().status == status
     stop(process, signal.SIGTERM)
 
 

@@ -2,15 +2,19 @@
 
 import json
 import math
+import os
+import re
+import subprocess
 import urllib.error
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from snowflake.connector.errors import DatabaseError, ProgrammingError
 
-from airflow_provider_cortex.emulator import Life
+from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.emulator.fault_kinds import FAULT_KINDS
 from tests.clock import wait_until
+from tests.docs.pages import read
 from tests.emulator.client import post, request_json, send, show
 
 
@@ -149,3 +153,28 @@ def test_a_body_that_is_not_a_fault_is_rejected(cortex_emulator, body):
         post(cortex_emulator, "/emulator/faults", body)
     assert caught.value.code == 400
     assert json.load(caught.value)["error"]
+
+
+def test_the_documented_commands_work():
+    """All blocks of shell with curl, one after another, as they are but for the port and the id."""
+    blocks = [
+        block
+        for page in ("reference/emulator", "reference/emulator-faults")
+        for block in re.findall(r"```shell\n(.*?)```", read(page), re.DOTALL)
+        if "curl" in block
+    ]
+    with Emulator() as emulator:
+        job = emulator.jobs.add(model="D.S.m")
+        script = "\n".join(blocks).replace(":8282/", f":{emulator.port}/").replace("ft_...", job.id)
+        ran = subprocess.run(
+            ["bash", "-euc", f'curl() {{ command curl --fail -sS "$@"; }}\n{script}'],
+            env=os.environ | emulator.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert emulator.jobs.all() == []  # forgotten
+    assert len(blocks) == 2
+    assert '"struck":' in ran.stdout.replace(" ", "")

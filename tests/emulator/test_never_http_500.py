@@ -4,7 +4,6 @@ import gzip
 import json
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from http.client import HTTPConnection
 from urllib.parse import urlencode
 
 import pytest
@@ -12,18 +11,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from snowflake.connector.errors import ProgrammingError
 
+from tests.emulator.client import send
 from tests.emulator.test_http_guard import LOGIN, LOGIN_PATH
 
 STATEMENT_PATH = "/queries/v1/query-request"
 
-few = settings(max_examples=80, derandomize=True)
+few = settings(max_examples=60, derandomize=True)
 
 
 class Client:
-    """Sends requests in one session, over one connection."""
+    """Sends requests in one session."""
 
     def __init__(self, emulator):
-        self._connection = HTTPConnection(emulator.host, emulator.port, timeout=30)
+        self._emulator = emulator
         self.headers = {}
         token = self.answer(LOGIN_PATH, LOGIN, databaseName="DB", schemaName="S")["data"]["token"]
         self.headers = {"Authorization": f'Snowflake Token="{token}"'}
@@ -33,23 +33,16 @@ class Client:
         if not isinstance(body, str | bytes):
             body = json.dumps(body)
         url = f"{path}?{urlencode(query)}"
-        self._connection.request("POST", url, body, self.headers | dict(headers))
-        response = self._connection.getresponse()
-        text = response.read()
-        assert response.status == 200, text
+        status, text = send(self._emulator, "POST", url, body, self.headers | dict(headers))
+        assert status == 200, text
         answer = json.loads(text)
         assert answer["success"] is (answer.get("code") in {None, "333334"})
         return answer
 
-    def close(self):
-        self._connection.close()
-
 
 @pytest.fixture
 def client(cortex_emulator):
-    client = Client(cortex_emulator)
-    yield client
-    client.close()
+    return Client(cortex_emulator)
 
 
 @pytest.fixture
@@ -206,7 +199,7 @@ statements = st.builds(
 def test_no_statement_is_an_http_500(client):
     """A statement succeeds, or is an SQL error; and the session survives."""
 
-    @settings(few, max_examples=150)
+    @settings(few, max_examples=100)
     @given(sql=statements | st.text(max_size=9), describe=st.booleans())
     def check(sql, describe):
         client.answer(STATEMENT_PATH, {"sqlText": sql, "describeOnly": describe})
@@ -336,7 +329,7 @@ ODD_NAMES = [
 def test_a_login_with_an_odd_name_has_a_session_without_it(client):
     """As if the database or schema did not exist. Statements with qualified names work."""
 
-    @settings(few, max_examples=40)
+    @settings(few, max_examples=25)
     @given(*[st.sampled_from(["DB", *ODD_NAMES]) | st.text(max_size=5)] * 2)
     def check(database, schema):
         answer = client.answer(LOGIN_PATH, LOGIN, databaseName=database, schemaName=schema)
