@@ -81,7 +81,7 @@ def show_list(jobs: FrameLocator) -> None:
 
 def open_finished_job(jobs: FrameLocator) -> None:
     """Open the panel of a finished job."""
-    jobs.get_by_role("button", name="ticket_triage_8").first.click()
+    jobs.get_by_role("button", name="PUBLIC.ticket_triage_8").first.click()
     expect(jobs.locator("#detail")).to_contain_text("Validation loss")
 
 

@@ -127,7 +127,7 @@ def test_anonymous_users_must_sign_in(browser: Browser, deployment: JobsPageDepl
 
 def test_a_job_opens_and_closes_by_keyboard(jobs: FrameLocator, page: Page) -> None:
     """A job's panel, with everything that Cortex reports, needs no mouse."""
-    opener = jobs.get_by_role("button", name="ticket_triage_8")
+    opener = jobs.get_by_role("button", name="PUBLIC.ticket_triage_8")
     opener.focus()
     page.keyboard.press("Enter")
     detail = jobs.locator("#detail")
