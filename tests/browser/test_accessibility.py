@@ -65,7 +65,7 @@ def themed(
 
 def violations(page: Page) -> list[str]:
     """Return what axe reports about the page inside Airflow."""
-    (frame,) = (each for each in page.frames if "/cortex/jobs" in each.url)
+    (frame,) = (each for each in page.frames if each is not page.main_frame)
     report = Axe().run(frame).response
     return [
         f"{rule['id']}: {node['html']} {node['failureSummary']}"
