@@ -48,6 +48,7 @@ def _take(account: FakeSnow, *arguments: Any, **options: Any) -> None:
 
 def _return(account: Account) -> None:
     database = account.duck_conn
+    account.stages.close()
     try:
         _empty(database)
     except duckdb.Error:  # a session still uses it

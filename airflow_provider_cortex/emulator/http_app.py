@@ -27,6 +27,7 @@ from airflow_provider_cortex.emulator.fault_kinds import LOGIN, LOGOUT, OTHER, Q
 from airflow_provider_cortex.emulator.faults import Fault, Faults
 from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
 from airflow_provider_cortex.emulator.query_registry import QueryRegistry
+from airflow_provider_cortex.emulator.session_context import SessionContext
 from airflow_provider_cortex.emulator.sql_engine import SqlEngine
 from airflow_provider_cortex.emulator.statement_requests import STATEMENT_PATH, StatementRoutes
 from airflow_provider_cortex.emulator.traffic import Counts
@@ -98,6 +99,7 @@ class HttpApp:
         self.counts.logins += 1
         session = ClientSession(self.counts.logins, parameters.get("QUERY_TAG"))
         sql_session = self._engine.connect(database, schema, autocommit=autocommit)
+        sql_session.context = context = _context(request, login, session.id)
         return http_messages.success(
             {
                 "token": self._sessions.open(session, sql_session),
@@ -111,7 +113,12 @@ class HttpApp:
                     # 0: bound arrays are sent inline, since fakesnow does not accept files.
                     {"name": "CLIENT_STAGE_ARRAY_BINDING_THRESHOLD", "value": 0},
                 ],
-                "sessionInfo": {"databaseName": database, "schemaName": schema},
+                "sessionInfo": {
+                    "databaseName": database,
+                    "schemaName": schema,
+                    "roleName": context.role,
+                    "warehouseName": context.warehouse,
+                },
             }
         )
 
@@ -142,6 +149,18 @@ def _fault_point(scope: Scope) -> str | None:
     if path.startswith("/monitoring/queries/") or path.endswith("/result"):
         return QUERY
     return {_LOGIN_PATH: LOGIN, STATEMENT_PATH: STATEMENT}.get(path, OTHER)
+
+
+def _context(request: Request, login: dict[str, Any], session_id: int) -> SessionContext:
+    context = SessionContext(
+        session_id=session_id,
+        account=_identifier(login.get("ACCOUNT_NAME")),
+        user=_identifier(login.get("LOGIN_NAME")),
+        warehouse=_identifier(request.query_params.get("warehouse")),
+    )
+    if role := _identifier(request.query_params.get("roleName")):
+        context.role = role
+    return context
 
 
 async def _renew(_request: Request) -> Response:
