@@ -5,6 +5,7 @@ fakesnow keeps the files of a whole process in one directory, whose path is a co
 module. That constant becomes an object which is the directory of the emulator in use.
 """
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -60,6 +61,7 @@ class _DirectoryInUse(os.PathLike[str]):
         return str(self) + rest
 
 
+atexit.register(shutil.rmtree, stage.LOCAL_BUCKET_PATH, ignore_errors=True)  # fakesnow leaves it
 vars(stage)["LOCAL_BUCKET_PATH"] = _DirectoryInUse()
 
 
