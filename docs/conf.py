@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version as installed_version
 
+from airflow_provider_cortex.emulator import not_emulated
 from airflow_provider_cortex.provider_info import OPTIONS, PACKAGE
 from live.table import guess_table
 
@@ -54,6 +55,7 @@ def _code(value: str) -> str:
 
 myst_substitutions = {
     "settings": _settings(),
+    "not_emulated": not_emulated.as_list(),
     "guesses": guess_table(of_emulator=False),
     "guesses_of_the_emulator": guess_table(of_emulator=True),
 }

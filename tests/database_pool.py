@@ -2,9 +2,11 @@
 A pool of DuckDB databases for the emulators of a test run.
 
 Making a database takes most of the time that an emulator needs to start. So an emulator that
-closes empties its database and leaves it to the next one.
+closes empties its database and leaves it to the next one, with the only directory that it reaches.
 """
 
+import os
+import shutil
 from typing import Any
 
 import duckdb
@@ -12,8 +14,9 @@ from fakesnow.instance import GLOBAL_DATABASE_NAME, FakeSnow
 
 from airflow_provider_cortex.emulator import call_rewriting as calls
 from airflow_provider_cortex.emulator.sql_engine import SqlEngine as Account
+from airflow_provider_cortex.emulator.stage_files import StageDirectory
 
-_pool: list[duckdb.DuckDBPyConnection] = []
+_pool: list[tuple[duckdb.DuckDBPyConnection, StageDirectory]] = []
 _make = FakeSnow.__init__
 
 _DEFAULT = "CORTEX_DB"
@@ -35,7 +38,7 @@ def reuse_databases() -> None:
     Account.close = _return  # type: ignore[method-assign, assignment]
 
 
-def _take(account: FakeSnow, *arguments: Any, **options: Any) -> None:
+def _take(account: Account, *arguments: Any, **options: Any) -> None:
     if not _pool:
         _make(account, *arguments, **options)
         return
@@ -43,17 +46,21 @@ def _take(account: FakeSnow, *arguments: Any, **options: Any) -> None:
     account.db_path = None
     account.nop_regexes = options["nop_regexes"]
     account.results_cache = {}
-    account.duck_conn = _pool.pop()
+    account.stages.close()
+    account.duck_conn, account.stages = _pool.pop()
 
 
 def _return(account: Account) -> None:
-    database = account.duck_conn
+    database, stages = account.duck_conn, account.stages
     try:
         _empty(database)
     except duckdb.Error:  # a session still uses it
         database.close()
+        stages.close()
     else:
-        _pool.append(database)
+        shutil.rmtree(stages.path)
+        os.mkdir(stages.path, mode=0o700)
+        _pool.append((database, stages))
 
 
 def _empty(database: duckdb.DuckDBPyConnection) -> None:

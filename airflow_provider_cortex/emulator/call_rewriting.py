@@ -34,17 +34,22 @@ def rewrite(
     :param limit: how many calls of Cortex functions are allowed; None for any number.
     :raises SqlError: for an unknown Cortex function, or too many calls.
     """
-    nodes = [node for node in statement.find_all(exp.Dot, exp.Anonymous) if _is_call(node)]
-    calls = [(".".join(_parts(node)).upper(), node) for node in nodes]
-    known = sum(name in functions for name, _ in calls)
+    found = calls(statement)
+    known = sum(name in functions for name, _ in found)
     if limit is not None and known > limit:
         raise too_many_calls(known, limit=limit)
-    for name, node in reversed(calls):  # innermost calls first
+    for name, node in reversed(found):  # innermost calls first
         if name in functions:
             node.replace(_replacement(node, name, namespace))
         elif name.startswith(_CORTEX):
             raise unknown_function(name)
     return statement
+
+
+def calls(statement: Expr) -> list[tuple[str, Expr]]:
+    """Return the calls of functions that sqlglot does not know, outer calls before inner ones."""
+    nodes = [node for node in statement.find_all(exp.Dot, exp.Anonymous) if _is_call(node)]
+    return [(".".join(_parts(node)).upper(), node) for node in nodes]
 
 
 def call(function: str, namespace: Namespace, *arguments: str | None) -> Expr:

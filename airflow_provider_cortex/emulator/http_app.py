@@ -16,7 +16,6 @@ from typing import Any
 
 import duckdb
 from fakesnow.expr import normalise_ident
-from fakesnow.server import bucket_upload
 from fakesnow.transforms import SERVER_VERSION
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -32,6 +31,7 @@ from airflow_provider_cortex.emulator.fault_kinds import LOGIN, LOGOUT, OTHER, Q
 from airflow_provider_cortex.emulator.faults import Fault, Faults
 from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
 from airflow_provider_cortex.emulator.query_registry import QueryRegistry
+from airflow_provider_cortex.emulator.session_context import SessionContext
 from airflow_provider_cortex.emulator.sql_engine import SqlEngine, SqlSession
 from airflow_provider_cortex.emulator.statement_requests import STATEMENT_PATH, StatementRoutes
 from airflow_provider_cortex.emulator.traffic import Counts
@@ -80,7 +80,6 @@ class HttpApp:
                 *self.statements.routes(),
                 *control_api.routes(jobs, queries, self.counts, faults, reset),
                 Route(_ABORT_PATH, _accept, methods=["POST"]),
-                Route("/fs_bucket/{path:path}", _upload, methods=["PUT"]),
                 self.statements.cancel_route(),
             ],
             exception_handlers={
@@ -121,6 +120,7 @@ class HttpApp:
         self.counts.logins += 1
         session = ClientSession(self.counts.logins, parameters.get("QUERY_TAG"))
         sql_session = self._open(database, schema, autocommit=bool(autocommit))
+        sql_session.context = context = _context(request, login, session.id)
         return http_messages.success(
             {
                 "token": self._sessions.open(session, sql_session),
@@ -137,6 +137,8 @@ class HttpApp:
                 "sessionInfo": {
                     "databaseName": sql_session.namespace.database,
                     "schemaName": sql_session.namespace.schema,
+                    "roleName": context.role,
+                    "warehouseName": context.warehouse,
                 },
             }
         )
@@ -183,13 +185,16 @@ async def _accept(_request: Request) -> Response:
     return http_messages.success(None)
 
 
-async def _upload(request: Request) -> Response:
-    """Store a file in a stage, at the path that the response to PUT has named."""
-    try:
-        response: Response = await bucket_upload(request)
-    except (OSError, ValueError):  # no such path is possible
-        return Response(status_code=400)
-    return response
+def _context(request: Request, login: dict[str, Any], session_id: int) -> SessionContext:
+    context = SessionContext(
+        session_id=session_id,
+        account=_identifier(http_messages.field(login, "ACCOUNT_NAME", str)),
+        user=_identifier(http_messages.field(login, "LOGIN_NAME", str)),
+        warehouse=_identifier(request.query_params.get("warehouse")),
+    )
+    if role := _identifier(request.query_params.get("roleName")):
+        context.role = role
+    return context
 
 
 async def _renew(_request: Request) -> Response:

@@ -143,6 +143,14 @@ def without_prefix(response: Response) -> Response:
     return failure(failed["code"], message, failed["data"]["sqlState"])
 
 
+def with_context(response: Response, *, role: str | None, warehouse: str | None) -> Response:
+    """Return the response with the session's role and warehouse, which the driver remembers."""
+    decoded = json.loads(bytes(response.body))
+    if decoded["success"]:
+        decoded["data"] |= {"finalRoleName": role, "finalWarehouseName": warehouse}
+    return JSONResponse(decoded)
+
+
 def with_repeated_rows(response: Response, times: int) -> Response:
     """Return the response with each row this many *times*; an error stays as it is."""
     decoded = json.loads(bytes(response.body))

@@ -152,6 +152,13 @@ class JobRegistry:
                 tracked.is_dropped = True
         return tracked is not None
 
+    def drop_all(self, prefix: NameKey) -> None:
+        """Remove the tuned models whose names begin with *prefix*: a database, and its schema."""
+        with self._lock:
+            for tracked in self._with_model():
+                if name_resolution.key(tracked.job.model)[: len(prefix)] == prefix:
+                    tracked.is_dropped = True
+
     def is_finished(self, job_id: str) -> bool:
         with self._lock:
             return self._state(self._find(job_id)).finished_on is not None

@@ -68,7 +68,7 @@ def _show_call(rest: str, namespace: Namespace) -> Expr:
     if not (match := _SHOW.fullmatch(rest)):
         raise syntax_error(rest)
     call = call_rewriting.call(
-        SHOW, namespace, _literal_value(match["like"]), match["scope"], match["name"]
+        SHOW, namespace, literal_value(match["like"]), match["scope"], match["name"]
     )
     # The function returns a list of records, and UNNEST makes a row of each.
     records = f"FROM_JSON({call.sql('duckdb')}, '{json.dumps([_COLUMNS])}')"
@@ -86,7 +86,7 @@ class ModelStatements:
     ) -> str:
         """Return the models as JSON records, ordered by database, schema and name."""
         prefix = _name_prefix(namespace, scope, (name or "").strip())
-        pattern = _like_pattern(like)
+        pattern = like_pattern(like)
         records = [
             {
                 # The model is created when its job finishes (guess model-listed).
@@ -142,12 +142,12 @@ def _known(*parts: str | None) -> NameKey:
     return tuple(part for part in parts if part is not None)
 
 
-def _literal_value(literal: str | None) -> str | None:
+def literal_value(literal: str | None) -> str | None:
     """Return the value of a text literal without its quotes."""
     return None if literal is None else re.sub(r"\\(.)|'(')", r"\1\2", literal, flags=re.DOTALL)
 
 
-def _like_pattern(like: str | None) -> re.Pattern[str]:
+def like_pattern(like: str | None) -> re.Pattern[str]:
     """Return the pattern of LIKE, which ignores case, as a regular expression."""
     wildcards = {"%": ".*", "_": "."}
     parts = re.findall(r"\\.|.", "%" if like is None else like, re.DOTALL)

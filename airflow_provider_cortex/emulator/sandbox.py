@@ -5,13 +5,9 @@ DuckDB can read and write files, attach databases, load extensions and use the n
 offers none of that to SQL, and whoever can open a session here must not get it either.
 """
 
-import atexit
-import shutil
-from functools import cache
 from pathlib import Path
 
 from duckdb import DuckDBPyConnection
-from fakesnow.transforms import stage
 
 from airflow_provider_cortex.emulator.sql_errors import SqlError, insufficient_privileges
 
@@ -19,9 +15,9 @@ from airflow_provider_cortex.emulator.sql_errors import SqlError, insufficient_p
 _REFUSALS = ("disabled by configuration", "disabled through configuration", "has been locked")
 
 
-def confine(database: DuckDBPyConnection) -> None:
+def confine(database: DuckDBPyConnection, *, to: Path) -> None:
     """
-    Let the SQL of *database* reach nothing but the directory of the stages, irreversibly.
+    Let the SQL of *database* reach nothing but one directory, irreversibly.
 
     What fakesnow needs remains possible: databases in memory, ``SET schema`` and variables.
     A confined database stays as it is.
@@ -29,17 +25,16 @@ def confine(database: DuckDBPyConnection) -> None:
     (locked,) = database.execute("SELECT current_setting('lock_configuration')").fetchall()[0]
     if locked:
         return
-    directory = _stages_directory()
     database.execute(f"""
-        SET GLOBAL home_directory = '{directory}';
-        SET GLOBAL secret_directory = '{directory / "secrets"}';
-        SET GLOBAL extension_directory = '{directory / "extensions"}';
-        SET GLOBAL temp_directory = '{directory / "spilled"}';
+        SET GLOBAL home_directory = '{to}';
+        SET GLOBAL secret_directory = '{to / "secrets"}';
+        SET GLOBAL extension_directory = '{to / "extensions"}';
+        SET GLOBAL temp_directory = '{to / "spilled"}';
         SET GLOBAL allow_persistent_secrets = false;
         SET GLOBAL autoload_known_extensions = false;
         SET GLOBAL autoinstall_known_extensions = false;
         SET GLOBAL python_enable_replacements = false;
-        SET GLOBAL allowed_directories = ['{directory}'];
+        SET GLOBAL allowed_directories = ['{to}'];
         SET GLOBAL enable_external_access = false;
         SET GLOBAL lock_configuration = true;
     """)
@@ -50,10 +45,3 @@ def refusal(message: str) -> SqlError | None:
     if any(words in message for words in _REFUSALS):
         return insufficient_privileges()
     return None
-
-
-@cache
-def _stages_directory() -> Path:
-    """Return the directory that fakesnow has created for stages; it is removed at exit."""
-    atexit.register(shutil.rmtree, stage.LOCAL_BUCKET_PATH, ignore_errors=True)
-    return Path(stage.LOCAL_BUCKET_PATH)

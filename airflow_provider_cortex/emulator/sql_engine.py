@@ -5,7 +5,8 @@ import json
 import re
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import duckdb
@@ -25,10 +26,16 @@ from airflow_provider_cortex.emulator import (
     model_statements,
     result_encoding,
     sandbox,
+    session_context,
+    setup_statements,
+    stage_files,
 )
+from airflow_provider_cortex.emulator.account_objects import AccountObjects
 from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
 from airflow_provider_cortex.emulator.name_resolution import Namespace
+from airflow_provider_cortex.emulator.session_context import SessionContext
 from airflow_provider_cortex.emulator.sql_errors import SqlError, invalid_identifier
+from airflow_provider_cortex.emulator.sql_udfs import UserFunctions
 from airflow_provider_cortex.emulator.training import QueryResult, train
 
 _LITERAL = re.compile(r"('(?:[^'\\]|\\.|'')*')", re.DOTALL)
@@ -40,23 +47,23 @@ SqlFunction = Callable[..., str | None]
 """Takes the session's namespace and the SQL arguments; returns the value as text."""
 
 # Session settings that change nothing here. fakesnow would reject them.
-_IGNORED_STATEMENTS = [
-    r"\s*ALTER\s+SESSION\s+(UN)?SET\s+(?!AUTOCOMMIT|QUOTED_IDENTIFIERS)",
-    r"\s*USE\s+(ROLE|SECONDARY|WAREHOUSE)\b",
-]
+_IGNORED_STATEMENTS = [r"\s*ALTER\s+SESSION\s+(UN)?SET\s+(?!AUTOCOMMIT|QUOTED_IDENTIFIERS)"]
 
 
 class SqlEngine(FakeSnow):
     """The account's databases, and the functions that its statements can call."""
 
     def __init__(self, *, jobs: JobRegistry, functions: Mapping[str, SqlFunction]) -> None:
+        self.stages = stage_files.StageDirectory()
         super().__init__(nop_regexes=_IGNORED_STATEMENTS)
-        sandbox.confine(self.duck_conn)
+        sandbox.confine(self.duck_conn, to=Path(self.stages.path))
         self.functions = functions
         self.has_cortex_user_role = True
         self.calls_per_statement: int | None = None
         self.result_columns: dict[str | None, list[Any]] = {}
         """The columns of each result, by query id. fakesnow's *results_cache* has the rows."""
+        self.account_objects = AccountObjects()
+        self.user_functions = UserFunctions()
         self._jobs = jobs
         self._training = threading.RLock()
         # Null handling: a skipped argument is a NULL. Side effects: CREATE is not a constant.
@@ -89,6 +96,13 @@ class SqlEngine(FakeSnow):
 
     def close(self) -> None:
         self.duck_conn.close()
+        self.stages.close()
+
+    def forget(self, names: tuple[str, ...]) -> None:
+        """Remove the models, functions and files of a database or schema that is dropped."""
+        self._jobs.drop_all(names)
+        self.user_functions.forget(names)
+        self.stages.forget(names)
 
     def copy_result(self, query_id: str, *, to: str) -> None:
         """Make a query's result available under another id, too."""
@@ -119,6 +133,7 @@ class SqlSession(FakeSnowflakeConnection):
     def __init__(self, *args: Any, engine: SqlEngine, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.engine = engine
+        self.context = SessionContext()
 
     @property
     def namespace(self) -> Namespace:
@@ -129,13 +144,50 @@ class SqlSession(FakeSnowflakeConnection):
     def copier(self) -> "Callable[[], SqlSession]":
         """Return a function that opens a session with the present namespace and variables."""
         namespace, variables = self.namespace, copy.deepcopy(self.variables)
+        context = copy.copy(self.context)
 
         def open_copy() -> SqlSession:
             session = self.engine.connect(namespace.database, namespace.schema)
             session.variables = variables
+            session.context = context
             return session
 
         return open_copy
+
+    @property
+    def duck_connection(self) -> duckdb.DuckDBPyConnection:
+        return self._duck_conn
+
+    def use(self, database: str | None, schema: str | None = None) -> None:
+        """Make them the current ones; both exist, or are None."""
+        self.database, self.database_set = database, database is not None
+        self._schema, self.schema_set = schema, schema is not None
+        path = exp.table_(schema or "main", db=database or "memory", quoted=True).sql("duckdb")
+        self.execute_in_duckdb(f"SET schema = {exp.Literal.string(path).sql('duckdb')}")
+
+    def execute_in_duckdb(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Execute DuckDB's SQL, and return the rows."""
+        return self._duck_conn.execute(sql, values).fetchall()
+
+    def execute_setup(self, sql: str) -> str | None:
+        """
+        Execute a statement of a setup script, and return a SELECT of its result.
+
+        :return: None for another statement, which is not executed.
+        :raises SqlError: if it fails.
+        """
+        try:
+            return setup_statements.execute(sql, self)
+        except duckdb.Error as error:
+            raise _conversion_error(error) from error
+        except ProgrammingError as error:  # an unknown session variable
+            raise _as_sql_error(error) from error
+
+    def inline_variables(self, sql: str) -> str:
+        """Replace session variables by their values, but not inside text literals."""
+        code_and_literals = _LITERAL.split(sql)
+        code_and_literals[::2] = map(self.variables.inline_variables, code_and_literals[::2])
+        return "".join(code_and_literals)
 
     def cursor(self, cursor_class: type[SnowflakeCursor] = SnowflakeCursor) -> "SqlCursor":
         return SqlCursor(
@@ -187,8 +239,11 @@ class SqlCursor(FakeSnowflakeCursor):
             if call := model_statements.as_function_call(expression, namespace):
                 return call
             self._quoted = _quoted_columns(expression)
+            expression = session_context.replace_functions(expression, self._conn)
+            expression = stage_files.translate(expression, self._conn, params)
+            expression = engine.user_functions.replace_calls(expression, namespace)
             expression = call_rewriting.rewrite(
-                fakesnow_gaps.translate(expression),
+                fakesnow_gaps.translate(expression, params),
                 functions=engine.functions if engine.has_cortex_user_role else {},
                 namespace=namespace,
                 limit=engine.calls_per_statement,
@@ -201,10 +256,7 @@ class SqlCursor(FakeSnowflakeCursor):
         return super()._transform(expression, params)
 
     def _inline_variables(self, sql: str) -> str:
-        """Stop fakesnow from replacing session variables inside text literals."""
-        code_and_literals = _LITERAL.split(sql)
-        code_and_literals[::2] = map(super()._inline_variables, code_and_literals[::2])
-        return "".join(code_and_literals)
+        return self._conn.inline_variables(sql)
 
     def _execute(self, transformed: Expr, params: MutableParams | None = None) -> None:
         _ignore_arrow_warning()
@@ -280,6 +332,14 @@ def _as_described(columns: list[Any]) -> list[Any]:
 def _conversion_error(error: duckdb.Error) -> SqlError:
     # Snowflake's for a value that a function does not accept (guess error-wording).
     return SqlError(errno=100035, sqlstate="22000", message=str(error))
+
+
+def _as_sql_error(error: ProgrammingError) -> SqlError:
+    return SqlError(
+        errno=max(error.errno or 0, 0),
+        sqlstate=error.sqlstate or "42601",
+        message=str(error.raw_msg),
+    )
 
 
 def _as_programming_error(error: SqlError) -> ProgrammingError:

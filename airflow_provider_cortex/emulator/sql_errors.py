@@ -98,11 +98,7 @@ def insufficient_privileges() -> SqlError:
 def unknown_model_object(name: str) -> SqlError:
     """Return the error of DROP MODEL; :func:`unknown_model` is the one of COMPLETE."""
     # The general form of "does not exist or not authorized" (guess error-wording).
-    return SqlError(
-        errno=2003,
-        sqlstate="02000",
-        message=f"SQL compilation error:\nModel '{name}' does not exist or not authorized.",
-    )
+    return unknown_object("Model", name)
 
 
 def syntax_error(unexpected: str) -> SqlError:
@@ -198,3 +194,32 @@ def no_current(kind: str, *, statement: str) -> SqlError:
 def result_not_found(query_id: str) -> SqlError:
     # As RESULT_SCAN's (guess error-wording).
     return SqlError(errno=709, sqlstate="02000", message=f"Statement {query_id} not found")
+
+
+def unknown_object(kind: str, name: str) -> SqlError:
+    """Return the error for a database, role, warehouse, user or function to drop or change."""
+    return SqlError(
+        errno=2003,
+        sqlstate="02000",
+        message=f"SQL compilation error:\n{kind} '{name}' does not exist or not authorized.",
+    )
+
+
+def no_such_namespace() -> SqlError:
+    """Return the error of USE for a database or schema that does not exist."""
+    return SqlError(
+        errno=2043,
+        sqlstate="02000",
+        message="SQL compilation error:\nObject does not exist, or operation cannot be performed.",
+    )
+
+
+def not_emulated(feature: str) -> SqlError:
+    """Return the error for a feature that the emulator does not have, and Snowflake does."""
+    # Snowflake's number for a feature that it does not support.
+    return SqlError(
+        errno=2,
+        sqlstate="0A000",
+        message=f"Unsupported feature: the emulator does not emulate {feature}. Use a Snowflake "
+        "account for this statement, or leave it out.",
+    )

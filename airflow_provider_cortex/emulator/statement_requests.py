@@ -8,13 +8,14 @@ from http import HTTPStatus
 from typing import Any
 
 import sqlglot
-from fakesnow.server import query_request
+from fakesnow.server import bucket_upload, query_request
 from sqlglot.errors import TokenError
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from airflow_provider_cortex.emulator import http_messages
+from airflow_provider_cortex.emulator import http_messages, not_emulated
 from airflow_provider_cortex.emulator.client_sessions import (
     ClientSession,
     ClientSessions,
@@ -57,6 +58,7 @@ class StatementRoutes:
             Route(STATEMENT_PATH, self._execute_or_submit, methods=["POST"]),
             Route("/monitoring/queries/{id}", self._show_status, methods=["GET"]),
             Route("/queries/{id}/result", self._show_result, methods=["GET"]),
+            Route("/fs_bucket/{path:path}", self._store_file, methods=["PUT"]),
         ]
 
     def cancel_route(self) -> Route:
@@ -101,9 +103,14 @@ class StatementRoutes:
     async def _execute(
         self, request: Request, body: dict[str, Any], fault: Fault | None
     ) -> Response:
-        if fault and fault.kind == "error":
-            return http_messages.sql_failure(fault.error)
-        response = await _response_of_fakesnow(request)
+        try:
+            if fault and fault.kind == "error":
+                raise fault.error
+            not_emulated.check(body["sqlText"])
+            with self._engine.stages.in_use():
+                response = await self._setup(request, body) or await _response_of_fakesnow(request)
+        except SqlError as error:
+            return http_messages.sql_failure(error)
         if response.status_code == HTTPStatus.OK:
             response = http_messages.without_prefix(response)
             if fault and fault.kind in _ROW_REPETITIONS:
@@ -115,6 +122,21 @@ class StatementRoutes:
         if syntax_error := _token_error(body["sqlText"]):
             return http_messages.failure(_SYNTAX_ERROR, syntax_error, sqlstate="42000")
         return _cannot_execute(json.loads(bytes(response.body))["message"])
+
+    async def _setup(self, request: Request, body: dict[str, Any]) -> Response | None:
+        """Execute a statement of a setup script; return None for any other statement."""
+        token = http_messages.session_token(request)
+        session = self._sessions.sql_session(token)
+        if session is None or body.get("describeOnly"):
+            return None
+        result = await run_in_threadpool(session.execute_setup, body["sqlText"])
+        if result is None:
+            return None
+        resent = http_messages.resent(request, body | {"sqlText": result}, token)
+        context = session.context
+        return http_messages.with_context(
+            await _response_of_fakesnow(resent), role=context.role, warehouse=context.warehouse
+        )
 
     def _submit(
         self, request: Request, body: dict[str, Any], session: ClientSession, fault: Fault | None
@@ -174,6 +196,15 @@ class StatementRoutes:
                 return http_messages.success(query.data)
             await asyncio.sleep(_POLL_SECONDS)
         return http_messages.sql_failure(result_not_found(query_id))
+
+    async def _store_file(self, request: Request) -> Response:
+        """Store a file that a PUT without bound values uploads."""
+        try:
+            with self._engine.stages.in_use():
+                response: Response = await bucket_upload(request)
+        except (OSError, ValueError):  # no such path is possible
+            return Response(status_code=400)
+        return response
 
     async def _cancel(self, request: Request) -> Response:
         if http_messages.session_token(request) not in self._sessions:

@@ -37,7 +37,7 @@ def test_statements_are_recorded_with_session_and_query_tag(cortex_emulator, con
         pytest.param("SELECT nothing(1)", 2003, id="function"),
         pytest.param("SELECT SNOWFLAKE.CORTEX.NOTHING(1)", 2141, id="Cortex function"),
         pytest.param("SELECT 'x'::INTEGER", 100035, id="conversion"),
-        pytest.param("SELECT $1", 100035, id="what fakesnow does not map"),
+        pytest.param("SELECT ERROR('x')", 100035, id="what fakesnow does not map"),
         pytest.param("SELECT * FROM VALUES ([{'a': 1}]) AS t(x), t", None, id="anything"),
     ],
 )

@@ -1,0 +1,231 @@
+"""
+The statements of setup scripts: databases, roles, warehouses, users, grants, functions, and USE.
+
+DuckDB has none of them. They are executed here, and fakesnow executes a SELECT of their status
+instead.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from airflow_provider_cortex.emulator import (
+    account_objects,
+    databases,
+    name_resolution,
+    sql_udfs,
+    statement_text,
+)
+from airflow_provider_cortex.emulator.model_statements import literal_value
+
+if TYPE_CHECKING:
+    from airflow_provider_cortex.emulator.sql_engine import SqlSession
+
+_VERBS = {"ALTER", "CREATE", "DROP", "GRANT", "REVOKE", "SHOW", "USE"}
+_SUCCESS = "Statement executed successfully."
+
+_IDENTIFIER = re.compile(r"\bIDENTIFIER\s*\(\s*'([^']*)'\s*\)", re.IGNORECASE)
+_OPTION = re.compile(
+    rf"\b(COMMENT|WAREHOUSE_SIZE)\s*=\s*({statement_text.CONSTANT}|\w+)", re.IGNORECASE | re.DOTALL
+)
+_COLUMN_OF_OPTION = {"COMMENT": "comment", "WAREHOUSE_SIZE": "size"}
+
+_KIND = r"(?P<kind>DATABASE\s+ROLE|ROLE|WAREHOUSE|USER)"
+_NAME = rf"(?P<name>{statement_text.NAME})"
+_OR_REPLACE = r"(?P<or_replace>OR\s+REPLACE\s+)?"
+_IF_NOT_EXISTS = r"(?P<if_not_exists>IF\s+NOT\s+EXISTS\s+)?"
+_IF_EXISTS = r"(?P<if_exists>IF\s+EXISTS\s+)?"
+
+
+def execute(sql: str, session: "SqlSession") -> str | None:
+    """
+    Execute a statement of a setup script.
+
+    :return: a SELECT of its result; None for another statement, which is not executed.
+    :raises SqlError: if it fails.
+    """
+    if statement_text.verb(sql) not in _VERBS:
+        return None
+    statement = statement_text.without_comments(sql)
+    if _NAMED_BY_TEXT.search(statement):
+        statement = _IDENTIFIER.sub(r"\1", session.inline_variables(statement))
+    for pattern, handler in _HANDLERS:
+        if match := pattern.fullmatch(statement):
+            return handler(session, match)
+    return None
+
+
+def _status(text: str) -> str:
+    return f'SELECT {exp.Literal.string(text).sql("snowflake")} AS "status"'
+
+
+def _constant(written: str | None) -> str | None:
+    """Return the value of a text constant, or of a word."""
+    if written is None or not written.startswith("'"):
+        return written
+    return literal_value(written[1:-1])
+
+
+def _key(match: re.Match[str]) -> name_resolution.NameKey:
+    return name_resolution.key(match["name"])
+
+
+def _kind(match: re.Match[str]) -> str:
+    return " ".join(match["kind"].upper().split())
+
+
+def _succeed(_session: "SqlSession", _match: re.Match[str]) -> str:
+    return _status(_SUCCESS)
+
+
+def _use(session: "SqlSession", match: re.Match[str]) -> str:
+    kind, key = (match["kind"] or "").upper(), _key(match)
+    match kind, key:
+        case "ROLE", _:
+            session.context.role = key[-1]
+        case "WAREHOUSE", _:
+            session.context.warehouse = key[-1]
+        case ("SCHEMA" | "", (database, schema)):
+            databases.use(session, database, schema)
+        case "SCHEMA", (schema,):
+            databases.use(session, None, schema)
+        case _:
+            databases.use(session, key[0])
+    return _status(_SUCCESS)
+
+
+def _create_object(session: "SqlSession", match: re.Match[str]) -> str:
+    kind, key = _kind(match), _key(match)
+    options = {
+        _COLUMN_OF_OPTION[option.upper()]: _constant(value) or ""
+        for option, value in _OPTION.findall(match["options"])
+    }
+    status = session.engine.account_objects.create(
+        kind,
+        key,
+        options,
+        or_replace=bool(match["or_replace"]),
+        if_not_exists=bool(match["if_not_exists"]),
+    )
+    if kind == "WAREHOUSE":
+        session.context.warehouse = key[-1]
+    return _status(status)
+
+
+def _drop_object(session: "SqlSession", match: re.Match[str]) -> str:
+    kind, key = _kind(match), _key(match)
+    status = session.engine.account_objects.drop(kind, key, if_exists=bool(match["if_exists"]))
+    if kind == "WAREHOUSE" and session.context.warehouse == key[-1]:
+        session.context.warehouse = None
+    return _status(status)
+
+
+def _show_objects(session: "SqlSession", match: re.Match[str]) -> str:
+    kind, context = match["kind"].upper(), session.context
+    current = {"ROLE": context.role, "USER": context.user, "WAREHOUSE": context.warehouse}
+    columns = account_objects.COLUMNS[kind]
+    rows = session.engine.account_objects.show(
+        kind, like=_constant(match["like"]), current=current[kind]
+    )
+    return _select(columns, list(rows))
+
+
+def _select(columns: tuple[str, ...], rows: list[list[str]]) -> str:
+    values = exp.values([tuple(row) for row in rows] or [columns])
+    names = (
+        exp.alias_(exp.column(f"COLUMN{number}"), column, quoted=True)
+        for number, column in enumerate(columns, start=1)
+    )
+    select = exp.select(*names).from_(values)
+    return (select if rows else select.where(exp.false())).sql("snowflake")
+
+
+def _create_database(session: "SqlSession", match: re.Match[str]) -> str:
+    status = databases.create(
+        session,
+        _key(match)[0],
+        or_replace=bool(match["or_replace"]),
+        if_not_exists=bool(match["if_not_exists"]),
+    )
+    return _status(status)
+
+
+def _drop_database(session: "SqlSession", match: re.Match[str]) -> str:
+    return _status(databases.drop(session, _key(match)[0], if_exists=bool(match["if_exists"])))
+
+
+def _schema_key(session: "SqlSession", match: re.Match[str]) -> name_resolution.NameKey:
+    return (session.namespace.database or "", *_key(match))[-2:]
+
+
+def _drop_schema(session: "SqlSession", match: re.Match[str]) -> str:
+    key = _schema_key(session, match)
+    return _status(databases.drop_schema(session, *key, if_exists=bool(match["if_exists"])))
+
+
+def _create_schema(session: "SqlSession", match: re.Match[str]) -> str:
+    """Let fakesnow create a schema, without its options. DuckDB replaces none with tables."""
+    if match["or_replace"]:
+        databases.drop_schema(session, *_schema_key(session, match), if_exists=True)
+    return f"CREATE {match['or_replace'] or ''}SCHEMA {match['if_not_exists'] or ''}{match['name']}"
+
+
+def _create_function(session: "SqlSession", match: re.Match[str]) -> str:
+    status = session.engine.user_functions.create(
+        match["header"],
+        match["body"],
+        session.namespace,
+        or_replace=bool(match["or_replace"]),
+        if_not_exists=bool(match["if_not_exists"]),
+    )
+    return _status(status)
+
+
+def _drop_function(session: "SqlSession", match: re.Match[str]) -> str:
+    status = session.engine.user_functions.drop(
+        match["signature"], session.namespace, if_exists=bool(match["if_exists"])
+    )
+    return _status(status)
+
+
+_NAMED_BY_TEXT = re.compile(r"\bIDENTIFIER\s*\(", re.IGNORECASE)
+
+_Handler = Callable[["SqlSession", re.Match[str]], str]
+
+
+def _handlers() -> Iterable[tuple[str, _Handler]]:
+    yield rf"USE\s+(?:(?P<kind>DATABASE|SCHEMA|ROLE|WAREHOUSE)\s+)?{_NAME}", _use
+    yield r"USE\s+SECONDARY\s+ROLES\s+.+", _succeed
+    yield r"GRANT\s.+\sTO\s.+", _succeed
+    yield r"REVOKE\s.+\sFROM\s.+", _succeed
+    yield (
+        rf"CREATE\s+{_OR_REPLACE}{_KIND}\s+{_IF_NOT_EXISTS}{_NAME}(?P<options>(?:\s.*)?)",
+        (_create_object),
+    )
+    yield rf"DROP\s+{_KIND}\s+{_IF_EXISTS}{_NAME}", _drop_object
+    yield rf"ALTER\s+{_KIND}\s+{_IF_EXISTS}{_NAME}\s.+", _succeed
+    yield r"ALTER\s+ACCOUNT\s+(?:UN)?SET\s.+", _succeed
+    yield rf"ALTER\s+(?:DATABASE|SCHEMA)\s+{_IF_EXISTS}{_NAME}\s+(?:UN)?SET\s.+", _succeed
+    yield (
+        rf"SHOW\s+(?P<kind>ROLE|USER|WAREHOUSE)S(?:\s+LIKE\s+(?P<like>{statement_text.CONSTANT}))?",
+        (_show_objects),
+    )
+    yield (
+        (rf"CREATE\s+{_OR_REPLACE}(?:TRANSIENT\s+)?DATABASE\s+{_IF_NOT_EXISTS}{_NAME}(?:\s.*)?"),
+        _create_database,
+    )
+    yield rf"DROP\s+DATABASE\s+{_IF_EXISTS}{_NAME}(?:\s+(?:CASCADE|RESTRICT))?", _drop_database
+    yield rf"DROP\s+SCHEMA\s+{_IF_EXISTS}{_NAME}(?:\s+(?:CASCADE|RESTRICT))?", _drop_schema
+    yield (
+        (rf"CREATE\s+{_OR_REPLACE}(?:TRANSIENT\s+)?SCHEMA\s+{_IF_NOT_EXISTS}{_NAME}(?:\s.*)?"),
+        _create_schema,
+    )
+    yield sql_udfs.CREATE, _create_function
+    yield rf"DROP\s+FUNCTION\s+{_IF_EXISTS}(?P<signature>.+)", _drop_function
+
+
+_HANDLERS = [
+    (re.compile(pattern, re.IGNORECASE | re.DOTALL), handler) for pattern, handler in _handlers()
+]
