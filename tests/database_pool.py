@@ -5,8 +5,8 @@ Making a database takes most of the time that an emulator needs to start. So an 
 closes empties its database and leaves it to the next one, with the only directory that it reaches.
 """
 
-import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -59,7 +59,7 @@ def _return(account: Account) -> None:
         stages.close()
     else:
         shutil.rmtree(stages.path)
-        os.mkdir(stages.path, mode=0o700)
+        Path(stages.path).mkdir(mode=0o700)
         _pool.append((database, stages))
 
 

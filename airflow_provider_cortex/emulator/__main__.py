@@ -8,6 +8,7 @@ import shlex
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,8 +48,10 @@ def main() -> None:
         if error.errno != errno.EADDRINUSE:
             raise
         sys.exit(f"Port {arguments.port} is in use. Choose another one with --port.")
-    _print(_banner(emulator))
-    _wait_for_signal()
+    with _until_signal():
+        _print(_banner(emulator))
+        while True:
+            time.sleep(3600)
     emulator.close()
     _print("Stopped.")
 
@@ -156,12 +159,14 @@ def _banner(emulator: "Emulator") -> str:
     return "\n".join(lines)
 
 
-def _wait_for_signal() -> None:
-    for number in signal.SIGINT, signal.SIGTERM:
-        signal.signal(number, signal.default_int_handler)
+@contextlib.contextmanager
+def _until_signal() -> Iterator[None]:
+    """Leave the block when Ctrl-C is pressed, or the process is asked to end."""
     with contextlib.suppress(KeyboardInterrupt):
-        while True:
-            time.sleep(3600)
+        # A shell that starts it in the background has it ignore SIGINT.
+        for number in signal.SIGINT, signal.SIGTERM:
+            signal.signal(number, signal.default_int_handler)
+        yield
 
 
 def _print(text: str) -> None:

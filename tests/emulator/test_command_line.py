@@ -119,6 +119,16 @@ def test_plain_http_delays_and_other_names_are_options(command, connect):
     stop(process, signal.SIGTERM)
 
 
+def test_nothing_is_left_when_it_ends(command, monkeypatch, tmp_path):
+    """Its temporary files, those of stages among them, are gone after Ctrl-C."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    process = command("--port", "0", "--http")
+    banner(process)
+    assert list(tmp_path.iterdir())
+    stop(process, signal.SIGINT)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_directory_that_cannot_be_written_is_reported(monkeypatch, tmp_path):
     """The command exits with one sentence that says what to do."""
     (tmp_path / "file").touch()

@@ -341,4 +341,5 @@ def test_a_login_with_an_odd_name_has_a_session_without_it(client):
 
     check()
     answer = client.answer(LOGIN_PATH, LOGIN, databaseName="DB", schemaName="a'b")
-    assert answer["data"]["sessionInfo"] == {"databaseName": "DB", "schemaName": None}
+    session = answer["data"]["sessionInfo"]
+    assert (session["databaseName"], session["schemaName"]) == ("DB", None)

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import gc
-from pathlib import Path
 
 import pandas as pd  # type: ignore[import-untyped]
 import pytest
@@ -99,11 +98,3 @@ def test_each_emulator_has_stage_files_of_its_own(connect, tmp_path):
             session.cursor().execute(f"PUT file://{file} @files")
             assert len(session.cursor().execute("LIST @files").fetchall()) == 1
             session.close()
-
-
-def test_the_directory_of_stages_is_removed_at_the_end():
-    """An emulator leaves no files behind."""
-    with Emulator(tls=False) as emulator:
-        directory = Path(emulator._account.engine.stages.path)  # noqa: SLF001 - nobody may know it
-        assert directory.is_dir()
-    assert not directory.exists()
