@@ -8,7 +8,6 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,10 +47,10 @@ def main() -> None:
         if error.errno != errno.EADDRINUSE:
             raise
         sys.exit(f"Port {arguments.port} is in use. Choose another one with --port.")
-    with _until_signal():
+    with contextlib.suppress(KeyboardInterrupt):
+        _take_signals()
         _print(_banner(emulator))
-        while True:
-            time.sleep(3600)
+        _wait()
     emulator.close()
     _print("Stopped.")
 
@@ -159,14 +158,15 @@ def _banner(emulator: "Emulator") -> str:
     return "\n".join(lines)
 
 
-@contextlib.contextmanager
-def _until_signal() -> Iterator[None]:
-    """Leave the block when Ctrl-C is pressed, or the process is asked to end."""
-    with contextlib.suppress(KeyboardInterrupt):
-        # A shell that starts it in the background has it ignore SIGINT.
-        for number in signal.SIGINT, signal.SIGTERM:
-            signal.signal(number, signal.default_int_handler)
-        yield
+def _take_signals() -> None:
+    # A shell that starts it in the background has it ignore SIGINT.
+    for number in signal.SIGINT, signal.SIGTERM:
+        signal.signal(number, signal.default_int_handler)
+
+
+def _wait() -> None:
+    while True:
+        time.sleep(3600)
 
 
 def _print(text: str) -> None:

@@ -17,7 +17,7 @@ def fingerprint(connection: Any) -> bytes:
     """
     Return a hash of a connection and of the files that it names.
 
-    It is compared, and never stored or logged: a short password could be guessed from it.
+    It is compared, and never stored or logged: a short password could be found from it by trying.
 
     :param connection: Airflow's.
     """
