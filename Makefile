@@ -13,6 +13,7 @@ YES =
 PICTURES = docs/images
 # For demo, ui and browser: one of environments/environments.toml.
 ENVIRONMENT = 3.3
+BROWSERS = chromium firefox
 # For matrix: some of them, instead of all.
 ENVIRONMENTS =
 
@@ -71,9 +72,10 @@ live: ## check in a real account what is guessed about Snowflake
 	@$(install) 3.3
 	@$(MAIN)/python -m live $(if $(CONN_ID),--conn-id=$(CONN_ID)) $(if $(YES),--yes) $(GUESSES)
 
+browser: export BROWSERS := $(BROWSERS)
 browser: ## try the jobs page in Chromium and Firefox, on a real Airflow
 	@$(install) $(ENVIRONMENT)
-	@$(CHOSEN)/python $(PYTEST) --override-ini='addopts=--import-mode=importlib' --confcutdir=tests/browser tests/browser
+	@$(CHOSEN)/python $(PYTEST) --override-ini='addopts=--import-mode=importlib' --confcutdir=tests/browser $(or $(TESTS),tests/browser)
 
 pictures: ## take the pictures of the page that the documentation shows
 	@$(install) 3.3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -79,6 +80,11 @@ def sign_in(page: Page, url: str) -> None:
 
 def use_theme(context: BrowserContext, theme: str) -> None:
     """Have Airflow show its ``light`` or its ``dark`` theme."""
+    store(context, "theme", theme)
+
+
+def store(context: BrowserContext, key: str, value: str) -> None:
+    """Put a value into the storage of each site before it loads, as its interface would."""
     # Firefox also runs it in the empty page, which has no storage.
-    script = f"location.protocol === 'about:' || localStorage.setItem('theme', '{theme}')"
-    context.add_init_script(script)
+    arguments = f"{json.dumps(key)}, {json.dumps(value)}"
+    context.add_init_script(f"location.host && localStorage.setItem({arguments})")

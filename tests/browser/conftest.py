@@ -1,13 +1,16 @@
 """One Airflow for all tests, each in Chromium and in Firefox, in a new page."""
 
+import os
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, FrameLocator, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Page, expect
 
-from tools.browsers import CHROMIUM, FIREFOX, open_browser, sign_in
+from tools.browsers import FIREFOX, open_browser, sign_in
 from tools.jobs_page import JobsPageDeployment
+
+AIRFLOWS_SCRIPTS = "/static/assets/"
 
 
 @pytest.fixture(scope="session")
@@ -21,12 +24,19 @@ def deployment() -> Iterator[JobsPageDeployment]:
         deployment.stop()
 
 
-@pytest.fixture(scope="session", params=[CHROMIUM, FIREFOX])
+@pytest.fixture(scope="session", params=os.environ["BROWSERS"].split())
 def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
     """Start a browser. All tests run in the one, and then in the other."""
     expect.set_options(timeout=15_000)
     with open_browser(request.param) as browser:
         yield browser
+
+
+@pytest.fixture
+def forced_colours(browser: Browser) -> None:
+    """Skip a test in a browser that cannot be told to force colours."""
+    if browser.browser_type.name == FIREFOX:
+        pytest.skip("Playwright cannot have Firefox force colours")
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +56,8 @@ def page(
     """
     Open a window of a signed-in user.
 
-    The test fails if the page sent a request to another host, or logged an error.
+    The test fails if a request went to another host, or if there was an error, except what
+    Airflow's own scripts log.
     """
     context = browser.new_context(
         storage_state=session,  # type: ignore[arg-type]  # Playwright's own format
@@ -59,10 +70,12 @@ def page(
     errors: list[str] = []
     context.on("request", lambda request: urls.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on(
-        "console",
-        lambda line: errors.append(line.text) if line.type == "error" else None,
-    )
+
+    def note(line: ConsoleMessage) -> None:
+        if line.type == "error" and AIRFLOWS_SCRIPTS not in line.location["url"]:
+            errors.append(f"{line.text} ({line.location['url']})")
+
+    page.on("console", note)
     yield page
     context.close()
     assert {urlsplit(url).netloc for url in urls} <= {urlsplit(deployment.url).netloc, ""}

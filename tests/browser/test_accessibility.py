@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
 from tests.browser.answers import Answer, change_answers
-from tools.browsers import FIREFOX, use_theme
+from tools.browsers import use_theme
 from tools.jobs_page import JobsPageDeployment
 
 
@@ -48,8 +48,8 @@ def themed(
 ) -> Iterator[Page]:
     """Open a window with a theme, or with the colours that a user forces on all pages."""
     is_forced = request.param == "forced colours"
-    if is_forced and browser.browser_type.name == FIREFOX:
-        pytest.skip("Firefox cannot be told to force colours")
+    if is_forced:
+        request.getfixturevalue("forced_colours")
     context = browser.new_context(
         storage_state=session,  # type: ignore[arg-type]  # Playwright's own format
         base_url=deployment.url,

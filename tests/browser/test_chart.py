@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import FrameLocator, Locator, Page, Route, expect
 
+from tools.browsers import store
+
 NEW_YORK = ZoneInfo("America/New_York")
 DAY = 24 * 3600 * 1000
 END = int(datetime(2026, 11, 20, 12, tzinfo=NEW_YORK).timestamp() * 1000)
@@ -41,7 +43,7 @@ def open_with(page: Page, versions: list[dict[str, Any]], query: str = "") -> Fr
         route.fulfill(json=content)
 
     page.route("**/cortex/api/jobs*", answer)
-    page.add_init_script("""localStorage.setItem('timezone', '"America/New_York"')""")
+    store(page.context, "timezone", '"America/New_York"')
     page.goto(f"/plugin/cortex-jobs{query}")
     jobs = page.frame_locator("iframe")
     expect(jobs.locator("#freshness")).to_contain_text("as of")

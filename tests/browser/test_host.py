@@ -27,7 +27,7 @@ def choose_time_zone(page: Page, name: str) -> None:
     else:
         page.get_by_role("button", name="User").click()
         page.get_by_role("menuitem", name="Timezone").click()
-    page.get_by_role("dialog").get_by_role("combobox").fill(name)
+    page.get_by_role("dialog").get_by_role("combobox").press_sequentially(name)
     page.keyboard.press("Enter")
 
 
@@ -79,7 +79,7 @@ def test_times_are_those_of_airflows_time_zone_in_its_format(
     job = next(job for job in account["jobs"] if job["status"] == "SUCCESS")
     started = datetime.fromtimestamp(job["created_on"] // 1000, ZONE)
     row = jobs.locator(f'tr[data-job-id="{job["id"]}"]')
-    expect(row.locator(".started")).to_have_text(f"{started:%Y-%m-%d %H:%M:%S}")
+    expect(row.locator("td.started")).to_have_text(f"{started:%Y-%m-%d %H:%M:%S}")
     now = datetime.now(ZONE)
     minutes = "|".join(f"{now - timedelta(minutes=ago):%H:%M}" for ago in range(2))
     expect(jobs.locator("#freshness")).to_contain_text(re.compile(f"as of ({minutes}):"))

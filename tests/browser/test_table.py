@@ -218,6 +218,7 @@ def test_loading_is_not_zero_jobs(page: Page) -> None:
     expect(output).to_have_text("0 jobs")
 
 
+@pytest.mark.usefixtures("forced_colours")
 def test_forced_colours_keep_progress_and_badges(page: Page) -> None:
     """Where users force their colours, a bar differs from its track, and a badge has a border."""
 
