@@ -8,9 +8,10 @@ dictionary exists once per process, so several emulators share it; the tokens ar
 import asyncio
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+import duckdb
 from fakesnow.server import sessions as sql_sessions
 
 from airflow_provider_cortex.emulator.sql_engine import SqlSession
@@ -56,7 +57,9 @@ class ClientSessions:
     def log_out(self, token: str) -> None:
         """Close a session as its client demands."""
         del self._sessions[token]
-        sql_sessions.pop(token).close()
+        # A session whose statement runs on cannot be closed; it is when nothing refers to it.
+        with suppress(duckdb.Error):
+            sql_sessions.pop(token).close()
 
     def end(self, token: str) -> None:
         """Forget a session, as if it had expired."""

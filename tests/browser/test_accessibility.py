@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
-from tests.browser.answers import Answer, change_answers
+from tests.browser.answers import JOBS, Answer, change_answers
 from tools.browsers import use_theme
 from tools.jobs_page import JobsPageDeployment
 
@@ -116,5 +116,11 @@ def test_axe_reports_nothing_in_any_state(themed: Page) -> None:
         change_answers(themed, change)
         themed.goto("/plugin/cortex-jobs")
         expect(jobs.locator("#messages")).to_contain_text(text)
+        for summary in jobs.locator("#messages summary").all():
+            summary.click()
         found[state] = violations(themed)
+    themed.route(JOBS, lambda route: route.fulfill(status=401, json={"detail": "Log in again."}))
+    themed.goto("/plugin/cortex-jobs")
+    expect(jobs.locator("#messages")).to_contain_text("session has ended")
+    found["an ended session"] = violations(themed)
     assert {state: rules for state, rules in found.items() if rules} == {}

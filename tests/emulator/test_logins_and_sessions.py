@@ -101,6 +101,31 @@ def test_a_busy_session_can_end() -> None:
         assert set(errors) == {390114}
 
 
+def test_a_session_can_be_closed_while_its_statement_runs() -> None:
+    """Its client gets no error for the logout, and the emulator reports none."""
+    is_slow, is_running, may_end = threading.Event(), threading.Event(), threading.Event()
+
+    def clock() -> float:
+        # Not the thread that serves HTTP.
+        if is_slow.is_set() and threading.current_thread().name != "cortex-emulator":
+            is_running.set()
+            may_end.wait(30)
+        return time.time()
+
+    with Emulator(tls=False, clock=clock) as emulator:
+        job = emulator.jobs.add(model="DB.S.M")
+        session = snowflake.connector.connect(**emulator.connect_arguments)
+        describe = f"SELECT SNOWFLAKE.CORTEX.FINETUNE('DESCRIBE', '{job.id}')"
+        executing = threading.Thread(target=session.cursor().execute, args=(describe,))
+        is_slow.set()
+        executing.start()
+        assert is_running.wait(30)
+        session.close()
+        assert emulator.open_sessions == 0
+        may_end.set()
+        executing.join()
+
+
 def test_delays_of_clients_overlap(cortex_emulator, connect):
     """One client's delay does not delay the others, as on a network."""
     cortex_emulator.login_delay = cortex_emulator.statement_delay = 0.3
