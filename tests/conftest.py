@@ -61,7 +61,10 @@ def pytest_collection(session: pytest.Session) -> None:
         return
     from hypothesis import HealthCheck, settings
 
-    settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    # Few examples: the suite runs in many environments, with others in each.
+    settings.register_profile(
+        "tests", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
     settings.load_profile("tests")
 
 
