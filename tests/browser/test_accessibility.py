@@ -116,7 +116,7 @@ def test_axe_reports_nothing_in_any_state(themed: Page) -> None:
         change_answers(themed, change)
         themed.goto("/plugin/cortex-jobs")
         expect(jobs.locator("#messages")).to_contain_text(text)
-        for summary in jobs.locator("#messages summary").all():
+        for summary in jobs.locator("#messages summary:visible").all():
             summary.click()
         found[state] = violations(themed)
     themed.route(JOBS, lambda route: route.fulfill(status=401, json={"detail": "Log in again."}))
