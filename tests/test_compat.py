@@ -293,8 +293,6 @@ def test_a_fresh_login_keeps_nothing_of_an_earlier_one(monkeypatch: pytest.Monke
 # --- The jobs page and the commands --------------------------------------------------------------
 
 SECURITY = "airflow.api_fastapi.core_api.security"
-
-
 RESOURCES = "airflow.api_fastapi.auth.managers.models.resource_details"
 MANAGER = "airflow.api_fastapi.auth.managers.base_auth_manager"
 
@@ -332,8 +330,7 @@ def test_the_auth_manager_knows_who_may_read_task_instances(
     entry = compat.may_read_tasks
     entity = has(RESOURCES, "DagAccessEntity.TASK_INSTANCE", entry)
     accepts(has(RESOURCES, "DagDetails", entry), entry, id="weekly", team_name=None)
-    team = has("airflow.models.dag", "DagModel.get_team_name", entry)
-    accepts(team, entry, "weekly")
+    accepts(has("airflow.models.dag", "DagModel.get_team_name", entry), entry, "weekly")
     method = has(MANAGER, "BaseAuthManager.is_authorized_dag", entry)
     accepts(method, entry, None, method="GET", access_entity=entity, details=None, user="me")
 

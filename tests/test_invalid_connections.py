@@ -120,7 +120,7 @@ KEY_FILES: dict[str, Callable[[Path], object]] = {
 def test_a_key_file_that_cannot_be_used_is_an_invalid_connection(
     which: str, change: Any, cortex_emulator: Emulator, tmp_path: Path
 ) -> None:
-    """Snowflake has rejected nothing, and nobody is asked: the connection has to be corrected."""
+    """Snowflake has rejected nothing, and nothing is sent: the connection has to be corrected."""
     path = tmp_path / "key.p8"
     KEY_FILES[which](path)
     change(private_key_file=str(path))

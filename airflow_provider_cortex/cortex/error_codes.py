@@ -28,7 +28,7 @@ class ErrorKind(Enum):
     LOGIN = auto()
     """Snowflake rejected the credentials; the call may succeed with others."""
     CONFIGURATION = auto()
-    """The driver rejected a field of the connection, and asked nobody."""
+    """The driver rejected a field of the connection, and sent no request."""
     PERMANENT = auto()
     """The same call would be rejected again."""
 

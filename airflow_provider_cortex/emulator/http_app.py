@@ -102,7 +102,7 @@ class HttpApp:
             # Stopped during a delay. Without a response the server would log an error.
             await Response(status_code=503)(scope, receive, send)
         except ClientDisconnect:
-            pass  # nobody waits for the response
+            pass  # the client no longer waits for the response
         except Exception:  # noqa: BLE001 - the client has its response (see _internal_error)
             _log.exception("The emulator failed to serve %s %r", scope["method"], scope["path"])
 

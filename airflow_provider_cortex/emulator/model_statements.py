@@ -16,7 +16,7 @@ from sqlglot import Expr, exp
 from airflow_provider_cortex.emulator import call_rewriting, name_resolution
 from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
 from airflow_provider_cortex.emulator.name_resolution import NameKey, Namespace
-from airflow_provider_cortex.emulator.sql_errors import syntax_error, unknown_model_object
+from airflow_provider_cortex.emulator.sql_errors import syntax_error, unknown_object
 
 SHOW = "SHOW MODELS"
 DROP = "DROP MODEL"
@@ -119,7 +119,7 @@ class ModelStatements:
             # Guess drop-model-text: the message for a missing model is that for a missing table.
             # If wrong: real clients see another text than in tests.
             return f"Drop statement executed successfully ({key[-1]} already dropped)."
-        raise unknown_model_object(".".join(key))
+        raise unknown_object("Model", ".".join(key))
 
 
 def _name_prefix(namespace: Namespace, scope: str | None, name: str) -> NameKey:

@@ -2,7 +2,7 @@
 Keeps the account's SQL away from this machine: it reaches one directory, that of the stages.
 
 DuckDB can read and write files, attach databases, load extensions and use the network. Snowflake
-offers none of that to SQL, and whoever can open a session here must not get it either.
+offers none of that to SQL, and a client that can open a session here must not get it either.
 """
 
 from pathlib import Path

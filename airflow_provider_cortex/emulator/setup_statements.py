@@ -6,7 +6,7 @@ instead.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -195,37 +195,37 @@ _NAMED_BY_TEXT = re.compile(r"\bIDENTIFIER\s*\(", re.IGNORECASE)
 _Handler = Callable[["SqlSession", re.Match[str]], str]
 
 
-def _handlers() -> Iterable[tuple[str, _Handler]]:
-    yield rf"USE\s+(?:(?P<kind>DATABASE|SCHEMA|ROLE|WAREHOUSE)\s+)?{_NAME}", _use
-    yield r"USE\s+SECONDARY\s+ROLES\s+.+", _succeed
-    yield r"GRANT\s.+\sTO\s.+", _succeed
-    yield r"REVOKE\s.+\sFROM\s.+", _succeed
-    yield (
+_STATEMENTS: tuple[tuple[str, _Handler], ...] = (
+    (rf"USE\s+(?:(?P<kind>DATABASE|SCHEMA|ROLE|WAREHOUSE)\s+)?{_NAME}", _use),
+    (r"USE\s+SECONDARY\s+ROLES\s+.+", _succeed),
+    (r"GRANT\s.+\sTO\s.+", _succeed),
+    (r"REVOKE\s.+\sFROM\s.+", _succeed),
+    (
         rf"CREATE\s+{_OR_REPLACE}{_KIND}\s+{_IF_NOT_EXISTS}{_NAME}(?P<options>(?:\s.*)?)",
-        (_create_object),
-    )
-    yield rf"DROP\s+{_KIND}\s+{_IF_EXISTS}{_NAME}", _drop_object
-    yield rf"ALTER\s+{_KIND}\s+{_IF_EXISTS}{_NAME}\s.+", _succeed
-    yield r"ALTER\s+ACCOUNT\s+(?:UN)?SET\s.+", _succeed
-    yield rf"ALTER\s+(?:DATABASE|SCHEMA)\s+{_IF_EXISTS}{_NAME}\s+(?:UN)?SET\s.+", _succeed
-    yield (
+        _create_object,
+    ),
+    (rf"DROP\s+{_KIND}\s+{_IF_EXISTS}{_NAME}", _drop_object),
+    (rf"ALTER\s+{_KIND}\s+{_IF_EXISTS}{_NAME}\s.+", _succeed),
+    (r"ALTER\s+ACCOUNT\s+(?:UN)?SET\s.+", _succeed),
+    (rf"ALTER\s+(?:DATABASE|SCHEMA)\s+{_IF_EXISTS}{_NAME}\s+(?:UN)?SET\s.+", _succeed),
+    (
         rf"SHOW\s+(?P<kind>ROLE|USER|WAREHOUSE)S(?:\s+LIKE\s+(?P<like>{statement_text.CONSTANT}))?",
-        (_show_objects),
-    )
-    yield (
-        (rf"CREATE\s+{_OR_REPLACE}(?:TRANSIENT\s+)?DATABASE\s+{_IF_NOT_EXISTS}{_NAME}(?:\s.*)?"),
+        _show_objects,
+    ),
+    (
+        rf"CREATE\s+{_OR_REPLACE}(?:TRANSIENT\s+)?DATABASE\s+{_IF_NOT_EXISTS}{_NAME}(?:\s.*)?",
         _create_database,
-    )
-    yield rf"DROP\s+DATABASE\s+{_IF_EXISTS}{_NAME}(?:\s+(?:CASCADE|RESTRICT))?", _drop_database
-    yield rf"DROP\s+SCHEMA\s+{_IF_EXISTS}{_NAME}(?:\s+(?:CASCADE|RESTRICT))?", _drop_schema
-    yield (
-        (rf"CREATE\s+{_OR_REPLACE}(?:TRANSIENT\s+)?SCHEMA\s+{_IF_NOT_EXISTS}{_NAME}(?:\s.*)?"),
+    ),
+    (rf"DROP\s+DATABASE\s+{_IF_EXISTS}{_NAME}(?:\s+(?:CASCADE|RESTRICT))?", _drop_database),
+    (rf"DROP\s+SCHEMA\s+{_IF_EXISTS}{_NAME}(?:\s+(?:CASCADE|RESTRICT))?", _drop_schema),
+    (
+        rf"CREATE\s+{_OR_REPLACE}(?:TRANSIENT\s+)?SCHEMA\s+{_IF_NOT_EXISTS}{_NAME}(?:\s.*)?",
         _create_schema,
-    )
-    yield sql_udfs.CREATE, _create_function
-    yield rf"DROP\s+FUNCTION\s+{_IF_EXISTS}(?P<signature>.+)", _drop_function
-
+    ),
+    (sql_udfs.CREATE, _create_function),
+    (rf"DROP\s+FUNCTION\s+{_IF_EXISTS}(?P<signature>.+)", _drop_function),
+)
 
 _HANDLERS = [
-    (re.compile(pattern, re.IGNORECASE | re.DOTALL), handler) for pattern, handler in _handlers()
+    (re.compile(pattern, re.IGNORECASE | re.DOTALL), handler) for pattern, handler in _STATEMENTS
 ]

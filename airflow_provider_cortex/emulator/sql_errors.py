@@ -95,12 +95,6 @@ def insufficient_privileges() -> SqlError:
     )
 
 
-def unknown_model_object(name: str) -> SqlError:
-    """Return the error of DROP MODEL; :func:`unknown_model` is the one of COMPLETE."""
-    # The general form of "does not exist or not authorized" (guess error-wording).
-    return unknown_object("Model", name)
-
-
 def syntax_error(unexpected: str) -> SqlError:
     # Snowflake quotes less of the statement (guess error-wording).
     return SqlError(
@@ -197,7 +191,12 @@ def result_not_found(query_id: str) -> SqlError:
 
 
 def unknown_object(kind: str, name: str) -> SqlError:
-    """Return the error for a database, role, warehouse, user or function to drop or change."""
+    """
+    Return the error for a database, role, warehouse, user, function or model to drop or change.
+
+    :func:`unknown_model` is the one of COMPLETE.
+    """
+    # The general form (guess error-wording).
     return SqlError(
         errno=2003,
         sqlstate="02000",

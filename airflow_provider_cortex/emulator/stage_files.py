@@ -66,11 +66,11 @@ vars(stage)["LOCAL_BUCKET_PATH"] = _DirectoryInUse()
 
 
 class StageDirectory:
-    """The directory of one emulator. Nobody but its owner can read it."""
+    """The directory of one emulator. Only its owner can read it."""
 
     def __init__(self) -> None:
         self.path = tempfile.mkdtemp(prefix="cortex-emulator-stages-")
-        # Also removed if nobody closes the emulator, at the latest when the process ends.
+        # Also removed if the emulator is never closed, at the latest when the process ends.
         self._remove = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
     @contextmanager

@@ -34,7 +34,7 @@ def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
 
 @pytest.fixture
 def forced_colours(browser: Browser) -> None:
-    """Skip a test in a browser that cannot be told to force colours."""
+    """Skip a test in a browser that cannot force colours."""
     if browser.browser_type.name == FIREFOX:
         pytest.skip("Playwright cannot have Firefox force colours")
 

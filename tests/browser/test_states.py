@@ -64,7 +64,7 @@ def press_refresh(jobs: Page | FrameLocator) -> None:
 
 
 def test_an_error_is_a_sentence_with_the_drivers_text_folded(page: Page) -> None:
-    """The driver's text stays folded until somebody opens it, and open while errors go on."""
+    """The driver's text stays folded until a user opens it, and open while errors go on."""
     answer(page, **LOGIN_ERROR, retry_at=round(time.time() * 1000) + 14 * MINUTE)
     jobs = show(page)
     expect(jobs.get_by_role("alert")).to_have_text(SENTENCE)

@@ -68,7 +68,7 @@ def test_a_watch_in_a_terminal_shows_an_unknown_status(job_id: str, run: Run) ->
 def test_the_question_before_a_cancel_is_shown_and_not_obeyed(
     job_id: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever confirms reads the job's real name and status."""
+    """The user who confirms reads the job's real name and status."""
     questions: list[str] = []
 
     def answer(question: str) -> str:

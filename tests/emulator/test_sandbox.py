@@ -99,7 +99,7 @@ SETTINGS = {
 
 @pytest.fixture
 def folder(tmp_path):
-    """Return a folder with files that nobody may read, in formats that DuckDB knows."""
+    """Return a folder with files that no statement may read, in formats that DuckDB knows."""
     (tmp_path / "canary.csv").write_text(f"name,text\n{CANARY},x\n")
     (tmp_path / "canary.json").write_text(f'{{"name": "{CANARY}"}}')
     with duckdb.connect(str(tmp_path / "canary.db")) as database:

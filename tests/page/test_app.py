@@ -188,7 +188,7 @@ def test_a_task_s_link_says_which_permission_is_missing(browser: TestClient) -> 
 def test_a_browser_without_a_session_gets_a_link_to_log_in(
     url: str, depth: int, browser: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever opens an address without a session can log in, and then sees the job."""
+    """A user who opens an address without a session can log in, and then sees the job."""
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/team")
     answer = TestClient(browser.app, headers=NAVIGATION).get(url)
     assert answer.status_code == 401

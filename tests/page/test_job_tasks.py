@@ -177,7 +177,7 @@ def test_tasks_take_the_permission_to_read_task_instances(
     record: Recorder,
     allow: Permissions,
 ) -> None:
-    """Whoever may read a DAG and not its task instances sees no tasks, and why."""
+    """A viewer who may read a DAG and not its task instances sees no tasks, and why."""
     job = cortex_emulator.jobs.add(model="triage")
     record("mine", ("wait", -1, job.id))
     allow("mine", entities=entities)
@@ -210,7 +210,7 @@ def at_each_query(do: Callable[[], object]) -> Iterator[None]:
 
 
 def test_look_ups_wait_in_a_short_queue(as_viewer: dict[str, str]) -> None:
-    """While the database is busy, a few requests wait, and the others are told at once."""
+    """While the database is busy, a few requests wait, and the others get an answer at once."""
     is_free = threading.Event()
 
     async def view() -> None:

@@ -237,7 +237,7 @@ def test_a_login_that_is_rejected_again_waits_again(
 def test_a_refresh_skips_the_pause_after_other_errors(
     connection: str, cortex_emulator: Emulator, run: Run
 ) -> None:
-    """Whoever presses Refresh does not wait for the next poll; but some seconds lie between two."""
+    """Pressing Refresh does not wait for the next poll; but some seconds lie between two."""
     cortex_emulator.has_cortex_user_role = False
     clock = Clock()
     cache = JobsCache(connection, refresh_seconds=15, clock=clock.time)

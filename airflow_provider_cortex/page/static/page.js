@@ -167,7 +167,7 @@ function showJobs() {
   setText(element("nothing"), matching.length ? "" : whyEmpty());
 }
 
-/** Return how many jobs there are, in words; nobody knows until each account has answered. */
+/** Return how many jobs there are, in words; unknown until each account has answered. */
 function count(matching) {
   const all = format.count(jobs.length, "job");
   const some = `${format.whole(matching)} of ${all}${matching ? "" : " match the filters"}`;
