@@ -9,8 +9,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException
-
+from airflow_provider_cortex.airflow_api.connection_namespace import connection_namespace
 from airflow_provider_cortex.airflow_api.settings import batch_size
 from airflow_provider_cortex.airflow_api.snowflake_session import SnowflakeSession
 from airflow_provider_cortex.cortex import identifiers, sql
@@ -23,7 +22,6 @@ from airflow_provider_cortex.cortex.query_status import UNKNOWN, Execution
 from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.cortex.sql import Call
 from airflow_provider_cortex.errors import (
-    ConnectionNotFoundError,
     RejectedError,
     UnknownNamespaceError,
     UnreachableError,
@@ -288,22 +286,10 @@ class CortexHook(SnowflakeSession):
 
         :raises ConnectionNotFoundError: if Airflow finds no such connection.
         """
-        try:
-            connection = self.get_connection(self.get_conn_id())
-        except AirflowNotFoundException as error:
-            raise ConnectionNotFoundError(self.get_conn_id()) from error
-        extra: dict[str, Any] = connection.extra_dejson
-
-        def field(name: str) -> str | None:
-            # The longer name is that of Airflow 2.2 and earlier; SnowflakeHook still accepts it.
-            return extra.get(name) or extra.get(f"extra__snowflake__{name}") or None
-
-        account, region = self.account or field("account"), self.region or field("region")
-        # As the driver does: a separate region is the account's second part.
-        has_separate_region = account and region and "." not in account
-        return Namespace(
-            account=f"{account}.{region}" if has_separate_region else account,
-            host=field("host"),
-            database=self.database or field("database"),
-            schema=self.schema or connection.schema,
+        return connection_namespace(
+            self.get_conn_id(),
+            account=self.account,
+            region=self.region,
+            database=self.database,
+            schema=self.schema,
         )

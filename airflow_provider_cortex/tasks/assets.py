@@ -45,7 +45,7 @@ def _emit(
             events[outlet].extra = {**events[outlet].extra, **extra}
     aliases = [outlet for outlet in outlets if isinstance(outlet, AssetAlias)]
     if aliases:
-        asset = Asset(task.cortex_hook(context).namespace().uri(model))
+        asset = Asset(task.namespace().uri(model))
         for alias in aliases:
             events[alias].add(asset, extra=extra)
         task.log.info("Asset event for %s", for_log(asset.uri))

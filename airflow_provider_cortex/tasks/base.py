@@ -28,6 +28,7 @@ from airflow_provider_cortex.tasks.links import QUERY_URL, job_url
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_cortex.cortex.namespace import Namespace
     from airflow_provider_cortex.cortex.session_settings import SessionSettings
     from airflow_provider_cortex.hooks import CortexHook
 
@@ -126,6 +127,15 @@ class CortexTask(compat.SqlFileTemplates):
         from airflow_provider_cortex.hooks import CortexHook
 
         return CortexHook.of(self.session_settings(context), network_timeout=network_timeout)
+
+    def namespace(self) -> Namespace:
+        """Return what completes names in this task's session, without opening it."""
+        from airflow_provider_cortex.airflow_api.connection_namespace import connection_namespace
+
+        settings = self.session_settings()
+        return connection_namespace(
+            settings.snowflake_conn_id, database=settings.database, schema=settings.schema
+        )
 
     @contextmanager
     def cortex(

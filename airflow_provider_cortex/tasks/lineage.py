@@ -29,7 +29,7 @@ def facets(task: CortexTask, job: FineTuneJob) -> OperatorLineage[Any, Any] | No
     Nothing is raised: unknown parts are left out.
     """
     try:
-        return _facets(job, task.cortex_hook().namespace())
+        return _facets(job, task.namespace())
     except ImportError:
         task.log.debug("No lineage: OpenLineage is not installed", exc_info=True)
     except Exception as error:  # noqa: BLE001 - of any kind: a task must not fail because of its lineage
