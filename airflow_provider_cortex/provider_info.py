@@ -58,6 +58,16 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "example": "60",
         "default": "15",
     },
+    "max_threads": {
+        "description": (
+            "How many calls of Snowflake a triggerer makes at the same time, for all connections"
+            " together. Calls that have taken more than a second do not count, up to as many again."
+        ),
+        "version_added": "0.1.0",
+        "type": "integer",
+        "example": "16",
+        "default": "8",
+    },
     "poll_seconds_in_tests": {
         "description": (
             "For tests only: seconds between two polls of a job or a statement, and before the"

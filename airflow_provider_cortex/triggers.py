@@ -12,10 +12,10 @@ import inspect
 import os
 import socket
 import time
-import zlib
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -38,16 +38,17 @@ if TYPE_CHECKING:
 
 MAX_OFFSET = 10.0
 """
-Seconds over which triggerers are spread. All polls that are due in one triggerer share statements.
-Those of several triggerers should not come at the same instant, but while the warehouse is still
-awake.
+Seconds over which sessions are spread. All polls of one session that are due share statements.
+Those of several sessions, and of several triggerers, should not come at the same instant, but
+while the warehouse is still awake.
 """
 
 
-def offset() -> float:
-    """Return how many seconds after the shared marks this process polls."""
-    this_process = f"{socket.gethostname()} {os.getpid()}"
-    return zlib.crc32(this_process.encode()) / 2**32 * MAX_OFFSET
+def offset(settings: SessionSettings) -> float:
+    """Return how many seconds after the shared marks this process polls in a session."""
+    session = f"{socket.gethostname()} {os.getpid()} {settings.shared_key}"
+    number = int.from_bytes(blake2b(session.encode(), digest_size=4).digest())
+    return number / 2**32 * MAX_OFFSET
 
 
 class Clock(Protocol):
@@ -251,7 +252,7 @@ class CortexFineTuneTrigger(_WaitTrigger):
                 interval=self.poke_interval,
                 longest=self.max_poke_interval,
                 expected_duration=self.expected_duration,
-                offset=offset(),
+                offset=offset(self._settings),
             ),
             contact_timeout=self.contact_timeout,
             stall_timeout=self.stall_timeout,

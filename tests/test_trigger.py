@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.triggers import CortexFineTuneTrigger, offset
 from tests.clock import Clock, client_threads, wait_until
@@ -107,14 +108,27 @@ def test_triggers_poll_at_the_same_moments(cortex_emulator: Emulator, connection
     assert all(len(first & other) >= 5 for other in others)
 
 
-def test_triggerers_are_spread_over_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("what", ["triggerers", "connections"])
+def test_triggerers_and_connections_are_spread_over_ten_seconds(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """They do not poll at once, but while the warehouse that one of them woke is awake."""
     offsets = []
     for number in range(200):
-        monkeypatch.setattr("os.getpid", lambda number=number: number)
-        offsets.append(offset())
+        settings = SessionSettings()
+        if what == "triggerers":
+            monkeypatch.setattr("os.getpid", lambda number=number: number)
+        else:
+            settings = SessionSettings(snowflake_conn_id=f"team_{number}")
+        offsets.append(offset(settings))
     assert 0 <= min(offsets) < 1
     assert 9 < max(offsets) < 10
+
+
+def test_tasks_that_share_a_session_poll_at_the_same_moments() -> None:
+    """Whatever their query tags are."""
+    one, other = SessionSettings(query_tag="one"), SessionSettings(query_tag="other")
+    assert offset(one) == offset(other)
 
 
 def wait_for_an_hour(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> list[float]:

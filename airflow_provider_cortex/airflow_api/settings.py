@@ -21,6 +21,12 @@ def batch_size() -> int:
     return max(1, size)
 
 
+def max_threads() -> int:
+    """Return the most calls of Snowflake that a triggerer makes at the same time."""
+    threads: int = conf.getint(SECTION, "max_threads", fallback=_default("max_threads"))
+    return max(1, threads)
+
+
 def jobs_page_conn_ids() -> tuple[str, ...]:
     """Return the ids of the connections that the jobs page shows, each once."""
     name = "jobs_page_conn_ids"

@@ -58,6 +58,11 @@ class SessionSettings:
         """Return the same settings with a tag for statements that serve many tasks at once."""
         return replace(self, query_tag=json.dumps({"package": PACKAGE}))
 
+    @property
+    def shared_key(self) -> str:
+        """What is the same for all tasks that may share a session."""
+        return json.dumps(self.shared().to_dict(), sort_keys=True)
+
 
 def query_tag(*, dag_id: str, task_id: str, run_id: str | None) -> str:
     """Return the tag that names a task in Snowflake's query history, as JSON."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
@@ -23,6 +21,7 @@ from airflow_provider_cortex.errors import (
     error_about,
 )
 from airflow_provider_cortex.waiting.default_times import POLL_TIMEOUT_SECONDS
+from airflow_provider_cortex.waiting.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.cortex.finetune import JobOrError
@@ -49,9 +48,10 @@ class SharedClient:
     session is opened at the first poll, replaced when it is lost, and closed when the last wait
     has ended.
 
-    Everything that may block (looking the connection up, logging in, statements) runs in one
-    thread of this client. It is called through asgiref: only so can a thread of Airflow 3.0's and
-    3.1's triggerer look a connection up; and asgiref's default thread is shared by all triggers.
+    Everything that may block (looking the connection up, logging in, statements) runs in the
+    threads that all clients share, one call at a time. They are called through asgiref: only so
+    can a thread of Airflow 3.0's and 3.1's triggerer look a connection up; and asgiref's default
+    thread is shared by all triggers.
 
     Use it as ``with SharedClient.shared(settings) as client``.
     """
@@ -64,17 +64,16 @@ class SharedClient:
         self.settings = settings
         self.users = 0
         self._key = key
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cortex-client")
+        self._line = WorkerPool.shared().new_line(logs_in=lambda: not self._is_open)
         self._awaited: dict[str, list[asyncio.Future[JobOrError]]] = {}
         self._work: asyncio.Task[None] | None = None
 
     @classmethod
     def shared(cls, settings: SessionSettings) -> SharedClient:
         """Return the client of all waits with these settings in this event loop."""
-        settings = settings.shared()
-        key = (asyncio.get_running_loop(), json.dumps(settings.to_dict(), sort_keys=True))
+        key = (asyncio.get_running_loop(), settings.shared_key)
         if key not in cls._clients:
-            cls._clients[key] = cls(settings, key)
+            cls._clients[key] = cls(settings.shared(), key)
         return cls._clients[key]
 
     def __enter__(self) -> Self:
@@ -112,8 +111,15 @@ class SharedClient:
 
     async def execution(self, query_id: str) -> Execution | CortexError:
         """Return the state of a statement that runs without a session, or the error."""
+
+        def read(hook: CortexHook) -> Execution:
+            execution = hook.execution(query_id)
+            if not self._line.waiting:
+                hook.disconnect()
+            return execution
+
         try:
-            return await self._in_thread(lambda hook: hook.execution(query_id))
+            return await self._in_thread(read)
         except Exception as error:  # noqa: BLE001 - of any kind, as for jobs
             return _as_poll_error(error)
 
@@ -139,9 +145,15 @@ class SharedClient:
         def next_batch(hook: CortexHook) -> dict[str, JobOrError] | None:
             if not batches:
                 batches.append(hook.jobs().describe_in_batches(list(waiting)))
-            return next(batches[0], None)
+            outcomes = next(batches[0], None)
+            if outcomes is not None and len(outcomes) == len(waiting):
+                hook.disconnect()  # the next poll is a minute away
+            return outcomes
 
         try:
+            if not self._is_open:
+                # A call of its own: few may log in at the same time, but more may poll.
+                await self._in_thread(lambda hook: hook.open())
             while waiting and (outcomes := await self._in_thread(next_batch)) is not None:
                 await self._settle(outcomes)
                 for job_id in outcomes:
@@ -174,11 +186,13 @@ class SharedClient:
         return CortexHook.of(self.settings, network_timeout=POLL_TIMEOUT_SECONDS)
 
     async def _in_thread(self, call: Callable[[CortexHook], Result]) -> Result:
-        if not self.users:  # the last wait has ended
-            raise asyncio.CancelledError
-        return await sync_to_async(
-            lambda: call(self._hook), thread_sensitive=False, executor=self._thread
-        )()
+        def work() -> Result:
+            if not self.users:  # the last wait has ended meanwhile
+                raise asyncio.CancelledError
+            return call(self._hook)
+
+        # Any executor will do.
+        return await sync_to_async(work, thread_sensitive=False, executor=self._line)()  # type: ignore[call-overload,no-any-return]
 
     def _report_waits(self) -> None:
         conn_id = self.settings.snowflake_conn_id
@@ -187,7 +201,7 @@ class SharedClient:
 
     def _close(self) -> None:
         """
-        Have the thread close the session when its statement is done, and end.
+        Have a thread close the session when its statement is done.
 
         Nothing is awaited: a trigger that is cancelled must not wait for a statement. Nothing is
         cancelled either: an unread answer of Airflow to a connection look-up ends the triggerer of
@@ -195,11 +209,15 @@ class SharedClient:
         """
         del self._clients[self._key]
         self._awaited.clear()
-        self._thread.submit(self._end_session)
-        self._thread.shutdown(wait=False)
+        self._line.submit(self._end_session)
+        self._line.end()
+
+    @property
+    def _is_open(self) -> bool:
+        return "_hook" in vars(self) and self._hook.is_open
 
     def _end_session(self) -> None:
-        if "_hook" in vars(self):
+        if self._is_open:
             self._hook.close()
 
 

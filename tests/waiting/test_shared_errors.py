@@ -186,7 +186,7 @@ def test_the_error_of_a_poll_is_no_reference_cycle(
 def test_a_hanging_connection_does_not_delay_another(
     cortex_emulator: Emulator, connection: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each connection has its own thread."""
+    """It holds one of the threads."""
     (job_id,) = running(cortex_emulator, 1)
     with Emulator(tls=False, statement_delay=3) as hanging:
         monkeypatch.setenv("AIRFLOW_CONN_HANGING", hanging.airflow_connection)
