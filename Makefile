@@ -120,5 +120,5 @@ pins: ## choose the versions of all environments anew: constraints/
 	@$(PYTHON) -m environments pins
 
 clean: ## remove all that these targets have made
-	rm -rf .browser .cache .cluster .compat .coverage .demo .docs .hypothesis .import_linter_cache .live .mypy_cache .pytest_cache .ruff_cache .venv build dist mutants
+	rm -rf .browser .cache .cluster .compat .coverage .demo .docs .hypothesis .import_linter_cache .latency .live .mypy_cache .pytest_cache .ruff_cache .venv build dist mutants
 	find . -name __pycache__ -prune -exec rm -rf {} +

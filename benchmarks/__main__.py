@@ -13,7 +13,9 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from benchmarks import imports, jobs_page, machine, policy, results
+from benchmarks import imports, jobs_page, machine, policy, results, week
+from benchmarks.latency import plan
+from benchmarks.latency import report as latency
 from benchmarks.waiting import report as waiting
 from tools.output import print_line
 
@@ -26,14 +28,18 @@ memory are those of one run on one machine."""
 
 PARTS: dict[str, Callable[[], str]] = {
     "waiting": waiting.report,
+    "latency": latency.report,
     "policy": policy.report,
+    "week": week.report,
     "imports": imports.report,
     "page": jobs_page.report,
 }
 
 SMALL: dict[str, Callable[[], str]] = {
-    "waiting": partial(waiting.report, waiting.SMALL),
+    "waiting": partial(waiting.report, waiting.SMALL, waiting.SMALL_HANGING),
+    "latency": partial(latency.report, plan.SMALL),
     "policy": partial(policy.report, policy.SMALL),
+    "week": partial(week.report, week.SMALL),
     "imports": partial(imports.report, imports.SMALL),
     "page": partial(jobs_page.report, jobs_page.SMALL),
 }

@@ -33,6 +33,11 @@ class EmulatorProcess:
         """Where it answers questions about itself."""
         self._environment: dict[str, str] = address["environment"]
 
+    @property
+    def connection(self) -> str:
+        """The Airflow connection to it, as JSON."""
+        return self._environment["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"]
+
     def environment(self, folder: str) -> dict[str, str]:
         """
         Return the environment of a process that waits for this emulator's jobs.
@@ -83,11 +88,13 @@ class EmulatorProcess:
 
 
 @contextmanager
-def emulator_process() -> Iterator[EmulatorProcess]:
+def emulator_process(*, tls: bool = True) -> Iterator[EmulatorProcess]:
     """
     Run an emulator in another process. It ends with its standard input, so it cannot outlive us.
+
+    :param tls: whether it speaks HTTPS. A process can trust the certificate of one emulator only.
     """
-    command = [sys.executable, "-m", "benchmarks.emulator_process"]
+    command = [sys.executable, "-m", "benchmarks.emulator_process", *([] if tls else ["--no-tls"])]
     with subprocess.Popen(  # noqa: S603 - our own command
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -95,7 +102,8 @@ def emulator_process() -> Iterator[EmulatorProcess]:
 
 
 def main() -> None:
-    with Emulator(login_delay=LOGIN_DELAY, statement_delay=STATEMENT_DELAY) as emulator:
+    tls = "--no-tls" not in sys.argv
+    with Emulator(tls=tls, login_delay=LOGIN_DELAY, statement_delay=STATEMENT_DELAY) as emulator:
         address = {"url": f"{emulator.url}/emulator", "environment": emulator.environment}
         print_line(json.dumps(address))
         commands = _commands(emulator)

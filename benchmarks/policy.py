@@ -145,15 +145,15 @@ def outcome(jobs: Sequence[Job], waits: Iterable[Sequence[float]]) -> Outcome:
     )
     return Outcome(
         polls=fmean(map(len, polls)),
-        awake=fmean(map(_awake, polls)),
-        shared=sum(map(_awake, together)) / len(jobs),
+        awake=fmean(map(seconds_awake, polls)),
+        shared=sum(map(seconds_awake, together)) / len(jobs),
         delay=fmean(delays),
         late=sorted(delays)[len(delays) * 19 // 20],
         relative=fmean(delay / job.ends for delay, job in zip(delays, jobs, strict=True)),
     )
 
 
-def _awake(polls: Sequence[float]) -> float:
+def seconds_awake(polls: Sequence[float]) -> float:
     """Return for how many seconds *polls* keep a warehouse awake."""
     span = STATEMENT + AUTO_SUSPEND
     return span + sum(min(span, later - sooner) for sooner, later in pairwise(sorted(polls)))

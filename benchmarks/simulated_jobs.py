@@ -76,14 +76,18 @@ def _record(status: JobStatus, progress: float) -> FineTuneJob:
     return FineTuneJob(id="ft_1", status=status, reported_status=status.value, progress=progress)
 
 
-def make_jobs(count: int, *, seed: int = SEED) -> list[Job]:
-    """Return *count* jobs. The same *seed* makes the same jobs."""
+def make_jobs(count: int, *, seed: int = SEED, shortest: float = SHORTEST_JOB) -> list[Job]:
+    """
+    Return *count* jobs. The same *seed* makes the same jobs.
+
+    :param shortest: the least duration, in seconds.
+    """
     chance = random.Random(seed)  # noqa: S311 - not for secrets
-    return [_make_job(chance) for _ in range(count)]
+    return [_make_job(chance, shortest) for _ in range(count)]
 
 
-def _make_job(chance: random.Random) -> Job:
-    ends = math.exp(chance.uniform(math.log(SHORTEST_JOB), math.log(LONGEST_JOB)))
+def _make_job(chance: random.Random, shortest: float) -> Job:
+    ends = math.exp(chance.uniform(math.log(shortest), math.log(LONGEST_JOB)))
     (count,) = chance.choices(range(1, len(EPOCHS) + 1), EPOCHS)
     begins = ends * chance.uniform(0, PENDING)
     trained = ends * (1 - chance.uniform(0, TAIL))

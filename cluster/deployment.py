@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_cortex.emulator import Emulator
-from cluster.services import Broker, Database
+from cluster.services import Broker
 from tools.deployment import EXAMPLE_DAGS, NO_LOG_SERVER, Deployment, airflow_settings
-from tools.network import is_listening
+from tools.postgres import Database
 from tools.processes import ChildProcess
 from tools.workspace import Workspace
 
@@ -65,9 +65,7 @@ class ClusterDeployment(Deployment):
         settings = airflow_settings(self.url) | _cluster_settings(database.url, broker.url)
         self._environment = self.workspace.environment(settings) | self.emulator.environment
         broker.start(self._processes, self._environment)
-        self._run_to_end(database.initialize(self._processes, self._environment))
-        database.start(self._processes, self._environment)
-        self.wait_for("PostgreSQL", lambda: is_listening(database.port) or None)
+        self._start_database(database, self._environment)
         self._migrate_database(self._environment)
         for name in COMPONENTS:
             self.start_component(name)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from tools.errors import ToolError
-from tools.network import HOST, free_port
+from tools.network import HOST, free_port, is_listening
+from tools.postgres import Database
 from tools.processes import ChildProcess, ChildProcesses
 from tools.rest_api import RestApi
 from tools.signals import sleep
@@ -96,6 +97,12 @@ class Deployment(ABC):
         if child is not None:
             message = f"{child.name} ended unexpectedly with status {child.process.returncode}."
             raise ToolError(message, child.log)
+
+    def _start_database(self, database: Database, environment: Mapping[str, str]) -> None:
+        """Start PostgreSQL, and wait until it listens."""
+        self._run_to_end(database.initialize(self._processes, environment))
+        database.start(self._processes, environment)
+        self.wait_for("PostgreSQL", lambda: is_listening(database.port) or None)
 
     def _migrate_database(self, environment: Mapping[str, str]) -> None:
         self._run_to_end(self._start_airflow("db-migrate", environment, ["db", "migrate"]))

@@ -72,7 +72,7 @@ def soak(minutes: float) -> SoakResult:
         # Airflow reads its settings when it is imported, which happens next.
         os.environ.clear()
         os.environ.update(environment)
-        from benchmarks.soak.simulated_tasks import MAIN, OTHER, SimulatedTasks
+        from benchmarks.soak.simulated_tasks import OTHER, TEAMS, SimulatedTasks
         from benchmarks.soak.supervisor import supervise
 
         tasks = SimulatedTasks(emulator, seconds=60 * minutes)
@@ -80,7 +80,7 @@ def soak(minutes: float) -> SoakResult:
         _print_cells(HEADS)
         status = supervise(
             tasks,
-            {MAIN: connection, OTHER: connection},
+            dict.fromkeys([*TEAMS, OTHER], connection),
             measurements=reader.path,
             environment=environment,
             on_sync=reader.read_new,

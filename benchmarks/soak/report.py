@@ -34,23 +34,23 @@ TEXT = """\
 ## Soak
 
 Airflow's own triggerer process (`TriggerRunner`); this command acts as its supervisor and
-scheduler. At any time 500 `CortexFineTuneTrigger`s with `poke_interval=10` wait, each for its own
-job, which takes 20 to 240 s. A trigger that has ended is replaced by another one with a new job.
-Of 100 jobs, 5 fail and 5 are cancelled; 5 tasks are cleared by a user, half of them with
-`cancel_on_kill`; 3 waits reach a deadline before their job ends; and 2 receive one unreadable
-answer. Every minute one wait is for a job that Cortex does not know; all sessions expire once; and
-20 waits with a second connection begin and end, so that its client, with a thread and a session,
-is opened and closed again. The triggerer asks the supervisor for connections. Real driver, HTTPS,
-and the emulator in a process of its own, with the same delays as above.
+scheduler. At any time 500 `CortexFineTuneTrigger`s with `poke_interval=10` wait over 50 connections,
+each for its own job, which takes 20 to 240 s. A trigger that has ended is replaced by another one
+with a new job. Of 100 jobs, 5 fail and 5 are cancelled; 5 tasks are cleared by a user, half of them
+with `cancel_on_kill`; 3 waits reach a deadline before their job ends; and 2 receive one unreadable
+answer. Every minute one wait is for a job that Cortex does not know, and 20 waits with one more
+connection begin and end, so that its session is opened and closed again. Every five minutes all
+sessions expire. The triggerer asks the supervisor for connections. Real driver, HTTPS, and the
+emulator in a process of its own, with the same delays as above.
 
 Every 5 s the triggerer measures itself, after a garbage collection. The table has the medians of
 each tenth of the time. **waits**: running triggers; **memory**: resident, with
 `MALLOC_ARENA_MAX=1`, because glibc otherwise gives each busy thread a heap of its own, up to eight
 per core, and keeps them, 2 MB each; **blocks**: thousands of memory blocks that Python has
-allocated; **threads** and **descriptors**: as the system counts them, with up to six threads of
-Airflow's own; **tasks**: in the event loop, without those of the triggers; **sessions**: open at
-the emulator; **loop**: how late the event loop was, which also depends on the machine's other
-work (not judged)."""
+allocated; **threads**: as the system counts them, with up to six of Airflow's own, and without the
+timers that the driver starts, one for each statement; **descriptors**: the same of open files;
+**tasks**: in the event loop, without those of the triggers; **sessions**: open at the emulator;
+**loop**: how late the event loop was, which also depends on the machine's other work (not judged)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -33,15 +33,24 @@ PLANS = {"success": 80, "error": 5, "cancelled": 5, "cleared": 5, "timeout": 3, 
 EVENTS = {"unreadable": "success", "unknown": "rejected"}
 """The expected event of a plan, where it is not the plan's name."""
 
-MAIN, OTHER = "snowflake_default", "snowflake_other"
-"""Two connections. The other one is used by batches only, and between them not at all."""
+TEAMS = tuple(f"team_{number}" for number in range(50))
+"""The connections of the tasks, which share them evenly."""
+
+OTHER = "snowflake_other"
+"""One more, which is used by batches only, and between them not at all."""
 
 BATCH = 20
 """Tasks in a batch."""
 
 BATCH_DURATION = 15.0
 MINUTE = 60.0
-"""Seconds between two batches, two losses of all sessions, and two unknown jobs."""
+"""Seconds between two batches, and two unknown jobs."""
+
+EXPIRY = 300.0
+"""
+Seconds between two losses of all sessions. The driver keeps some objects of each login for ever
+(in a cache of `detect_platforms`), which more of them would show as growth.
+"""
 
 CLEARED_FIRST = 10
 """Tasks that are cleared together at first, so that Airflow starts all threads that it keeps."""
@@ -134,13 +143,14 @@ class SimulatedTasks:
         """Do what is due; return the triggers to start, and those to cancel."""
         now = time.time()
         self._act(now)
-        running = sum(task.conn_id == MAIN for task in self.tasks.values())
+        running = sum(task.conn_id != OTHER for task in self.tasks.values())
         durations = [self._random_duration() for _ in range(TASKS - running)]
-        created = self._start(MAIN, durations, now=now)
+        created = self._start(TEAMS, durations, now=now)
         if self._is_due("batch", now):
-            created += self._start(OTHER, [BATCH_DURATION] * BATCH, now=now)
+            created += self._start([OTHER], [BATCH_DURATION] * BATCH, now=now)
         if self._is_due("unknown", now):
-            created.append(self._start_one(f"ft_unknown_{now:.0f}", MAIN, "unknown", 0.0, now=now))
+            job_id = f"ft_unknown_{now:.0f}"
+            created.append(self._start_one(job_id, TEAMS[0], "unknown", 0.0, now=now))
         if self._is_due("sessions", now):
             self._emulator.add_fault("expire")
         return created, set(self._to_cancel)
@@ -157,14 +167,16 @@ class SimulatedTasks:
         """Return whether it is due, and set its next time."""
         if now < self._due_at[what]:
             return False
-        self._due_at[what] += MINUTE
+        self._due_at[what] += EXPIRY if what == "sessions" else MINUTE
         return True
 
-    def _start(self, conn_id: str, durations: list[float], *, now: float) -> list[RunTrigger]:
+    def _start(
+        self, conn_ids: Sequence[str], durations: list[float], *, now: float
+    ) -> list[RunTrigger]:
         if not durations:
             return []
         plans = self._random.choices([*PLANS], [*PLANS.values()], k=len(durations))
-        if not self.finished and conn_id == MAIN and len(durations) == TASKS:
+        if not self.finished and len(durations) == TASKS:
             plans[:CLEARED_FIRST] = ["cleared"] * CLEARED_FIRST
             durations[:CLEARED_FIRST] = [SHORTEST] * CLEARED_FIRST
         # A passed deadline is reported only while the job runs: on a slow machine the job must
@@ -174,10 +186,15 @@ class SimulatedTasks:
             for duration, plan in zip(durations, plans, strict=True)
         ]
         job_ids = self._emulator.add_jobs(durations)
+        # Each with the connection of the fewest tasks.
         return [
-            self._start_one(job_id, conn_id, plan, duration, now=now)
+            self._start_one(job_id, min(conn_ids, key=self._waiting), plan, duration, now=now)
             for job_id, plan, duration in zip(job_ids, plans, durations, strict=True)
         ]
+
+    def _waiting(self, conn_id: str) -> int:
+        """Return how many tasks wait with a connection."""
+        return sum(task.conn_id == conn_id for task in self.tasks.values())
 
     def _start_one(
         self, job_id: str, conn_id: str, plan: str, duration: float, *, now: float

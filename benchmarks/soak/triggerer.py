@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -55,13 +56,15 @@ class MeasuredTriggerer(TriggerRunner):
 
     def _usage(self, process: psutil.Process) -> dict[str, Any]:
         triggers = sum(not one["task"].done() for one in self.triggers.values())
+        # The driver's, one for each running statement.
+        timers = sum(isinstance(thread, threading.Timer) for thread in threading.enumerate())
         return {
             "time": time.time(),
             "triggers": triggers,
             "tasks": len(asyncio.all_tasks()) - triggers,
             "resident": process.memory_info().rss,
             "blocks": sys.getallocatedblocks(),
-            "threads": process.num_threads(),
+            "threads": process.num_threads() - timers,
             "descriptors": process.num_fds(),
         }
 

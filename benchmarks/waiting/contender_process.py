@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # its stubs are not worth a dependency
@@ -14,6 +15,7 @@ import snowflake.connector  # noqa: F401 - so that its memory does not count as 
 from airflow.triggers.base import BaseTrigger
 
 from benchmarks.loop_lag import LagProbe
+from benchmarks.waiting.case import Case, conn_id
 from benchmarks.waiting.contenders import TRIGGERS, sql_sensor
 from benchmarks.waiting.measurement import Measurement
 from benchmarks.waiting.meter import Meter, ask_emulator
@@ -22,10 +24,11 @@ from benchmarks.waiting.rounds import Rounds
 IDLE_SECONDS = 1.0
 """For how long the event loop is measured before the waits begin."""
 
+FIRST_HANGING_ROUND = {"login": 0, "statement": 1}
+"""The round with which connections begin to hang, by the point at which they do."""
 
-async def wait_in_triggers(
-    contender: str, url: str, job_ids: Sequence[str], rounds: int
-) -> Measurement:
+
+async def wait_in_triggers(case: Case, url: str, hanging_url: str) -> Measurement:
     """Wait for each job in a trigger of its own, all in this event loop."""
     probe = LagProbe()
     probing = asyncio.create_task(probe.run())
@@ -34,18 +37,26 @@ async def wait_in_triggers(
     await asyncio.sleep(IDLE_SECONDS)
     overhead = (time.process_time() - cpu) / IDLE_SECONDS
     idle = probe.lag()
-    clock = Rounds(len(job_ids))
+    clock, hanging_clock = Rounds(case.jobs), Rounds(case.hanging * case.waits)
     memory_before = _resident_memory()
     measured = []
     async with asyncio.TaskGroup() as group:
-        triggers = [TRIGGERS[contender](job_id, clock) for job_id in job_ids]
+        triggers = [
+            # Those of the hanging connections are the first to begin.
+            TRIGGERS[case.contender](job_id, conn_id, hanging_clock if hangs else clock)
+            for job_id, conn_id, hangs in _waits(case, url, hanging_url)
+        ]
         waiting = [group.create_task(_wait(trigger)) for trigger in triggers]
         await clock.wait_for_end()
-        for _ in range(rounds):
+        for number in range(case.rounds):
+            if case.hanging and number == FIRST_HANGING_ROUND[case.hang_at]:
+                fault = {"kind": "hang", "at": case.hang_at}
+                await asyncio.to_thread(ask_emulator, f"{hanging_url}/faults", fault)
             gc.collect()
             meter = Meter(url, overhead=overhead)
             await probe.reset()
             meter.start()
+            hanging_clock.begin_next()
             await clock.run_next()
             meter.stop()
             measured.append(meter.round(probe.lag()))
@@ -54,8 +65,7 @@ async def wait_in_triggers(
             task.cancel()
     probing.cancel()
     return Measurement(
-        contender=contender,
-        jobs=len(job_ids),
+        case=case,
         rounds=tuple(measured),
         logins=sum(int(round_.logins) for round_ in measured),
         idle=idle,
@@ -64,17 +74,27 @@ async def wait_in_triggers(
     )
 
 
+def _waits(case: Case, url: str, hanging_url: str) -> Iterator[tuple[str, str, bool]]:
+    """Yield the job and the connection of each wait, and whether it hangs, in turn."""
+    for address in filter(None, (hanging_url, url)):
+        hangs = address == hanging_url
+        numbers = range(case.hanging) if hangs else range(case.hanging, case.connections)
+        job_ids = [job["id"] for job in ask_emulator(f"{address}/jobs")]
+        for number, job_id in enumerate(job_ids):
+            yield job_id, conn_id(numbers[number % len(numbers)]), hangs
+
+
 async def _wait(trigger: BaseTrigger) -> None:
     async for event in trigger.run():
         message = f"the wait for a running job has ended: {event}"
         raise RuntimeError(message)
 
 
-def poke_one_by_one(url: str, job_ids: Sequence[str], rounds: int) -> Measurement:
+def poke_one_by_one(case: Case, url: str) -> Measurement:
     """Poke each job once per round with a sensor, one after another."""
-    sensors = [sql_sensor(job_id) for job_id in job_ids]
+    sensors = [sql_sensor(job_id, name) for job_id, name, _ in _waits(case, url, "")]
     measured = []
-    for _ in range(rounds):
+    for _ in range(case.rounds):
         meter = Meter(url)
         meter.start()
         for sensor in sensors:
@@ -84,7 +104,7 @@ def poke_one_by_one(url: str, job_ids: Sequence[str], rounds: int) -> Measuremen
         meter.stop()
         measured.append(meter.round())
     logins = sum(int(round_.logins) for round_ in measured)
-    return Measurement(contender="sensor", jobs=len(job_ids), rounds=tuple(measured), logins=logins)
+    return Measurement(case=case, rounds=tuple(measured), logins=logins)
 
 
 def _resident_memory() -> int:
@@ -94,16 +114,17 @@ def _resident_memory() -> int:
 
 
 def main() -> None:
-    contender, url, rounds, target = sys.argv[1:]
-    job_ids = [job["id"] for job in ask_emulator(f"{url}/jobs")]
+    text, url, hanging_url, target = sys.argv[1:]
+    case = Case.parse(text)
     measurement = (
-        poke_one_by_one(url, job_ids, int(rounds))
-        if contender == "sensor"
-        else asyncio.run(wait_in_triggers(contender, url, job_ids, int(rounds)))
+        poke_one_by_one(case, url)
+        if case.contender == "sensor"
+        else asyncio.run(wait_in_triggers(case, url, hanging_url))
     )
-    if any(round_.polls != len(job_ids) for round_ in measurement.rounds):
+    if any(round_.polls != case.jobs for round_ in measurement.rounds):
         sys.exit(f"Not every job was polled once per round: {measurement}")
     Path(target).write_text(str(measurement), encoding="utf-8")
+    os._exit(0)  # threads that hang would keep this process for a minute
 
 
 if __name__ == "__main__":

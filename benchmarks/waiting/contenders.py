@@ -15,7 +15,6 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_cortex.triggers import CortexFineTuneTrigger
 from benchmarks.waiting.rounds import Rounds
 
-CONNECTION = "snowflake_default"
 DESCRIBE = "SELECT SNOWFLAKE.CORTEX.FINETUNE('DESCRIBE', %s)"
 RUNNING = {"PENDING", "IN_PROGRESS"}
 INTERVAL = 60.0
@@ -24,12 +23,12 @@ INTERVAL = 60.0
 WEEK = 7 * 24 * 3600.0
 
 
-def package_trigger(job_id: str, clock: Rounds) -> CortexFineTuneTrigger:
+def package_trigger(job_id: str, conn_id: str, clock: Rounds) -> CortexFineTuneTrigger:
     """Return this package's trigger."""
     now = clock.time()
     trigger = CortexFineTuneTrigger(
         finetune_job_id=job_id,
-        session={"snowflake_conn_id": CONNECTION},
+        session={"snowflake_conn_id": conn_id},
         started_at=now,
         deadline=now + WEEK,
         poke_interval=INTERVAL,
@@ -45,16 +44,17 @@ class ThreadTrigger(BaseTrigger):
     That is ``triggers/snowpark_containers.py`` in apache-airflow-providers-snowflake.
     """
 
-    def __init__(self, job_id: str, clock: Rounds) -> None:
+    def __init__(self, job_id: str, conn_id: str, clock: Rounds) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.job_id = job_id
+        self.conn_id = conn_id
         self.clock = clock
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         raise NotImplementedError
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        hook = SnowflakeHook(snowflake_conn_id=CONNECTION)
+        hook = SnowflakeHook(snowflake_conn_id=self.conn_id)
         await self.clock.sleep(INTERVAL)
         while (status := await self._status(hook)) in RUNNING:
             await self.clock.sleep(INTERVAL)
@@ -68,11 +68,11 @@ class ThreadTrigger(BaseTrigger):
         return status
 
 
-def sql_sensor(job_id: str) -> SqlSensor:
+def sql_sensor(job_id: str, conn_id: str) -> SqlSensor:
     """Return Airflow's sensor for any SQL."""
     return SqlSensor(
         task_id="wait",
-        conn_id=CONNECTION,
+        conn_id=conn_id,
         sql=DESCRIBE,
         parameters=(job_id,),  # type: ignore[arg-type]  # the driver accepts a tuple as well
         success=lambda answer: json.loads(answer)["status"] == "SUCCESS",

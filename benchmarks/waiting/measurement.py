@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from benchmarks.loop_lag import Lag
+from benchmarks.waiting.case import Case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +30,7 @@ class Round:
 class Measurement:
     """One contender that waits for a number of jobs."""
 
-    contender: str
-    jobs: int
+    case: Case
     rounds: tuple[Round, ...]
     logins: int
     """In all rounds."""
@@ -58,7 +58,9 @@ class Measurement:
         rounds = tuple(
             Round(**(fields | {"lag": _parse_lag(fields["lag"])})) for fields in fields["rounds"]
         )
-        return cls(**(fields | {"rounds": rounds, "idle": _parse_lag(fields["idle"])}))
+        case = Case(**fields["case"])
+        idle = _parse_lag(fields["idle"])
+        return cls(**(fields | {"case": case, "rounds": rounds, "idle": idle}))
 
     def __str__(self) -> str:
         return json.dumps(asdict(self))

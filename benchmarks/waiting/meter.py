@@ -6,6 +6,7 @@ import json
 import ssl
 import time
 import urllib.request
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.loop_lag import Lag
@@ -54,7 +55,12 @@ class Meter:
         return {ours: counts[name] for ours, name in COUNTS.items()}
 
 
-def ask_emulator(url: str) -> Any:
-    """Return the emulator's answer about itself."""
-    with urllib.request.urlopen(url, context=ssl.create_default_context()) as answer:  # noqa: S310 - ours
+def ask_emulator(url: str, body: Mapping[str, Any] | None = None) -> Any:
+    """Return the emulator's answer about itself; with a body, change something first."""
+    request = urllib.request.Request(  # noqa: S310 - ours
+        url,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, context=ssl.create_default_context()) as answer:  # noqa: S310
         return json.load(answer)

@@ -39,10 +39,14 @@ class Rounds:
 
     async def run_next(self) -> None:
         """Wake all triggers, and return when all of them sleep again."""
+        self.begin_next()
+        await self.wait_for_end()
+
+    def begin_next(self) -> None:
+        """Wake all triggers that sleep."""
         self._skipped += self._longest
         self._longest = 0.0
         self._asleep = 0
         self._all_asleep.clear()
         begin, self._begin = self._begin, asyncio.Event()
         begin.set()
-        await self.wait_for_end()
