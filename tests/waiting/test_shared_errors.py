@@ -19,7 +19,7 @@ from airflow_provider_cortex.emulator import Emulator
 from airflow_provider_cortex.errors import LoginRejectedError, RejectedError, UnreachableError
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.waiting.shared_client import SharedClient
-from tests.clock import wait_until
+from tests.clock import client_threads, wait_until
 from tests.waiting.shared_polls import batches, poll, poll_together, running, with_client
 
 
@@ -206,6 +206,7 @@ def test_a_hanging_connection_does_not_delay_another(
                 assert isinstance(await waiting, FineTuneJob)
 
         asyncio.run(main())
+        wait_until(lambda: not client_threads())  # they have logged out
 
 
 TASK: ContextVar[str] = ContextVar("TASK", default="none")
