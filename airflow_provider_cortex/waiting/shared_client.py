@@ -187,12 +187,16 @@ class SharedClient:
 
     async def _in_thread(self, call: Callable[[CortexHook], Result]) -> Result:
         def work() -> Result:
-            if not self.users:  # the last wait has ended meanwhile
-                raise asyncio.CancelledError
+            self._check_waits()  # the last one may have ended meanwhile
             return call(self._hook)
 
+        self._check_waits()
         # Any executor will do.
         return await sync_to_async(work, thread_sensitive=False, executor=self._line)()  # type: ignore[call-overload,no-any-return]
+
+    def _check_waits(self) -> None:
+        if not self.users:
+            raise asyncio.CancelledError
 
     def _report_waits(self) -> None:
         conn_id = self.settings.snowflake_conn_id

@@ -122,7 +122,10 @@ def test_a_client_has_one_thread(
         assert client_threads() == {"cortex-client_0"}
         assert cortex_emulator.open_sessions == 1
         cortex_emulator.faults.clear()
-        await asyncio.to_thread(wait_until, lambda: not client_threads())
+        # Not in a thread: the event loop hears of the statement only when all threads have ended.
+        wait_until(lambda: not client_threads())
+        while polling := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(polling)
 
     asyncio.run(main())
     assert not cortex_emulator.open_sessions
