@@ -53,15 +53,16 @@ def main() -> None:
     if unknown := set(arguments.parts) - set(PARTS):
         sys.exit(f"Unknown part: {', '.join(sorted(unknown))}. Choose from {', '.join(PARTS)}.")
     parts = SMALL if arguments.small else PARTS
-    sections = []
+    writes = not (arguments.small or arguments.parts)
     for name in arguments.parts or parts:
-        sections.append(parts[name]())
-        print_line(f"\n{sections[-1]}")
-    if arguments.small:
-        print_line("\nSmall: the benchmarks run. These numbers are meaningless.")
-    elif not arguments.parts:
-        results.write(sections, head=f"{TEXT}\n\n{machine.description()}")
+        section = parts[name]()
+        print_line(f"\n{section}")
+        if writes:  # at once: a later part may fail
+            results.write([section], head=f"{TEXT}\n\n{machine.description()}")
+    if writes:
         print_line(f"\nWritten to {results.RESULTS}")
+    elif arguments.small:
+        print_line("\nSmall: the benchmarks run. These numbers are meaningless.")
 
 
 if __name__ == "__main__":
