@@ -80,12 +80,11 @@ HEADS = (
 TEXT = f"""\
 ## Waiting for many jobs
 
-Jobs that never end, and one wait for each, over one connection or many. In a **round**, all waits wake at the
-same moment and poll their jobs; the round ends when all polls are answered and all waits sleep
-again. The first round includes the logins; of the later rounds, the one of median length is shown.
-Real driver, HTTPS, and the emulator in a process of its own. It delays a login by
-{1000 * LOGIN_DELAY:.0f} ms and a statement by {1000 * STATEMENT_DELAY:.0f} ms. Each line is a fresh
-process.
+Jobs that never end, and one wait for each, over one connection or many. In a **round**, all waits
+wake at the same moment and poll their jobs; the round ends when all polls are answered and all waits
+sleep again. The first round includes the logins; of the later rounds, the one of median length is
+shown. Real driver, HTTPS, and the emulator in a process of its own. It delays a login by
+{1000 * LOGIN_DELAY:.0f} ms and a statement by {1000 * STATEMENT_DELAY:.0f} ms. Each line is a fresh process.
 
 - **(a) this package**: `CortexFineTuneTrigger`s in one event loop. In production the polls of
   different connections do not fall into the same moment: they are spread over ten seconds.
