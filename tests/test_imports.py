@@ -88,6 +88,7 @@ ONLY_TO_RUN = {
     "waiting.shared_client",
     "waiting.task_state_store",
     "waiting.wait_log",
+    "waiting.worker_pool",
 }
 """Modules that are needed only when a task runs."""
 

@@ -192,7 +192,9 @@ class SharedClient:
 
         self._check_waits()
         # Any executor will do.
-        return await sync_to_async(work, thread_sensitive=False, executor=self._line)()  # type: ignore[call-overload,no-any-return]
+        run = sync_to_async(work, thread_sensitive=False, executor=self._line)  # type: ignore[call-overload]
+        result: Result = await run()
+        return result
 
     def _check_waits(self) -> None:
         if not self.users:

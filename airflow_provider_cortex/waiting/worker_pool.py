@@ -142,7 +142,7 @@ class WorkerPool:
         line = call.line
         with self._lock:
             line.waiting.append(call)
-            if line not in self._queue and line not in self._running:
+            if len(line.waiting) == 1 and line not in self._running:  # else it has its place
                 self._queue.append(line)
             self._start(self._next_calls())
 

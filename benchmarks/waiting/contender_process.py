@@ -43,8 +43,8 @@ async def wait_in_triggers(case: Case, url: str, hanging_url: str) -> Measuremen
     async with asyncio.TaskGroup() as group:
         triggers = [
             # Those of the hanging connections are the first to begin.
-            TRIGGERS[case.contender](job_id, conn_id, hanging_clock if hangs else clock)
-            for job_id, conn_id, hangs in _waits(case, url, hanging_url)
+            TRIGGERS[case.contender](job_id, connection, hanging_clock if hangs else clock)
+            for job_id, connection, hangs in _waits(case, url, hanging_url)
         ]
         waiting = [group.create_task(_wait(trigger)) for trigger in triggers]
         await clock.wait_for_end()
@@ -92,7 +92,7 @@ async def _wait(trigger: BaseTrigger) -> None:
 
 def poke_one_by_one(case: Case, url: str) -> Measurement:
     """Poke each job once per round with a sensor, one after another."""
-    sensors = [sql_sensor(job_id, name) for job_id, name, _ in _waits(case, url, "")]
+    sensors = [sql_sensor(job_id, connection) for job_id, connection, _ in _waits(case, url, "")]
     measured = []
     for _ in range(case.rounds):
         meter = Meter(url)
