@@ -20,7 +20,7 @@ Everything this package raises on purpose::
     ├── FineTuneCancelledError     the job was cancelled
     ├── FineTuneTimeoutError       the wait timed out; the job may still be running
     ├── FineTuneStalledError       the job made no progress; it may still be running
-    ├── GateError                  the job's model does not meet a limit
+    ├── GateError                  what was measured misses a limit
     ├── UnknownNamespaceError      the account, database or schema of a name is unknown
     ├── CompletionError            the model gave no answer
     ├── AnswerTooLargeError        the answer is too large for an XCom
@@ -43,7 +43,7 @@ from collections.abc import Mapping
 from airflow_provider_cortex.safe_text import excerpt, for_log
 
 Missed = tuple[str, float | None, float]
-"""A figure's name, the figure that Cortex reported (None if it reported none), and the limit."""
+"""A figure's name, the figure (None if there is none), and the limit."""
 
 
 def cancel_job_sql(job_id: str) -> str:
@@ -252,20 +252,14 @@ class FineTuneStalledError(CortexError):
 
 class GateError(CortexError):
     """
-    The job's model does not meet a limit, so it is not passed downstream.
+    What was measured misses a limit: of a model, or of training data.
 
-    Attributes: *job_id*; *model*, which exists; *missed*, by the argument that sets the limit.
-
-    :param reasons: *missed* in words.
+    Attribute: *missed*, by the argument that sets the limit.
     """
 
-    def __init__(self, job_id: str, model: str, missed: Mapping[str, Missed], reasons: str) -> None:
-        self.job_id, self.model, self.missed = job_id, model, dict(missed)
-        super().__init__(
-            f"Model {model} of fine-tuning job {job_id} is not passed downstream: {reasons}.",
-            "The model exists. You can try it by that name, or raise the limit and clear this task,"
-            " or drop the model and train another one with other data.",
-        )
+    def __init__(self, summary: str, advice: str, missed: Mapping[str, Missed]) -> None:
+        self.missed = dict(missed)
+        super().__init__(summary, advice)
 
 
 class UnknownNamespaceError(CortexError):

@@ -24,7 +24,6 @@ from airflow_provider_cortex.errors import (
     FineTuneFailedError,
     FineTuneStalledError,
     FineTuneTimeoutError,
-    GateError,
     TriggerCrashedError,
     cancel_job_sql,
 )
@@ -248,9 +247,7 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
         match error:
             case FineTuneCancelledError() if self.skip_on_cancelled:
                 return AirflowSkipException(str(error))
-            case GateError() if self.gate == "skip":
-                return AirflowSkipException(str(error))
-            case FineTuneFailedError() | FineTuneCancelledError() | GateError():
+            case FineTuneFailedError() | FineTuneCancelledError():
                 return AirflowFailException(str(error))
             case FineTuneTimeoutError() if self._ends_by_execution_timeout:
                 return AirflowTaskTimeout(str(error))

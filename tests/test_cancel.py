@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.emulator.tracked_job import JobStatus
-from airflow_provider_cortex.operators import CANCEL_CHECKS
+from airflow_provider_cortex.operators.fine_tune import CANCEL_CHECKS
 from airflow_provider_cortex.triggers import CortexFineTuneTrigger
 from airflow_provider_cortex.waiting import cancelling
 from tests import tasks

@@ -92,9 +92,14 @@ ONLY_TO_RUN = {
 }
 """Modules that are needed only when a task runs."""
 
-ONLY_FOR_OPERATORS = {"operators", "tasks.answer_table_task"}
+ONLY_FOR_OPERATORS = {
+    "operators",
+    "operators.complete",
+    "operators.fine_tune",
+    "tasks.answer_table_task",
+}
 
-MOST_MODULES = 27
+MOST_MODULES = 30
 """Modules of this package that sensor, trigger and operators load together."""
 
 

@@ -318,7 +318,7 @@ def test_a_poll_that_silent_fail_logs_is_followed_by_a_pause(
 
 TIMEOUT = FineTuneTimeoutError("ft_1", 9, "PENDING")
 STALLED = FineTuneStalledError("ft_1", 9, "noon", "PENDING")
-GATE = GateError("ft_1", "m", {}, "")
+GATE = GateError("", "", {})
 SHORT = {"execution_timeout": timedelta(seconds=9)}
 EQUAL = {"execution_timeout": timedelta(seconds=60)}
 LONG = {"execution_timeout": timedelta(seconds=90)}

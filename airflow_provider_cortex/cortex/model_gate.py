@@ -35,7 +35,12 @@ def check(job: FineTuneJob, model: str, limits: Mapping[str, float]) -> None:
             missed[argument] = (FIGURES[argument], reported, limit)
     if missed:
         reasons = "; ".join(_in_words(argument, *gap) for argument, gap in missed.items())
-        raise GateError(job.id, model, missed, reasons)
+        raise GateError(
+            f"Model {model} of fine-tuning job {job.id} is not passed downstream: {reasons}.",
+            "The model exists. You can try it by that name, or raise the limit and clear this task,"
+            " or drop the model and train another one with other data.",
+            missed,
+        )
 
 
 def _in_words(argument: str, figure: str, reported: float | None, limit: float) -> str:

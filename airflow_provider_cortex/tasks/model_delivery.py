@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cortex.cortex import model_gate as gates
 from airflow_provider_cortex.cortex.rendered_values import number
 from airflow_provider_cortex.tasks.base import CortexTask
-from airflow_provider_cortex.tasks.init_checks import as_value_error, is_literal, one_of
+from airflow_provider_cortex.tasks.gated import GatedTask
+from airflow_provider_cortex.tasks.init_checks import as_value_error, is_literal
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
@@ -22,18 +23,15 @@ if TYPE_CHECKING:
 JOB_RECORD = "finetune_job"
 """The XCom with the job's record."""
 
-GATES = ("fail", "skip")
-"""What a task may do whose model misses its gate."""
 
-
-class ModelDelivery(CortexTask):
+class ModelDelivery(GatedTask):
     """
     A task that returns the model of a finished job.
 
     :param max_validation_loss: the highest validation loss that the model may have. (templated)
     :param max_training_loss: the highest training loss. (templated)
     :param max_trained_tokens: the most trained tokens. (templated)
-    :param gate: what the task does if its model misses the gate.
+    :param gate: as of :class:`~airflow_provider_cortex.tasks.gated.GatedTask`.
     """
 
     template_fields: Sequence[str] = (*gates.FIGURES, *CortexTask.template_fields)
@@ -44,16 +42,12 @@ class ModelDelivery(CortexTask):
         max_validation_loss: Limit = None,
         max_training_loss: Limit = None,
         max_trained_tokens: Limit = None,
-        gate: Literal["fail", "skip"] = "fail",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.max_validation_loss = max_validation_loss
         self.max_training_loss = max_training_loss
         self.max_trained_tokens = max_trained_tokens
-        self.gate = gate
-        with as_value_error():
-            one_of("gate", gate, GATES)
         for name in gates.FIGURES:
             self._check_limit(name, getattr(self, name))
         self._job: FineTuneJob | None = None

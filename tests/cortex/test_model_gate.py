@@ -78,7 +78,7 @@ def test_all_missed_limits_are_reported_at_once() -> None:
     limits = {"max_validation_loss": 1.0, "max_training_loss": 0.5, "max_trained_tokens": 5.0}
     with pytest.raises(GateError) as error:
         model_gate.check(job(), "m", limits)
-    assert (error.value.job_id, error.value.model) == ("ft_1", "m")
+    assert "Model m of fine-tuning job ft_1" in error.value.summary
     assert error.value.missed == {
         "max_validation_loss": ("validation_loss", 1.0125, 1.0),
         "max_trained_tokens": ("trained_tokens", 2670734, 5.0),
