@@ -65,17 +65,20 @@ ONLY_TO_RUN = {
     "airflow_api.settings",
     "cortex.answer_table_sql",
     "cortex.completion",
+    "cortex.destination",
     "cortex.finetune",
     "cortex.finetune_request",
     "cortex.job",
     "cortex.owner_comment",
     "cortex.session_settings",
     "cortex.sql",
+    "cortex.staged_statement",
     "hooks",
     "tasks.answer_table_steps",
     "tasks.assets",
     "tasks.earlier_job",
     "tasks.lineage",
+    "tasks.staged_work",
     "tasks.start_once",
     "tasks.wait_on_worker",
     "triggers",
@@ -99,7 +102,7 @@ ONLY_FOR_OPERATORS = {
     "tasks.answer_table_task",
 }
 
-MOST_MODULES = 30
+MOST_MODULES = 31
 """Modules of this package that sensor, trigger and operators load together."""
 
 

@@ -7,17 +7,22 @@ they are good enough, another statement writes them into the destination.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from airflow_provider_cortex.cortex import completion, identifiers
 from airflow_provider_cortex.cortex.completion import NULL_ANSWER
+from airflow_provider_cortex.cortex.destination import Destination, quoted
 from airflow_provider_cortex.cortex.identifiers import Identifier
 from airflow_provider_cortex.cortex.rendered_values import text
 from airflow_provider_cortex.cortex.source_query import as_query, without_terminator
-from airflow_provider_cortex.cortex.sql import Call
+from airflow_provider_cortex.cortex.sql import Call, for_binding
+from airflow_provider_cortex.cortex.staged_statement import (
+    StagedStatement,
+    staging_name,
+    staging_table,
+)
 from airflow_provider_cortex.errors import ArgumentError
 from airflow_provider_cortex.safe_text import excerpt
 
@@ -57,9 +62,7 @@ class TableRequest:
             raise ArgumentError(
                 "error_column", self.error_column, "must be another column than answer_column."
             )
-        # These validate the other arguments.
-        self._destination_parts()
-        self.create_staging()
+        _ = self.statement  # validates the other arguments
 
     def of_task(self, *task_instance: object) -> Self:
         """
@@ -67,20 +70,22 @@ class TableRequest:
 
         A later try of the task with the same request finds the answers there, already paid for.
         """
-        digest = hashlib.sha256(repr((task_instance, self)).encode()).hexdigest()[:16].upper()
-        name = self._destination_parts()[-1].folded[:200]
-        return replace(self, staging=f"{name}_CORTEX_{digest}")
+        prefix = self.destination_table.parts[-1].folded
+        return replace(self, staging=staging_name(prefix, task_instance, self))
 
-    def note(self, query_id: str) -> dict[str, str]:
-        """Return what a later try needs to know of the query that asks the model."""
-        return {"query_id": query_id, "staging": self.staging}
+    @property
+    def statement(self) -> StagedStatement:
+        """The statement that asks the model once for each row, and stages the answers."""
+        return StagedStatement(
+            name=self.staging,
+            schema=self.destination_table.parts[:-1],
+            call=self._create_staging(),
+            about=f"have model {self.model} answer {self.source}",
+        )
 
-    def own_query(self, note: object) -> str | None:
-        """Return the query id in a :meth:`note`, or None if it is about another request."""
-        match note:
-            case {"query_id": str(query_id), "staging": self.staging}:
-                return query_id
-        return None
+    @property
+    def destination_table(self) -> Destination:
+        return Destination(self.destination)
 
     @property
     def answer(self) -> Identifier:
@@ -100,41 +105,21 @@ class TableRequest:
         """The query for all rows of the source."""
         return as_query("source", text("source", self.source))
 
-    @property
-    def destination_query(self) -> str:
-        """The query for all rows of the destination."""
-        return f"SELECT * FROM {self._destination}"  # noqa: S608 - a name
-
-    @property
-    def staging_query(self) -> str:
-        """The query for all rows of the staging table."""
-        return f"SELECT * FROM {self.staging_table}"  # noqa: S608 - a name
-
-    @property
-    def staging_table(self) -> str:
-        """The full name of the staging table: it is in the schema of the destination."""
-        *schema, _ = self._destination_parts()
-        return identifiers.sql((*schema, Identifier(self.staging, is_quoted=True)))
-
     def compile_prompts(self) -> Call:
         """Return the statement that compiles the prompts without asking the model."""
         sql = f"SELECT {self._prompt} FROM ({self.source_query}) LIMIT 0"  # noqa: S608 - the user's own SQL
         return Call(sql, (), only_reads=True)
 
-    def create_staging(self) -> Call:
+    def _create_staging(self) -> Call:
         """
-        Return the statement that asks the model once for each row, and stages the answers.
-
         With ``return_error_details`` a row that fails does not fail the statement. Source:
         https://docs.snowflake.com/sql-reference/functions/ai_complete
         """
         arguments, values = completion.ai_complete_arguments(
             model_parameters=self.model_parameters, response_format=self.response_format
         )
-        # In a statement with values, the driver needs other per cent signs doubled.
-        table, prompt, source = (
-            part.replace("%", "%%")
-            for part in (self.staging_table, self._prompt, self.source_query)
+        table, prompt, source = map(
+            for_binding, (self._staging_table, self._prompt, self.source_query)
         )
         return Call(
             f"CREATE OR REPLACE TRANSIENT TABLE {table} AS"  # noqa: S608 - as above
@@ -147,31 +132,16 @@ class TableRequest:
         """Return the statement for the counts of rows and errors, and the most frequent error."""
         return Call(
             "SELECT COUNT(*), COUNT(error), MODE(error)"  # noqa: S608 - names
-            f" FROM (SELECT {self._error_sql} AS error FROM {self.staging_table})",
+            f" FROM (SELECT {self._error_sql} AS error FROM {self._staging_table})",
             (),
             only_reads=True,
         )
 
-    def create_destination(self, columns: Iterable[str]) -> Call:
-        """Return the statement that creates the destination; it fails if that exists."""
-        return Call(f"CREATE TABLE {self._destination} AS {self._answers(columns)}", ())
-
-    def replace_destination(self, columns: Iterable[str]) -> Call:
-        """Return the statement that replaces the destination, and keeps its grants."""
-        return Call(
-            f"CREATE OR REPLACE TABLE {self._destination} COPY GRANTS AS {self._answers(columns)}",
-            (),
-        )
-
-    def append_to_destination(self, columns: Iterable[str]) -> Call:
-        """Return the statement that appends to the destination, column by column name."""
-        columns = list(columns)
-        names = ", ".join([*map(_quoted, columns), self.answer.sql, self.error.sql])
-        return Call(f"INSERT INTO {self._destination} ({names}) {self._answers(columns)}", ())
-
-    def drop_staging(self) -> Call:
-        """Return the statement that drops the staging table."""
-        return Call(f"DROP TABLE IF EXISTS {self.staging_table}", ())
+    def write(self, if_exists: str, source_columns: Iterable[str]) -> Call:
+        """Return the statement that writes the answers into the destination."""
+        columns = list(source_columns)
+        names = [*columns, self.answer.folded, self.error.folded]
+        return self.destination_table.write(if_exists, names, self._answers(columns))
 
     def source_columns(self, staging_columns: Iterable[str]) -> list[str]:
         """Return those columns of the staging table that come from the source."""
@@ -199,33 +169,14 @@ class TableRequest:
                 "prompt_column",
                 self.prompt_column,
                 f"{self.prompt_column} is not a column of the source, which has"
-                f" {excerpt(', '.join(map(_quoted, columns)))}.",
+                f" {excerpt(', '.join(map(quoted, columns)))}.",
             )
         if RAW.folded in columns:
             raise ArgumentError("source", self.source, f"must not have a column {RAW.folded}.")
 
-    def check_destination(self, columns: Sequence[str], source_columns: Sequence[str]) -> None:
-        """
-        Check that the destination has all columns to append to.
-
-        :raises ArgumentError: if not; it names the missing columns.
-        """
-        needed = (*source_columns, self.answer.folded, self.error.folded)
-        missing = [name for name in needed if name not in columns]
-        if missing:
-            raise ArgumentError(
-                "destination",
-                self.destination,
-                f"{self.destination} has no column {', '.join(map(_quoted, missing))} to append to:"
-                " add it to the table, or select fewer columns in the source.",
-            )
-
     @property
-    def _destination(self) -> str:
-        return identifiers.sql(self._destination_parts())
-
-    def _destination_parts(self) -> tuple[Identifier, ...]:
-        return identifiers.parse_argument("destination", self.destination)
+    def _staging_table(self) -> str:
+        return staging_table(self.destination_table.parts[:-1], self.staging)
 
     @property
     def _prompt(self) -> str:
@@ -244,12 +195,8 @@ class TableRequest:
     def _answers(self, columns: Iterable[str]) -> str:
         value = f"{RAW.sql}:value" if self.response_format else f"{RAW.sql}:value::VARCHAR"
         expressions = [
-            *map(_quoted, columns),
+            *map(quoted, columns),
             f"{value} AS {self.answer.sql}",
             f"{self._error_sql} AS {self.error.sql}",
         ]
-        return f"SELECT {', '.join(expressions)} FROM {self.staging_table}"  # noqa: S608 - names
-
-
-def _quoted(name: str) -> str:
-    return Identifier(name, is_quoted=True).sql
+        return f"SELECT {', '.join(expressions)} FROM {self._staging_table}"  # noqa: S608 - names

@@ -96,3 +96,8 @@ def subquery(argument: str, value: str) -> str:
     if source_query.is_not_sql(data):
         return source_query.strip(data)
     return source_query.without_terminator(argument, data)
+
+
+def for_binding(sql: str) -> str:
+    """Return SQL for a statement with values: there the driver needs per cent signs doubled."""
+    return sql.replace("%", "%%")

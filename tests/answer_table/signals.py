@@ -13,7 +13,7 @@ from tests.worker import AIRFLOW_2, Result, Store, Worker
 
 MODEL = "CORTEX_DB.PUBLIC.lights"
 
-SLEEP = "airflow_provider_cortex.tasks.answer_table_task.time.sleep"
+SLEEP = "airflow_provider_cortex.tasks.staged_task.time.sleep"
 """How a worker pauses between two polls."""
 
 TIMED_OUT = "Trigger/execution timeout" if AIRFLOW_2 else "Trigger timeout"

@@ -20,7 +20,7 @@ def request(**changes: Any) -> TableRequest:
 
 def test_one_statement_asks_for_all_rows() -> None:
     """The model and its parameters are bound as values."""
-    call = request(model_parameters={"temperature": 0}).create_staging()
+    call = request(model_parameters={"temperature": 0}).statement.call
     assert call.sql == (
         'CREATE OR REPLACE TRANSIENT TABLE "DB"."S"."BETWEEN" AS SELECT *, AI_COMPLETE(model => %s,'
         ' prompt => "BODY", model_parameters => PARSE_JSON(%s), return_error_details => TRUE)'
@@ -28,7 +28,7 @@ def test_one_statement_asks_for_all_rows() -> None:
     )
     assert call.values == ("m", '{"temperature": 0}')
     assert not call.only_reads
-    assert request(response_format={"a": 1}).create_staging().values == ("m", '{"a": 1}')
+    assert request(response_format={"a": 1}).statement.call.values == ("m", '{"a": 1}')
 
 
 def test_per_cent_signs_are_not_placeholders() -> None:
@@ -38,7 +38,7 @@ def test_per_cent_signs_are_not_placeholders() -> None:
         prompt_column=None,
         prompt_expression="body || '%s' /* 100% */ -- 100%",
         destination='"50%"',
-    ).create_staging()
+    ).statement.call
     assert call.sql % tuple(map(repr, call.values)) == (
         "CREATE OR REPLACE TRANSIENT TABLE \"BETWEEN\" AS SELECT *, AI_COMPLETE(model => 'm', prompt =>"
         " (body || '%s' /* 100% */), return_error_details => TRUE)"
@@ -51,9 +51,9 @@ def test_names_are_quoted() -> None:
     hostile = 'x"; DROP TABLE t --'
     escaped = '"x""; DROP TABLE t --"'
     asked = request(answer_column=hostile, prompt_column=hostile)
-    assert f"prompt => {escaped}," in asked.create_staging().sql
-    assert f"AS {escaped}" in asked.create_destination([hostile]).sql
-    assert asked.append_to_destination([hostile]).sql.startswith(
+    assert f"prompt => {escaped}," in asked.statement.call.sql
+    assert f"AS {escaped}" in asked.write("fail", [hostile]).sql
+    assert asked.write("append", [hostile]).sql.startswith(
         f'INSERT INTO "DB"."S"."ANSWERS" ({escaped}, {escaped},'
     )
 
@@ -66,44 +66,44 @@ def test_one_statement_writes_the_destination() -> None:
         f" IFF({RAW}:value::VARCHAR IS NULL, 'nothing (NULL)', NULL)) AS \"ERROR\""
         ' FROM "DB"."S"."BETWEEN"'
     )
-    assert asked.create_destination(["ID"]).sql == f'CREATE TABLE "DB"."S"."ANSWERS" AS {select}'
-    assert asked.replace_destination(["ID"]).sql == (
+    assert asked.write("fail", ["ID"]).sql == f'CREATE TABLE "DB"."S"."ANSWERS" AS {select}'
+    assert asked.write("replace", ["ID"]).sql == (
         f'CREATE OR REPLACE TABLE "DB"."S"."ANSWERS" COPY GRANTS AS {select}'
     )
-    assert asked.append_to_destination(["ID"]).sql == (
+    assert asked.write("append", ["ID"]).sql == (
         f'INSERT INTO "DB"."S"."ANSWERS" ("ID", "ANSWER", "ERROR") {select}'
     )
-    assert asked.drop_staging().sql == 'DROP TABLE IF EXISTS "DB"."S"."BETWEEN"'
+    assert asked.statement.drop().sql == 'DROP TABLE IF EXISTS "DB"."S"."BETWEEN"'
     assert {
         call.values
         for call in (
-            asked.create_destination([]),
-            asked.replace_destination([]),
-            asked.append_to_destination([]),
+            asked.write("fail", []),
+            asked.write("replace", []),
+            asked.write("append", []),
         )
     } == {()}
-    assert asked.drop_staging().values == ()
-    structured = request(response_format={"type": "json"}).create_destination(["ID"]).sql
+    assert asked.statement.drop().values == ()
+    structured = request(response_format={"type": "json"}).write("fail", ["ID"]).sql
     assert f'{RAW}:value AS "ANSWER"' in structured
 
 
 def test_each_request_of_a_task_instance_has_its_own_staging_table() -> None:
     """A later try of the same request finds the same one."""
     asked = request()
-    name = asked.of_task("dag", "task", "run", -1).staging_table
-    assert name == request().of_task("dag", "task", "run", -1).staging_table
+    name = asked.of_task("dag", "task", "run", -1).statement.table
+    assert name == request().of_task("dag", "task", "run", -1).statement.table
     others = [
         asked.of_task("dag", "task", "run", 0),
         asked.of_task("dag", "task", "other", -1),
         request(model="other").of_task("dag", "task", "run", -1),
         request(source="other").of_task("dag", "task", "run", -1),
     ]
-    assert len({name, *(other.staging_table for other in others)}) == 5
+    assert len({name, *(other.statement.table for other in others)}) == 5
     prefix, _, digest = name.strip('"').rpartition("_CORTEX_")
     assert prefix == 'DB"."S"."ANSWERS'
     assert len(digest) == 16
     assert digest == digest.upper()
-    long = request(destination="t" * 255).of_task("dag").staging_table
+    long = request(destination="t" * 255).of_task("dag").statement.table
     assert len(long.strip('"')) == 200 + len("_CORTEX_") + 16  # of the 255 that Snowflake allows
 
 
@@ -149,12 +149,12 @@ def test_errors_are_counted_in_the_staging_table() -> None:
 
 def test_a_note_is_valid_only_for_its_own_request() -> None:
     """A later try resumes the query of the same request, and no other."""
-    asked = request()
-    noted = asked.note("q")
-    assert asked.own_query(noted) == "q"
-    assert request(staging="OTHER").own_query(noted) is None
-    assert asked.own_query({"query_id": "q"}) is None
-    assert asked.own_query(None) is None
+    statement = request().statement
+    noted = statement.note("q")
+    assert statement.own_query(noted) == "q"
+    assert request(staging="OTHER").statement.own_query(noted) is None
+    assert statement.own_query({"query_id": "q"}) is None
+    assert statement.own_query(None) is None
 
 
 def test_the_raw_column_is_not_a_source_column() -> None:
@@ -195,9 +195,9 @@ def test_column_names_are_case_sensitive() -> None:
 
 def test_a_destination_needs_a_column_for_each_appended_one() -> None:
     """Their order does not matter; the error names the missing ones."""
-    asked = request()
-    asked.check_destination(["ERROR", "ID", "ANSWER", "MORE"], ["ID"])
+    destination = request().destination_table
+    destination.check_columns(["ERROR", "ID", "ANSWER", "MORE"], ["ID", "ANSWER", "ERROR"])
     with pytest.raises(ArgumentError, match=r"^destination db\.s\.answers has no column") as caught:
-        asked.check_destination(["ID", "ANSWER"], ["ID", "my body"])
+        destination.check_columns(["ID", "ANSWER"], ["ID", "my body", "ANSWER", "ERROR"])
     assert 'has no column "my body", "ERROR" to append to' in str(caught.value)
     assert caught.value.value == "db.s.answers"
