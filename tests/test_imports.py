@@ -32,6 +32,9 @@ operators.CortexFineTuneOperator(
     task_id="start", model="m", base_model="llama3.1-8b", training_data="tickets"
 )
 operators.CortexCancelFineTuneOperator(task_id="cancel", finetune_job_id="ft_1")
+operators.CortexEvaluateOperator(
+    task_id="evaluate", models="m", data="t", prompt_column="p", expected_column="c"
+)
 operators.CortexCompleteOperator(task_id="ask", model="m", prompt="Hello")
 operators.CortexCompleteTableOperator(
     task_id="answer", model="m", source="tickets", destination="answers", prompt_column="text"
@@ -66,6 +69,8 @@ ONLY_TO_RUN = {
     "cortex.answer_table_sql",
     "cortex.completion",
     "cortex.destination",
+    "cortex.evaluation",
+    "cortex.evaluation_report",
     "cortex.finetune",
     "cortex.finetune_request",
     "cortex.job",
@@ -77,6 +82,7 @@ ONLY_TO_RUN = {
     "tasks.answer_table_steps",
     "tasks.assets",
     "tasks.earlier_job",
+    "tasks.evaluation_steps",
     "tasks.lineage",
     "tasks.staged_work",
     "tasks.start_once",
@@ -98,11 +104,12 @@ ONLY_TO_RUN = {
 ONLY_FOR_OPERATORS = {
     "operators",
     "operators.complete",
+    "operators.evaluate",
     "operators.fine_tune",
     "tasks.answer_table_task",
 }
 
-MOST_MODULES = 31
+MOST_MODULES = 32
 """Modules of this package that sensor, trigger and operators load together."""
 
 

@@ -185,7 +185,8 @@ class Question:
 # Snowflake's message.
 #
 # Guess details-and-errors: with show_details and return_error_details, AI_COMPLETE returns the
-# details as the `value`. If wrong: CortexCompleteOperator fails: it cannot read the answer.
+# details as the `value`. If wrong: CortexCompleteOperator fails, since it cannot read the answer,
+# and CortexEvaluateOperator finds no answers.
 def ai_complete_arguments(
     *,
     model_parameters: Mapping[str, Any] | None,

@@ -6,7 +6,7 @@ import ast
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -39,20 +39,20 @@ def as_float(value: object) -> float:
         return math.nan
 
 
-def number(argument: str, value: object) -> float:
+def number(argument: str, value: object, *, least: float = 0.0) -> float:
     """
-    Return a finite number that is not negative.
+    Return a finite number.
 
     It may be given as any real number, as text, or as a query's result of one row and one column.
 
+    :param least: the least that it may be.
     :raises ArgumentError: if it is anything else, such as a bool or NaN.
     """
     found = as_float(one_cell(argument, value))
-    if 0 <= found < math.inf:
+    if least <= found < math.inf:
         return found
-    raise ArgumentError(
-        argument, value, f"must be a number, at least 0 and finite; got {excerpt(value)!r}."
-    )
+    problem = f"must be a number, at least {least:g} and finite; got {excerpt(value)!r}."
+    raise ArgumentError(argument, value, problem)
 
 
 def text(argument: str, value: object) -> str:
@@ -123,6 +123,24 @@ def mapping(argument: str, value: object) -> Mapping[str, Any] | None:
         f"it must be a mapping or the text of a JSON object (| tojson); got one of type {kind}."
     )
     raise UnsupportedValueError(argument, value, problem)
+
+
+def names(argument: str, value: object) -> tuple[str, ...]:
+    """
+    Return the texts of a list, each once: given as such, as a list's text, or as a single text.
+
+    :raises ArgumentError: if it is anything else, or one of them is empty.
+    """
+    if isinstance(value, str):
+        parsed = _parse_result(value)
+        value = parsed if isinstance(parsed, list | tuple) else [value]
+    if isinstance(value, Mapping) or not isinstance(value, Iterable):
+        kind = type(value).__name__
+        raise ArgumentError(argument, value, f"must be a list of texts; got a value of type {kind}")
+    found = [text(argument, item).strip() for item in value]
+    if not all(found) or "None" in found:
+        raise ArgumentError(argument, found, "must be a list of texts, but one of them is empty")
+    return tuple(dict.fromkeys(found))
 
 
 def json_number(value: object) -> int | float:

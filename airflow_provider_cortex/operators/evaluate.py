@@ -1,0 +1,230 @@
+"""Compare models by their answers to the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_cortex.cortex.rendered_values import mapping, names, number
+from airflow_provider_cortex.errors import ArgumentError
+from airflow_provider_cortex.tasks.base import CortexTask
+from airflow_provider_cortex.tasks.gated import GatedTask
+from airflow_provider_cortex.tasks.init_checks import (
+    IF_TABLE_EXISTS,
+    IfTableExists,
+    as_value_error,
+    is_literal,
+    one_of,
+)
+from airflow_provider_cortex.tasks.links import SnowflakeQueryLink
+from airflow_provider_cortex.tasks.staged_task import StagedTask
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context, XComArg
+
+    from airflow_provider_cortex.cortex.evaluation import EvaluationRequest
+    from airflow_provider_cortex.cortex.evaluation_report import Limits
+    from airflow_provider_cortex.hooks import CortexHook
+    from airflow_provider_cortex.tasks.evaluation_steps import Evaluation
+
+    Number = float | str | XComArg | None
+
+NUMBERS = ("sample", "min_score", "min_gain", "max_unscored_rows")
+"""The arguments that are numbers."""
+
+LEAST = {"sample": 1.0, "min_score": -1.0, "min_gain": -1.0}
+"""The least that each of them may be; 0 for others. A similarity is from -1 to 1."""
+
+
+class CortexEvaluateOperator(GatedTask, StagedTask):
+    """
+    Have several models answer the same rows inside Snowflake, and return the best one's name.
+
+    One statement asks all models for all rows, a second one scores the answers; both run without a
+    session, and no row passes through Airflow. A retry does not pay again for a statement that has
+    finished, nor, on Airflow 3.3, for one that still runs. The role needs the privilege to create
+    tables in the destination's schema, or without a destination in the session's.
+
+    XComs: ``return_value`` and ``winner`` are the best model's name. ``scores`` is a report on all
+    models, which exists even if a limit is missed: ``rows``; ``unscored``, the rows without a score
+    from each model; ``models``, a list with each model's ``score``, ``errors``, ``error_rate`` and tokens; ``comparisons`` of the best model with the baseline, or with all others, each with
+    ``gain``, ``better`` and ``worse`` rows, ``p_value`` and ``could_be_chance``. A row without an
+    answer scores 0.
+
+    :param models: the models to compare: tuned ones by the name that the sensor returned, and base
+        models. A list, or one name. (templated)
+    :param data: a table's name, a query, or the path of a ``.sql`` file with one: rows that no
+        model was trained with. (templated)
+    :param prompt_column: the column of *data* with the prompts. (templated)
+    :param expected_column: its column with the expected answers. (templated)
+    :param score: ``"exact"``: 1 for an answer that equals the expected one, but for case and white
+        space, else 0. ``"similarity"``: AI_SIMILARITY of both, from -1 to 1. ``"judge"``:
+        *judge_model* scores each answer, from 0 to 1. Or an SQL expression for a number over the
+        columns PROMPT, EXPECTED and ANSWER. (templated)
+    :param judge_model: the model that scores, for ``"judge"``: a large base model. It reads each
+        prompt, expected answer and answer. (templated)
+    :param rubric: what it is asked to do, instead of the built-in text; its score must be from 0 to
+        1. (templated)
+    :param baseline: the model in use, which the others have to beat; it is asked, too. Empty or
+        None, as before the first model: there is nothing to compare with. (templated)
+    :param min_score: the least score of the best model. (templated)
+    :param min_gain: how much it must score above *baseline*, if there is one. (templated)
+    :param max_unscored_rows: the share of rows, from 0 to 1, that may have no score: the expected
+        answer is NULL, or the judge gave no number from 0 to 1. Such rows do not count.
+        (templated)
+    :param destination: a table for prompts, expected answers, answers and scores, with a row for
+        each row of *data* and model. (templated)
+    :param if_exists: what to do if *destination* exists: ``fail``, ``replace`` it and keep its
+        grants, or ``append`` to it.
+    :param sample: ask for at most so many rows, chosen at random. (templated)
+    :param model_parameters: such as ``{"temperature": 0}``, for the models. (templated)
+    :param gate: what the task does if a limit is missed: ``"fail"``, without a retry, or
+        ``"skip"``.
+    :param kwargs: as of :class:`~airflow_provider_cortex.tasks.staged_task.StagedTask`,
+        :class:`~airflow_provider_cortex.tasks.base.CortexTask` and ``BaseOperator``.
+    :raises ValueError: if an argument is invalid.
+    """
+
+    template_fields: Sequence[str] = (
+        "models",
+        "data",
+        "prompt_column",
+        "expected_column",
+        "score",
+        "judge_model",
+        "rubric",
+        "baseline",
+        "destination",
+        "model_parameters",
+        *NUMBERS,
+        *CortexTask.template_fields,
+    )
+    sql_fields = ("data",)
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers = {"data": "sql", "score": "sql", "model_parameters": "json"}
+    operator_extra_links = (SnowflakeQueryLink(),)
+    ui_color = "#d6f0fa"
+
+    def __init__(
+        self,
+        *,
+        models: Sequence[str | XComArg] | str | XComArg,
+        data: str | XComArg,
+        prompt_column: str | XComArg,
+        expected_column: str | XComArg,
+        score: str | XComArg = "exact",
+        judge_model: str | XComArg | None = None,
+        rubric: str | XComArg | None = None,
+        baseline: str | XComArg | None = None,
+        min_score: Number = None,
+        min_gain: Number = None,
+        max_unscored_rows: Number = 0.1,
+        destination: str | XComArg | None = None,
+        if_exists: IfTableExists = "fail",
+        sample: Number = None,
+        model_parameters: Mapping[str, Any] | str | XComArg | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.models = models
+        self.data = data
+        self.prompt_column = prompt_column
+        self.expected_column = expected_column
+        self.score = score
+        self.judge_model = judge_model
+        self.rubric = rubric
+        self.baseline = baseline
+        self.min_score = min_score
+        self.min_gain = min_gain
+        self.max_unscored_rows = max_unscored_rows
+        self.destination = destination
+        self.if_exists = if_exists
+        self.sample = sample
+        self.model_parameters = model_parameters
+        # Once rendered, each of them may be None.
+        given = ("judge_model", "rubric", "destination", *NUMBERS)
+        self._given = {name for name in given if getattr(self, name) is not None}
+        with as_value_error():
+            one_of("if_exists", if_exists, IF_TABLE_EXISTS)
+            for name in NUMBERS:
+                if is_literal(getattr(self, name)):
+                    self._number(name)
+
+    def request(self, context: Context) -> EvaluationRequest:
+        """Return which models to ask, with what, and how to score; the arguments are checked."""
+        from airflow_provider_cortex.cortex.evaluation import RUBRIC, EvaluationRequest
+
+        self._limits()  # an invalid one is found before anything is paid for
+        ti = context["ti"]
+        models = names("models", self.models)
+        baseline = self._baseline()
+        sample = self._number("sample")
+        return EvaluationRequest(
+            models=models if baseline in {None, *models} else (*models, str(baseline)),
+            data=self.required("data"),
+            prompt_column=self.required("prompt_column"),
+            expected_column=self.required("expected_column"),
+            score=self.required("score"),
+            judge_model=self._optional("judge_model"),
+            rubric=self._optional("rubric") or RUBRIC,
+            sample=None if sample is None else int(sample),
+            destination=self._optional("destination"),
+            model_parameters=mapping("model_parameters", self.model_parameters),
+            task_instance=(ti.dag_id, ti.task_id, ti.run_id, ti.map_index),
+        )
+
+    def work(self, request: EvaluationRequest, hook: CortexHook) -> Evaluation:
+        """Return the steps of the evaluation."""
+        from airflow_provider_cortex.tasks.evaluation_steps import Evaluation
+
+        return Evaluation(
+            request, hook, self.log, baseline=self._baseline(), if_exists=self.if_exists
+        )
+
+    def deliver(self, result: dict[str, Any], context: Context) -> str:
+        """
+        Push the report, and return the best model's name.
+
+        :raises GateError: if a limit is missed.
+        """
+        from airflow_provider_cortex.cortex.evaluation_report import EvaluationReport
+
+        report = EvaluationReport.from_dict(result)
+        self.log.info("%s", report.table())
+        if self.do_xcom_push:
+            context["ti"].xcom_push(key="scores", value=result)
+        winner = report.check(self._limits())
+        if self.do_xcom_push:
+            context["ti"].xcom_push(key="winner", value=winner)
+        return winner
+
+    def _limits(self) -> Limits:
+        from airflow_provider_cortex.cortex.evaluation_report import Limits
+
+        return Limits(
+            max_unscored_rows=self._number("max_unscored_rows") or 0.0,
+            min_score=self._number("min_score"),
+            min_gain=self._number("min_gain"),
+        )
+
+    def _baseline(self) -> str | None:
+        """Return the model in use; None before there is one."""
+        if self.baseline is None or str(self.baseline).strip() in {"", "None"}:
+            return None
+        return self.required("baseline").strip()
+
+    def _optional(self, argument: str) -> str | None:
+        """Return an argument as text, None if the DAG file does not set it."""
+        return self.required(argument) if argument in self._given else None
+
+    def _number(self, argument: str) -> float | None:
+        """Return an argument as a number, None if the DAG file does not set it."""
+        if argument not in self._given:
+            return None
+        value = getattr(self, argument)
+        found = number(argument, value, least=LEAST.get(argument, 0.0))
+        if argument == "sample" and found != int(found):
+            raise ArgumentError(argument, value, f"must be a whole number of rows; got {value!r}.")
+        if argument == "max_unscored_rows" and found > 1:
+            raise ArgumentError(argument, value, f"must be from 0 to 1; got {value!r}.")
+        return found
