@@ -49,7 +49,7 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
     models, which exists even if a limit is missed: ``rows``; ``unscored``, the rows without a score
     from each model; ``models``, a list with each model's ``score``, ``errors``, ``error_rate`` and tokens; ``comparisons`` of the best model with the baseline, or with all others, each with
     ``gain``, ``better`` and ``worse`` rows, ``p_value`` and ``could_be_chance``. A row without an
-    answer scores 0.
+    answer scores 0. With ``outlets``, the asset event of the best model has the report, too.
 
     :param models: the models to compare: tuned ones by the name that the sensor returned, and base
         models. A list, or one name. (templated)
@@ -104,6 +104,8 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
     template_fields_renderers = {"data": "sql", "score": "sql", "model_parameters": "json"}
     operator_extra_links = (SnowflakeQueryLink(),)
     ui_color = "#d6f0fa"
+    report_kind = "evaluation"
+    report_xcom = "scores"
 
     def __init__(
         self,
@@ -192,10 +194,14 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
         report = EvaluationReport.from_dict(result)
         self.log.info("%s", report.table())
         if self.do_xcom_push:
-            context["ti"].xcom_push(key="scores", value=result)
+            context["ti"].xcom_push(key=self.report_xcom, value=result)
         winner = report.check(self._limits())
         if self.do_xcom_push:
             context["ti"].xcom_push(key="winner", value=winner)
+        if self.outlets:
+            from airflow_provider_cortex.tasks import assets
+
+            assets.emit(self, context, winner, {self.report_kind: result})
         return winner
 
     def _limits(self) -> Limits:

@@ -69,6 +69,11 @@ class CortexTask(compat.SqlFileTemplates):
         "session_parameters",
     )
 
+    report_kind: str | None = None
+    """What its report is called in the asset events of later tasks; None if it has none."""
+    report_xcom = ""
+    """The XCom with that report."""
+
     def __init__(
         self,
         *,

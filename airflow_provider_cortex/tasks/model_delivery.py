@@ -82,7 +82,7 @@ class ModelDelivery(GatedTask):
         if self.outlets:
             from airflow_provider_cortex.tasks import assets
 
-            assets.emit(self, context, job, model)
+            assets.emit(self, context, model, assets.job_facts(job))
         return model
 
     def get_openlineage_facets_on_complete(
