@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from airflow_provider_cortex.emulator import model_statements
+from airflow_provider_cortex.emulator import model_statements, query_history
 from airflow_provider_cortex.emulator.client_sessions import ClientSessions
 from airflow_provider_cortex.emulator.complete_functions import UNTUNED_MODELS, CompleteFunctions
+from airflow_provider_cortex.emulator.count_tokens_function import CountTokens
 from airflow_provider_cortex.emulator.credentials import Credentials
 from airflow_provider_cortex.emulator.faults import Faults
 from airflow_provider_cortex.emulator.finetune_function import FinetuneFunction
@@ -47,18 +48,22 @@ class Account:
 
         self.jobs = JobRegistry(clock=clock, life=settings.life, id_prefix=settings.id_prefix)
         self.queries = QueryRegistry(clock=clock, life=settings.query_life)
+        self.history = query_history.QueryHistory(clock)
         known_models = UNTUNED_MODELS | settings.base_models
         complete = CompleteFunctions(self.jobs, clock, self.faults, known_models)
         finetune = FinetuneFunction(self.jobs, self.faults, settings.base_models)
         models = model_statements.ModelStatements(self.jobs)
         self.engine = SqlEngine(
             jobs=self.jobs,
+            count_tokens=CountTokens(known_models),
             functions={
                 "SNOWFLAKE.CORTEX.FINETUNE": finetune,
                 "SNOWFLAKE.CORTEX.COMPLETE": complete.complete,
                 "SNOWFLAKE.CORTEX.TRY_COMPLETE": complete.try_complete,
                 "SNOWFLAKE.CORTEX.AI_COMPLETE": complete.ai_complete,
                 "AI_COMPLETE": complete.ai_complete,
+                "AI_SIMILARITY": complete.ai_similarity,
+                query_history.NAME: self.history.by_user,
                 model_statements.SHOW: models.show,
                 model_statements.DROP: models.drop,
                 "SYSTEM$CANCEL_QUERY": self._cancel_query,
@@ -75,6 +80,7 @@ class Account:
             engine=self.engine,
             jobs=self.jobs,
             queries=self.queries,
+            history=self.history,
             faults=self.faults,
             credentials=self.credentials,
             sessions=self.sessions,

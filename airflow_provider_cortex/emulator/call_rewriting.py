@@ -22,6 +22,9 @@ _CORTEX = ("SNOWFLAKE.CORTEX.", "AI_")
 _OBJECT_ARGUMENTS = {"response_format", "show_details", "return_error_details"}
 _TEXT_ARGUMENTS = 3
 
+# The functions that return a number, and its type.
+_NUMBERS = {"AI_SIMILARITY": "DOUBLE"}
+
 
 def rewrite(
     statement: Expr, *, functions: Collection[str], namespace: Namespace, limit: int | None
@@ -49,12 +52,24 @@ def rewrite(
 def calls(statement: Expr) -> list[tuple[str, Expr]]:
     """Return the calls of functions that sqlglot does not know, outer calls before inner ones."""
     nodes = [node for node in statement.find_all(exp.Dot, exp.Anonymous) if _is_call(node)]
-    return [(".".join(_parts(node)).upper(), node) for node in nodes]
+    return [(function_name(node), node) for node in nodes]
+
+
+def function_name(call: Expr) -> str:
+    """Return the name of the function that is called, in capitals."""
+    return ".".join(_parts(call)).upper()
+
+
+def arguments(call: Expr) -> tuple[list[Expr], dict[str, Expr]]:
+    """Return the positional arguments of a call, and the named ones by their names."""
+    given = (call.expression if isinstance(call, exp.Dot) else call).expressions
+    named = {a.name.lower(): a.expression for a in given if isinstance(a, exp.Kwarg)}
+    return [a for a in given if not isinstance(a, exp.Kwarg)], named
 
 
 def call(function: str, namespace: Namespace, *arguments: str | None) -> Expr:
     """Return a call of *function* with constant arguments."""
-    return _udf_call(function, namespace, [_text(value) for value in arguments], {})
+    return udf_call(function, namespace, [_text(value) for value in arguments], {})
 
 
 def selects_only_calls(statement: Expr) -> bool:
@@ -89,21 +104,22 @@ def _parts(node: Expr) -> Iterator[str]:
 
 
 def _replacement(node: Expr, name: str, namespace: Namespace) -> Expr:
-    arguments = (node.expression if isinstance(node, exp.Dot) else node).expressions
-    named = {a.name.lower(): a.expression for a in arguments if isinstance(a, exp.Kwarg)}
-    positional = [a for a in arguments if not isinstance(a, exp.Kwarg)]
-    udf_call = _udf_call(name, namespace, positional, named)
+    positional, named = arguments(node)
+    call = udf_call(name, namespace, positional, named)
+    if name in _NUMBERS:
+        return exp.cast(call, _NUMBERS[name])
     for_object = [
         *positional[_TEXT_ARGUMENTS:],
         *(named[key] for key in _OBJECT_ARGUMENTS & set(named)),
     ]
-    is_object = name.endswith("AI_COMPLETE") and any(map(_is_given, for_object))
-    return exp.cast(udf_call, "JSON") if is_object else udf_call
+    is_object = name.endswith("AI_COMPLETE") and any(map(is_given, for_object))
+    return exp.cast(call, "JSON") if is_object else call
 
 
-def _udf_call(
+def udf_call(
     name: str, namespace: Namespace, positional: list[Expr], named: dict[str, Expr]
 ) -> Expr:
+    """Return a call of the function *name* by way of the one that DuckDB knows."""
     head = (namespace.database, namespace.schema, name)
     return _function(UDF, _as_json(head, positional, named))
 
@@ -134,7 +150,8 @@ def _keep_keys(argument: Expr) -> Expr:
     return argument
 
 
-def _is_given(argument: Expr) -> bool:
+def is_given(argument: Expr) -> bool:
+    """Return whether an optional argument is neither NULL nor FALSE."""
     # The value of a bound TRUE is unknown here: then the object arrives as text.
     is_false = isinstance(argument, exp.Boolean) and not argument.this
     return not (is_false or isinstance(argument, exp.Null | exp.Placeholder))

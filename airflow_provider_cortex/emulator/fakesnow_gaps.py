@@ -35,9 +35,19 @@ def translate(statement: Expr, params: MutableParams | None) -> Expr:
 
     It is changed in place, and bound values that are used are removed from *params*.
     """
-    kinds = exp.Create, exp.DynamicIdentifier, exp.GetExtract, exp.Parameter, exp.ToChar
-    for node in [*statement.find_all(exp.Values), *statement.find_all(*kinds)]:
+    kinds = (
+        exp.Create,
+        exp.DynamicIdentifier,
+        exp.GetExtract,
+        exp.Parameter,
+        exp.TableSample,
+        exp.ToChar,
+    )
+    for node in [*statement.find_all(exp.Values, exp.AISimilarity), *statement.find_all(*kinds)]:
         match node:
+            case exp.AISimilarity():
+                # A function that sqlglot knows, and that is none of fakesnow's.
+                node.replace(exp.Anonymous(this="AI_SIMILARITY", expressions=node.expressions))
             case exp.Create():
                 _drop_ignored_properties(node)
             case exp.Parameter(this=exp.Literal(is_string=False)):
@@ -49,6 +59,9 @@ def translate(statement: Expr, params: MutableParams | None) -> Expr:
                 table.replace(exp.to_table(text(node.this, params), dialect="snowflake"))
             case exp.GetExtract(expression=exp.Literal() as key):
                 node.replace(exp.Bracket(this=node.this, expressions=[key]))
+            case exp.TableSample() if node.args.get("size"):
+                # DuckDB's only method for a number of rows; sqlglot would warn of another one.
+                node.set("method", exp.var("RESERVOIR"))
             case exp.ToChar(this=exp.JSONExtract() | exp.Bracket() as value) if not node.args.get(
                 "format"
             ):

@@ -95,7 +95,11 @@ FAULT_KINDS: Mapping[str, FaultKind] = {
     "other-job": FaultKind(
         "DESCRIBE returns the record with another job's id", (DESCRIBE,), {"id": "ft_another"}
     ),
-    "unreadable": FaultKind("DESCRIBE returns this text", (DESCRIBE,), {"text": "Not JSON."}),
+    "unreadable": FaultKind(
+        "DESCRIBE returns this text, or the model answers it, whatever the response format says",
+        (DESCRIBE, COMPLETE),
+        {"text": "Not JSON."},
+    ),
     "record": FaultKind(
         "DESCRIBE returns the record with these fields set or removed",
         (DESCRIBE,),

@@ -3,6 +3,7 @@ Faults that a test asks for, and the decision which request each of them strikes
 
     emulator.faults.add("status", status=503, requests=2)
     emulator.faults.add("error", at="complete", prompt="invoice", message="too long")
+    emulator.faults.add("unreadable", prompt="<expected>", text="Very good!")  # a judge's answers
     emulator.faults.add("record", job_id=job.id, set={"status": "PAUSED"}, remove=["progress"])
     emulator.faults.clear()
 

@@ -30,6 +30,7 @@ from airflow_provider_cortex.emulator.credentials import Credentials
 from airflow_provider_cortex.emulator.fault_kinds import LOGIN, LOGOUT, OTHER, QUERY, STATEMENT
 from airflow_provider_cortex.emulator.faults import Fault, Faults
 from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
+from airflow_provider_cortex.emulator.query_history import QueryHistory
 from airflow_provider_cortex.emulator.query_registry import QueryRegistry
 from airflow_provider_cortex.emulator.session_context import SessionContext
 from airflow_provider_cortex.emulator.sql_engine import SqlEngine, SqlSession
@@ -59,13 +60,14 @@ class HttpApp:
         engine: SqlEngine,
         jobs: JobRegistry,
         queries: QueryRegistry,
+        history: QueryHistory,
         faults: Faults,
         credentials: Credentials,
         sessions: ClientSessions,
         reset: Callable[[], None],
     ) -> None:
         self.counts = Counts()
-        self.statements = StatementRoutes(engine, queries, sessions, self.counts)
+        self.statements = StatementRoutes(engine, queries, history, sessions, self.counts)
         self.login_delay = 0.0
         self._engine = engine
         self._faults = faults

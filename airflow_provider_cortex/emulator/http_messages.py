@@ -39,6 +39,7 @@ _SESSION_ERRORS = {
     "390115": "Master token is invalid.",
 }
 
+_QUERY_ID = re.compile(rb'"queryId":"([^"]+)"')
 _FAILURE = b'"success":false}'
 _PREFIX = re.compile(r"^\d{6} \(\w{5}\): (None: )?")
 
@@ -119,6 +120,19 @@ def failure(code: str, message: str, sqlstate: str | None = None) -> Response:
     """Return an error as Snowflake does: with HTTP 200, which drivers do not retry."""
     data = {"errorCode": code, "sqlState": sqlstate, "queryId": str(uuid.uuid4())}
     return JSONResponse({"data": data, "code": code, "message": message, "success": False})
+
+
+def query_id(response: Response) -> str | None:
+    """Return the id of the statement that a response answers; None for PUT."""
+    # Not decoded: it may have many rows. In a text of theirs, the quotes would be escaped.
+    found = _QUERY_ID.search(bytes(response.body))
+    return None if found is None else found[1].decode()
+
+
+def error_message(response: Response) -> str | None:
+    """Return why the statement that a response answers has failed; None if it has not."""
+    body = bytes(response.body)
+    return str(json.loads(body)["message"]) if body.endswith(_FAILURE) else None
 
 
 def bad_request(_request: Request, error: Exception) -> Response:

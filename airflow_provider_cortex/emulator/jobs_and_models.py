@@ -14,8 +14,13 @@ from dataclasses import replace
 from airflow_provider_cortex.emulator import name_resolution
 from airflow_provider_cortex.emulator.life import Clock, Life
 from airflow_provider_cortex.emulator.name_resolution import NameKey, Namespace
-from airflow_provider_cortex.emulator.sql_errors import internal_error, unknown_job
+from airflow_provider_cortex.emulator.sql_errors import (
+    internal_error,
+    unknown_job,
+    unknown_object,
+)
 from airflow_provider_cortex.emulator.tracked_job import (
+    Grants,
     Job,
     JobError,
     JobState,
@@ -143,6 +148,17 @@ class JobRegistry:
                 name_resolution.key(each.job.model): self._state(each).finished_on or 0
                 for each in self._with_model()
             }
+
+    def grants(self, name: str) -> Grants:
+        """
+        Return the grants on the tuned model called *name*, to read and to change.
+
+        :raises SqlError: if there is none.
+        """
+        with self._lock:
+            for each in self._with_model(name):
+                return each.grants
+        raise unknown_object("Model", ".".join(name_resolution.key(name)))
 
     def drop(self, name: str) -> bool:
         """Remove the tuned model called *name*; return False if there is none."""

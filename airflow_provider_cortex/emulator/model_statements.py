@@ -34,13 +34,14 @@ _COLUMNS = {
     "aliases": "JSON",
 }
 
-_SHOW = re.compile(
-    r"""MODELS
-    (?:\s+LIKE\s+'(?P<like>(?:[^'\\]|\\.|'')*)')?
-    (?:\s+IN\b(?:\s+(?P<scope>ACCOUNT|DATABASE|SCHEMA)\b)?(?P<name>\s+(?:[^\s"]|"[^"]*")+)?)?
-    \s*""",
-    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+SHOW_CLAUSES = (
+    r"(?:\s+LIKE\s+'(?P<like>(?:[^'\\]|\\.|'')*)')?"
+    r"(?:\s+IN\b(?:\s+(?P<scope>ACCOUNT|DATABASE|SCHEMA)\b)?"
+    r'(?P<name>\s+(?:[^\s"]|"[^"]*")+)?)?\s*'
 )
+"""A pattern for what may follow SHOW and a kind of objects."""
+
+_SHOW = re.compile(f"MODELS{SHOW_CLAUSES}", re.IGNORECASE | re.DOTALL)
 _DROP = re.compile(
     r"MODEL\s+(?P<if_exists>IF\s+EXISTS\s+)?(?P<name>.*\S)\s*", re.IGNORECASE | re.DOTALL
 )
@@ -85,7 +86,7 @@ class ModelStatements:
         self, namespace: Namespace, like: str | None, scope: str | None, name: str | None
     ) -> str:
         """Return the models as JSON records, ordered by database, schema and name."""
-        prefix = _name_prefix(namespace, scope, (name or "").strip())
+        prefix = name_prefix(namespace, scope, name)
         pattern = like_pattern(like)
         records = [
             {
@@ -122,9 +123,9 @@ class ModelStatements:
         raise unknown_object("Model", ".".join(key))
 
 
-def _name_prefix(namespace: Namespace, scope: str | None, name: str) -> NameKey:
-    """Return how the names of the models to show begin."""
-    scope = (scope or "").upper()
+def name_prefix(namespace: Namespace, scope: str | None, name: str | None) -> NameKey:
+    """Return how the names of the objects to show begin."""
+    scope, name = (scope or "").upper(), (name or "").strip()
     database, schema = namespace.database, namespace.schema
     if scope == "ACCOUNT":
         return ()

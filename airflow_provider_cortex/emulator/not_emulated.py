@@ -34,9 +34,9 @@ FEATURES = {
     "functions that return a table": (rf"CREATE {_MODIFIERS}FUNCTION .*\bRETURNS TABLE\b",),
     "external functions": (_objects("EXTERNAL FUNCTIONS?"),),
     "data metric functions": (_objects("DATA METRIC FUNCTIONS?"),),
-    "changing, describing and listing functions": (
+    "changing and describing functions, and listing built-in ones": (
         r"(?:ALTER|DESC|DESCRIBE) FUNCTION\b",
-        r"SHOW (?:USER )?FUNCTIONS\b",
+        r"SHOW FUNCTIONS\b",
     ),
     "tasks": (_objects("TASKS?"), r"EXECUTE TASK\b"),
     "alerts": (_objects("ALERTS?"), r"EXECUTE ALERT\b"),
@@ -90,7 +90,9 @@ FEATURES = {
         r"ALTER (?:DATABASE|SCHEMA) .*\b(?:RENAME TO|SWAP WITH)\b",
     ),
     "restoring what was dropped": (r"UNDROP\b",),
-    "lists of grants": (r"SHOW (?:FUTURE )?GRANTS\b",),
+    "lists of grants, except on a model or a function": (
+        r"SHOW (?:FUTURE )?GRANTS\b(?! ON (?:MODEL|FUNCTION)\b)",
+    ),
     "resource monitors and budgets": (
         _objects("RESOURCE MONITORS?|BUDGETS?|SNOWFLAKE.CORE.BUDGET"),
     ),

@@ -60,6 +60,10 @@ class AsyncQuery:
     """Whether it is being executed, was executed, or was cancelled."""
 
     @property
+    def error_message(self) -> str | None:
+        return None if self.error is None else self.error.message
+
+    @property
     def record(self) -> dict[str, object]:
         """What a request for its status returns: little more than the driver reads."""
         record: dict[str, object] = {

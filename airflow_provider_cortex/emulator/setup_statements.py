@@ -6,7 +6,8 @@ instead.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -14,11 +15,13 @@ from sqlglot import exp
 from airflow_provider_cortex.emulator import (
     account_objects,
     databases,
+    model_statements,
     name_resolution,
     sql_udfs,
     statement_text,
 )
 from airflow_provider_cortex.emulator.model_statements import literal_value
+from airflow_provider_cortex.emulator.tracked_job import Grants
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.emulator.sql_engine import SqlSession
@@ -31,6 +34,17 @@ _OPTION = re.compile(
     rf"\b(COMMENT|WAREHOUSE_SIZE)\s*=\s*({statement_text.CONSTANT}|\w+)", re.IGNORECASE | re.DOTALL
 )
 _COLUMN_OF_OPTION = {"COMMENT": "comment", "WAREHOUSE_SIZE": "size"}
+
+_GRANT_COLUMNS = (
+    "created_on",
+    "privilege",
+    "granted_on",
+    "name",
+    "granted_to",
+    "grantee_name",
+    "grant_option",
+    "granted_by",
+)
 
 _KIND = r"(?P<kind>DATABASE\s+ROLE|ROLE|WAREHOUSE|USER)"
 _NAME = rf"(?P<name>{statement_text.NAME})"
@@ -63,8 +77,10 @@ def _status(text: str) -> str:
 
 def _constant(written: str | None) -> str | None:
     """Return the value of a text constant, or of a word."""
-    if written is None or not written.startswith("'"):
+    if written is None or not written.startswith(("'", "$$")):
         return written
+    if written.startswith("$$"):
+        return written[2:-2]
     return literal_value(written[1:-1])
 
 
@@ -132,7 +148,7 @@ def _show_objects(session: "SqlSession", match: re.Match[str]) -> str:
     return _select(columns, list(rows))
 
 
-def _select(columns: tuple[str, ...], rows: list[list[str]]) -> str:
+def _select(columns: tuple[str, ...], rows: Sequence[Sequence[object]]) -> str:
     values = exp.values([tuple(row) for row in rows] or [columns])
     names = (
         exp.alias_(exp.column(f"COLUMN{number}"), column, quoted=True)
@@ -173,14 +189,60 @@ def _create_schema(session: "SqlSession", match: re.Match[str]) -> str:
 
 
 def _create_function(session: "SqlSession", match: re.Match[str]) -> str:
+    comments = [_constant(value) for _, value in _OPTION.findall(match["options"])]
     status = session.engine.user_functions.create(
         match["header"],
         match["body"],
         session.namespace,
+        comment=(comments or [""])[-1] or "",
         or_replace=bool(match["or_replace"]),
         if_not_exists=bool(match["if_not_exists"]),
+        copy_grants="COPY GRANTS" in statement_text.words(match["header"] + match["options"]),
     )
     return _status(status)
+
+
+def _show_functions(session: "SqlSession", match: re.Match[str]) -> str:
+    prefix = model_statements.name_prefix(session.namespace, match["scope"], match["name"])
+    rows = session.engine.user_functions.show(prefix, literal_value(match["like"]))
+    return _select(sql_udfs.COLUMNS, list(rows))
+
+
+def _grants(session: "SqlSession", match: re.Match[str], statement: str) -> Grants:
+    """Return the grants on a model or a function, to read and to change."""
+    if match["kind"].upper() == "FUNCTION":
+        return session.engine.user_functions.grants(match["object"], session.namespace)
+    name = name_resolution.qualified(match["object"], session.namespace, statement=statement)
+    return session.engine.jobs.grants(name)
+
+
+def _privileges(match: re.Match[str]) -> Iterable[tuple[str, str]]:
+    """Yield each privilege of a GRANT or REVOKE, and its role."""
+    for privilege in match["privileges"].upper().split(","):
+        yield " ".join(privilege.split()), _key(match)[-1]
+
+
+def _grant(session: "SqlSession", match: re.Match[str]) -> str:
+    grants, now = _grants(session, match, "GRANT"), datetime.now(UTC)
+    for granted in _privileges(match):
+        grants.setdefault(granted, now)
+    return _status(_SUCCESS)
+
+
+def _revoke(session: "SqlSession", match: re.Match[str]) -> str:
+    grants = _grants(session, match, "REVOKE")
+    for granted in _privileges(match):
+        grants.pop(granted, None)
+    return _status(_SUCCESS)
+
+
+def _show_grants(session: "SqlSession", match: re.Match[str]) -> str:
+    kind, owner = match["kind"].upper(), "ACCOUNTADMIN"
+    rows = [
+        (since, privilege, kind, match["object"], "ROLE", role, "false", owner)
+        for (privilege, role), since in sorted(_grants(session, match, "SHOW GRANTS").items())
+    ]
+    return _select(_GRANT_COLUMNS, rows)
 
 
 def _drop_function(session: "SqlSession", match: re.Match[str]) -> str:
@@ -192,12 +254,19 @@ def _drop_function(session: "SqlSession", match: re.Match[str]) -> str:
 
 _NAMED_BY_TEXT = re.compile(r"\bIDENTIFIER\s*\(", re.IGNORECASE)
 
+_ON = r"\s+ON\s+(?P<kind>MODEL|FUNCTION)\s+(?P<object>\S.*?)"
+_ROLE = rf"(?:ROLE\s+)?{_NAME}"
+
 _Handler = Callable[["SqlSession", re.Match[str]], str]
 
 
 _STATEMENTS: tuple[tuple[str, _Handler], ...] = (
     (rf"USE\s+(?:(?P<kind>DATABASE|SCHEMA|ROLE|WAREHOUSE)\s+)?{_NAME}", _use),
     (r"USE\s+SECONDARY\s+ROLES\s+.+", _succeed),
+    (rf"GRANT\s+(?P<privileges>\S.*?){_ON}\s+TO\s+{_ROLE}(?:\s+WITH\s+.+)?", _grant),
+    (rf"REVOKE\s+(?P<privileges>\S.*?){_ON}\s+FROM\s+{_ROLE}(?:\s+.+)?", _revoke),
+    (rf"SHOW\s+GRANTS{_ON}", _show_grants),
+    (rf"SHOW\s+USER\s+FUNCTIONS{model_statements.SHOW_CLAUSES}", _show_functions),
     (r"GRANT\s.+\sTO\s.+", _succeed),
     (r"REVOKE\s.+\sFROM\s.+", _succeed),
     (

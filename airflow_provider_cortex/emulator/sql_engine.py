@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import duckdb
-from duckdb.func import SPECIAL
-from duckdb.sqltypes import VARCHAR
+from duckdb.func import ARROW, SPECIAL
+from duckdb.sqltypes import BIGINT, VARCHAR
 from fakesnow.conn import FakeSnowflakeConnection
 from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.instance import FakeSnow
@@ -22,8 +22,10 @@ from sqlglot import Expr, exp
 
 from airflow_provider_cortex.emulator import (
     call_rewriting,
+    count_tokens_function,
     fakesnow_gaps,
     model_statements,
+    query_history,
     result_encoding,
     sandbox,
     session_context,
@@ -31,6 +33,7 @@ from airflow_provider_cortex.emulator import (
     stage_files,
 )
 from airflow_provider_cortex.emulator.account_objects import AccountObjects
+from airflow_provider_cortex.emulator.count_tokens_function import CountTokens
 from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
 from airflow_provider_cortex.emulator.name_resolution import Namespace
 from airflow_provider_cortex.emulator.session_context import SessionContext
@@ -53,7 +56,13 @@ _IGNORED_STATEMENTS = [r"\s*ALTER\s+SESSION\s+(UN)?SET\s+(?!AUTOCOMMIT|QUOTED_ID
 class SqlEngine(FakeSnow):
     """The account's databases, and the functions that its statements can call."""
 
-    def __init__(self, *, jobs: JobRegistry, functions: Mapping[str, SqlFunction]) -> None:
+    def __init__(
+        self,
+        *,
+        jobs: JobRegistry,
+        functions: Mapping[str, SqlFunction],
+        count_tokens: CountTokens,
+    ) -> None:
         self.stages = stage_files.StageDirectory()
         super().__init__(nop_regexes=_IGNORED_STATEMENTS)
         sandbox.confine(self.duck_conn, to=Path(self.stages.path))
@@ -64,7 +73,7 @@ class SqlEngine(FakeSnow):
         """The columns of each result, by query id. fakesnow's *results_cache* has the rows."""
         self.account_objects = AccountObjects()
         self.user_functions = UserFunctions()
-        self._jobs = jobs
+        self.jobs = jobs
         self._training = threading.RLock()
         # Null handling: a skipped argument is a NULL. Side effects: CREATE is not a constant.
         self.duck_conn.create_function(
@@ -74,6 +83,14 @@ class SqlEngine(FakeSnow):
             VARCHAR,
             null_handling=SPECIAL,
             side_effects=True,
+        )
+        self.duck_conn.create_function(
+            count_tokens_function.UDF,
+            count_tokens,
+            [VARCHAR, VARCHAR, VARCHAR],
+            BIGINT,
+            type=ARROW,
+            null_handling=SPECIAL,
         )
 
     def connect(
@@ -100,7 +117,7 @@ class SqlEngine(FakeSnow):
 
     def forget(self, names: tuple[str, ...]) -> None:
         """Remove the models, functions and files of a database or schema that is dropped."""
-        self._jobs.drop_all(names)
+        self.jobs.drop_all(names)
         self.user_functions.forget(names)
         self.stages.forget(names)
 
@@ -118,9 +135,9 @@ class SqlEngine(FakeSnow):
         data only with DESCRIBE.
         """
         with self._training:
-            for job in self._jobs.take_unread():
+            for job in self.jobs.take_unread():
                 with _DataReader(self, job.namespace) as reader:
-                    self._jobs.set_result(job.id, train(job, run_query=reader.query))
+                    self.jobs.set_result(job.id, train(job, run_query=reader.query))
 
     def _call(self, call: str) -> str | None:
         database, schema, function, positional, named = json.loads(call)
@@ -240,8 +257,11 @@ class SqlCursor(FakeSnowflakeCursor):
                 return call
             self._quoted = _quoted_columns(expression)
             expression = session_context.replace_functions(expression, self._conn)
+            expression = query_history.replace_calls(expression, self._conn)
             expression = stage_files.translate(expression, self._conn, params)
             expression = engine.user_functions.replace_calls(expression, namespace)
+            if engine.has_cortex_user_role:
+                expression = count_tokens_function.replace_calls(expression)
             expression = call_rewriting.rewrite(
                 fakesnow_gaps.translate(expression, params),
                 functions=engine.functions if engine.has_cortex_user_role else {},

@@ -5,14 +5,16 @@ A call is replaced by the function's body. So the body may contain whatever a st
 of Cortex, of other functions, and queries.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import sqlglot
 from sqlglot import Expr, exp
 from sqlglot.errors import SqlglotError
 
 from airflow_provider_cortex.emulator import call_rewriting, name_resolution, statement_text
+from airflow_provider_cortex.emulator.model_statements import like_pattern
 from airflow_provider_cortex.emulator.name_resolution import NameKey, Namespace
 from airflow_provider_cortex.emulator.session_context import is_column
 from airflow_provider_cortex.emulator.sql_errors import (
@@ -22,14 +24,40 @@ from airflow_provider_cortex.emulator.sql_errors import (
     syntax_error,
     unknown_object,
 )
+from airflow_provider_cortex.emulator.tracked_job import Grants
 
 CREATE = rf"""CREATE\s+(?P<or_replace>OR\s+REPLACE\s+)?(?:(?:SECURE|TEMP|TEMPORARY)\s+)*FUNCTION\s+
 (?P<if_not_exists>IF\s+NOT\s+EXISTS\s+)?
 (?P<header>\S.*?\bRETURNS\s.+?)
-(?:\s+(?:NOT\s+NULL|NULL|LANGUAGE|CALLED|RETURNS|STRICT|VOLATILE|IMMUTABLE|MEMOIZABLE|COMMENT)\b
-.*?)?
+(?P<options>(?:\s+
+(?:NOT\s+NULL|NULL|LANGUAGE|CALLED|RETURNS|STRICT|VOLATILE|IMMUTABLE|MEMOIZABLE|COMMENT|COPY)\b
+(?:'(?:[^'\\]|\\.|'')*+'|[^'])*?)?)
 \s+AS\s*(?P<body>{statement_text.CONSTANT})""".replace("\n", "")
-"""A pattern for CREATE FUNCTION. What stands between the type and AS changes nothing here."""
+"""A pattern for CREATE FUNCTION. Of its options, the comment and COPY GRANTS have an effect."""
+
+COLUMNS = (
+    "created_on",
+    "name",
+    "schema_name",
+    "is_builtin",
+    "is_aggregate",
+    "is_ansi",
+    "min_num_arguments",
+    "max_num_arguments",
+    "arguments",
+    "description",
+    "catalog_name",
+    "is_table_function",
+    "valid_for_clustering",
+    "is_secure",
+    "is_external_function",
+    "language",
+)
+"""
+The columns of SHOW USER FUNCTIONS, except for the newest, which are about other languages.
+
+https://docs.snowflake.com/en/sql-reference/sql/show-user-functions
+"""
 
 # They hold any value, so a cast to JSON would read text instead of keeping it.
 _SEMI_STRUCTURED = {exp.DType.VARIANT, exp.DType.OBJECT, exp.DType.ARRAY}
@@ -52,14 +80,42 @@ _SCRIPTING = {"BEGIN", "DECLARE"}
 
 @dataclass(frozen=True, slots=True)
 class _Function:
+    name: str
+    """As it was written: in capitals, unless it was quoted."""
     parameters: Mapping[str, exp.DataType]
     defaults: Mapping[str, Expr]
     returns: exp.DataType
     body: Expr
+    comment: str = ""
+    created_on: datetime = field(default_factory=lambda: datetime.now(UTC))
+    grants: Grants = field(default_factory=dict)
 
     @property
     def signature(self) -> tuple[str, ...]:
         return tuple(map(_type_name, self.parameters.values()))
+
+    def record(self, *, database: str, schema: str) -> list[object]:
+        """Return the values of :data:`COLUMNS`."""
+        least = len(self.parameters) - len(self.defaults)
+        types = [
+            f"DEFAULT {type_}" if name in self.defaults else type_
+            for name, type_ in zip(self.parameters, self.signature, strict=True)
+        ]
+        # As on Snowflake's page.
+        arguments = f"{self.name}({', '.join(types)}) RETURN {_type_name(self.returns)}"
+        values = {
+            "created_on": self.created_on,
+            "name": self.name,
+            "schema_name": schema,
+            "min_num_arguments": least,
+            "max_num_arguments": len(self.parameters),
+            "arguments": arguments,
+            # The comment (guess alias-comment); the page shows this text for one without it.
+            "description": self.comment or "user-defined function",
+            "catalog_name": database,
+            "language": "SQL",
+        }
+        return [values.get(column, "N") for column in COLUMNS]
 
     def accepts(self, count: int) -> bool:
         return len(self.parameters) - len(self.defaults) <= count <= len(self.parameters)
@@ -95,19 +151,23 @@ class UserFunctions:
         body: str,
         namespace: Namespace,
         *,
+        comment: str = "",
         or_replace: bool,
         if_not_exists: bool,
+        copy_grants: bool = False,
     ) -> str:
         """
         Add a function, and return the statement's status.
 
         :param header: its name, parameters and type.
         :param body: a text constant.
+        :param copy_grants: whether it takes on the grants of a function that it replaces.
         :raises SqlError: if the body is no SQL, or the function exists.
         """
         create = _parsed(f"CREATE FUNCTION {header} AS ''")
         key = _key(create.this.this, namespace, "CREATE FUNCTION")
         function = _function(create, _body(body), Namespace(*key[:2]))
+        function = replace(function, comment=comment)
         others = self._functions.setdefault(key, [])
         same = [other for other in others if other.signature == function.signature]
         if same and not or_replace:
@@ -117,6 +177,8 @@ class UserFunctions:
         kept = [other for other in others if other not in same]
         if any(len(other.parameters) == len(function.parameters) for other in kept):
             raise not_emulated("functions that differ only in the types of their arguments")
+        if same and copy_grants:
+            function.grants.update(same[0].grants)
         self._functions[key] = [*kept, function]
         return f"Function {key[-1]} successfully created."
 
@@ -127,9 +189,7 @@ class UserFunctions:
         :param signature: its name and the types of its arguments.
         :raises SqlError: if there is none.
         """
-        drop = _parsed(f"DROP FUNCTION {signature}")
-        key = _key(drop.args["tables"][0], namespace, "DROP FUNCTION")
-        types = tuple(map(_type_name, drop.expressions))
+        key, types = _signature(signature, namespace, "DROP FUNCTION")
         functions = self._functions.get(key, [])
         kept = [function for function in functions if function.signature != types]
         if len(kept) < len(functions):
@@ -138,6 +198,30 @@ class UserFunctions:
         if if_exists:
             return f"Drop statement executed successfully ({key[-1]} already dropped)."
         raise unknown_object("Function", key[-1])
+
+    def grants(self, signature: str, namespace: Namespace) -> Grants:
+        """
+        Return the grants on a function, to read and to change.
+
+        :param signature: its name and the types of its arguments.
+        :raises SqlError: if there is none.
+        """
+        key, types = _signature(signature, namespace, "GRANT")
+        for function in self._functions.get(key, []):
+            if function.signature == types:
+                return function.grants
+        raise unknown_object("Function", key[-1])
+
+    def show(self, prefix: NameKey, like: str | None) -> Iterator[list[object]]:
+        """
+        Yield the values of :data:`COLUMNS` for each function.
+
+        :param prefix: the database, or database and schema; empty for the whole account.
+        """
+        for key, functions in sorted(self._functions.items()):
+            for function in functions:
+                if key[: len(prefix)] == prefix and like_pattern(like).fullmatch(function.name):
+                    yield function.record(database=key[0], schema=key[1])
 
     def forget(self, names: tuple[str, ...]) -> None:
         """Remove the functions of a database or schema."""
@@ -231,7 +315,7 @@ def _function(create: Expr, body: Expr, namespace: Namespace) -> _Function:
         raise syntax_error(create.sql("snowflake"))
     _qualify_tables(body, namespace)
     parameters = {_name(definition.this): definition.args["kind"] for definition in definitions}
-    return _Function(parameters, defaults, returns.this, body)
+    return _Function(_name(create.this.this.this), parameters, defaults, returns.this, body)
 
 
 def _qualify_tables(body: Expr, namespace: Namespace) -> None:
@@ -265,6 +349,15 @@ def _key(table: exp.Table, namespace: Namespace, statement: str) -> NameKey:
     written = ".".join(part.sql("snowflake") for part in table.parts)
     key = name_resolution.key(name_resolution.qualified(written, namespace, statement=statement))
     return (*key[:2], key[2].upper())
+
+
+def _signature(
+    signature: str, namespace: Namespace, statement: str
+) -> tuple[NameKey, tuple[str, ...]]:
+    """Return the key of a function, and the types of its arguments."""
+    drop = _parsed(f"DROP FUNCTION {signature}")
+    key = _key(drop.args["tables"][0], namespace, statement)
+    return key, tuple(map(_type_name, drop.expressions))
 
 
 def _completed(name: str, namespace: Namespace) -> NameKey:

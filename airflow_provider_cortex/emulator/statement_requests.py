@@ -22,8 +22,9 @@ from airflow_provider_cortex.emulator.client_sessions import (
     temporary_token,
 )
 from airflow_provider_cortex.emulator.faults import Fault
+from airflow_provider_cortex.emulator.query_history import QueryHistory, Sender
 from airflow_provider_cortex.emulator.query_registry import QueryRegistry, QueryStatus
-from airflow_provider_cortex.emulator.sql_engine import SqlEngine
+from airflow_provider_cortex.emulator.sql_engine import SqlEngine, SqlSession
 from airflow_provider_cortex.emulator.sql_errors import SqlError, internal_error, result_not_found
 from airflow_provider_cortex.emulator.traffic import Counts, Statement
 
@@ -44,12 +45,18 @@ class StatementRoutes:
     """Executes and records the statements of one emulator."""
 
     def __init__(
-        self, engine: SqlEngine, queries: QueryRegistry, sessions: ClientSessions, counts: Counts
+        self,
+        engine: SqlEngine,
+        queries: QueryRegistry,
+        history: QueryHistory,
+        sessions: ClientSessions,
+        counts: Counts,
     ) -> None:
         self.delay = 0.0
         self.received: list[Statement] = []
         self._engine = engine
         self._queries = queries
+        self._history = history
         self._sessions = sessions
         self._counts = counts
 
@@ -81,24 +88,35 @@ class StatementRoutes:
             raise http_messages.BadRequestError(message)
         # Read before the statement is recorded: a test may change the delay as soon as it is.
         started, delay = time.perf_counter(), self.delay
-        self._record(sql, body, session)
+        sender = self._record(sql, body, session, self._sessions.sql_session(token))
         await asyncio.sleep(delay)
         await self._queries.execute_due()
         if body.get("asyncExec"):
-            response = self._submit(request, body, session, fault)
+            response = self._submit(request, body, session, fault, sender)
         else:
             async with session.busy:
-                response = await self._execute(request, body, fault)
+                with self._history.running(sql, sender) as statement:
+                    response = await self._execute(request, body, fault)
+                    statement.id = http_messages.query_id(response) or statement.id
+                    statement.error_message = http_messages.error_message(response)
         self._counts.statements += 1
         self._counts.statement_seconds += time.perf_counter() - started
         return response
 
-    def _record(self, sql: str, body: dict[str, Any], session: ClientSession) -> None:
+    def _record(
+        self,
+        sql: str,
+        body: dict[str, Any],
+        session: ClientSession,
+        sql_session: SqlSession | None,
+    ) -> Sender:
+        """Record a statement, and return who has sent it."""
         parameters = http_messages.field(body, "parameters", dict) or {}
-        tag = parameters.get("QUERY_TAG", session.query_tag)
+        tag: str | None = parameters.get("QUERY_TAG", session.query_tag)
         self.received.append(Statement(sql, session.id, tag))
         if match := _QUERY_TAG.match(sql):
             session.query_tag = match[1]
+        return Sender(None if sql_session is None else sql_session.context.user, tag)
 
     async def _execute(
         self, request: Request, body: dict[str, Any], fault: Fault | None
@@ -139,7 +157,12 @@ class StatementRoutes:
         )
 
     def _submit(
-        self, request: Request, body: dict[str, Any], session: ClientSession, fault: Fault | None
+        self,
+        request: Request,
+        body: dict[str, Any],
+        session: ClientSession,
+        fault: Fault | None,
+        sender: Sender,
     ) -> Response:
         """Accept a statement, for execution in a session of its own: this one may end earlier."""
         sql_session = self._sessions.sql_session(http_messages.session_token(request))
@@ -154,6 +177,7 @@ class StatementRoutes:
             return self._result_data(json.loads(bytes(response.body)), query_id)
 
         query = self._queries.submit(body["sqlText"], session=session.id, execute=execute)
+        self._history.add(query, sender)
         return http_messages.in_progress(query.id)
 
     def _result_data(self, response: dict[str, Any], query_id: str) -> dict[str, object]:

@@ -6,7 +6,8 @@ https://docs.snowflake.com/en/sql-reference/functions/finetune-describe.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from airflow_provider_cortex.emulator.life import Life
@@ -26,6 +27,10 @@ class JobStatus(StrEnum):
     SUCCESS = "SUCCESS"
     ERROR = "ERROR"
     CANCELLED = "CANCELLED"
+
+
+Grants = dict[tuple[str, str], datetime]
+"""When each privilege was granted to each role."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +98,8 @@ class TrackedJob:
     crashes: bool = False
     is_dropped: bool = False
     """Whether DROP MODEL has removed the job's model."""
+    grants: Grants = field(default_factory=dict)
+    """The grants on the job's model."""
 
     def state(self, *, now: int) -> JobState:
         """

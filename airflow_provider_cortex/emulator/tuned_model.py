@@ -1,6 +1,8 @@
 """
 A stand-in for a tuned language model: it returns the completion of the most similar prompt.
 
+How similar two texts are is what AI_SIMILARITY returns, and how an untuned model judges answers.
+
 Everything here is invented. The results are deterministic and depend on the data: other
 training data leads to other completions, losses and token counts.
 """
@@ -8,6 +10,7 @@ training data leads to other completions, losses and token counts.
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,20 +21,37 @@ _LARGEST_SAMPLE = 100
 _EVERY_NTH_IS_HELD_OUT = 5
 
 _WORD = re.compile(r"\w+")
-_TOKEN = re.compile(r"\w{1,4}|[^\w\s]")
+
+PIECE = r"[0-9A-Za-z_]{1,4}|[^0-9A-Za-z_\s\v]"
+"""What counts as one token. Arrow's RE2 reads this pattern as Python does with ``re.ASCII``."""
+_PIECE = re.compile(PIECE, re.ASCII)
 
 Pair = tuple[str, str]
 """A prompt and its completion."""
 
 
 def count_tokens(text: str) -> int:
-    """Count up to four letters as one token, and each punctuation mark as one. Invented."""
-    return len(_TOKEN.findall(text))
+    """Count up to four ASCII letters as one token, and each other visible character. Invented."""
+    return len(_PIECE.findall(text))
 
 
 def untuned_completion(model: str) -> str:
     """Return what any base model answers."""
     return f"This is an emulated {model}. It is not tuned, so it has no real answer."
+
+
+def similarity(a: str, b: str) -> float:
+    """
+    Return how much two texts have in common: the cosine of their word counts, from 0 to 1.
+
+    Equal texts have 1, texts without a common word 0. Invented: a real one is that of embeddings,
+    and from -1 to 1.
+    """
+    if a == b:
+        return 1.0
+    vector, other = (_unit_vector(Counter(_words(text)), {}) for text in (a, b))
+    # Rounded, because a sum of squares of such weights may be slightly more or less than 1.
+    return round(sum(weight * other.get(word, 0.0) for word, weight in vector.items()), 6)
 
 
 class NearestPrompt:
@@ -58,10 +78,7 @@ class NearestPrompt:
         return self._completions[best]
 
     def _vector(self, count: Counter[str]) -> dict[str, float]:
-        """Return the weight of each word, as a vector of length 1."""
-        raw = {word: n * self._weights.get(word, 1.0) for word, n in count.items()}
-        length = math.hypot(*raw.values()) or 1.0
-        return {word: weight / length for word, weight in raw.items()}
+        return _unit_vector(count, self._weights)
 
 
 @dataclass(frozen=True)
@@ -84,8 +101,7 @@ class TunedModel:
     @cached_property
     def trained_tokens(self) -> int:
         """Input tokens times epochs, as documented. The definition of a token is invented."""
-        tokens = sum(count_tokens(prompt + completion) for prompt, completion in self.pairs)
-        return tokens * self.epochs
+        return sum(count_tokens(text) for pair in self.pairs for text in pair) * self.epochs
 
     @cached_property
     def training_result(self) -> dict[str, float]:
@@ -111,6 +127,13 @@ class TunedModel:
 
 def _words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
+
+
+def _unit_vector(count: Counter[str], weights: Mapping[str, float]) -> dict[str, float]:
+    """Return the weight of each word, as a vector of length 1; a word without a weight has 1."""
+    raw = {word: n * weights.get(word, 1.0) for word, n in count.items()}
+    length = math.hypot(*raw.values()) or 1.0
+    return {word: weight / length for word, weight in raw.items()}
 
 
 def _loss(nearest: NearestPrompt, pairs: tuple[Pair, ...]) -> float:

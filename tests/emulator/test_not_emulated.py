@@ -26,9 +26,9 @@ STATEMENTS = {
         "CREATE EXTERNAL FUNCTION f(x INT) RETURNS INT API_INTEGRATION = a AS 'https://x'",
     ),
     "data metric functions": ("CREATE DATA METRIC FUNCTION f(t TABLE(a INT)) RETURNS INT AS '1'",),
-    "changing, describing and listing functions": (
+    "changing and describing functions, and listing built-in ones": (
         "DESCRIBE FUNCTION f(INT)",
-        "SHOW USER FUNCTIONS",
+        "SHOW FUNCTIONS LIKE 'a%'",
     ),
     "tasks": ("CREATE TASK t SCHEDULE = '1 minute' AS SELECT 1", "EXECUTE TASK t"),
     "alerts": ("CREATE ALERT a IF (EXISTS (SELECT 1)) THEN INSERT INTO t VALUES (1)",),
@@ -82,7 +82,10 @@ STATEMENTS = {
     "clones of databases and schemas": ("CREATE DATABASE d CLONE cortex_db",),
     "renaming and swapping databases and schemas": ("ALTER DATABASE cortex_db RENAME TO d",),
     "restoring what was dropped": ("UNDROP TABLE t",),
-    "lists of grants": ("SHOW GRANTS TO ROLE r",),
+    "lists of grants, except on a model or a function": (
+        "SHOW GRANTS TO ROLE r",
+        "SHOW FUTURE GRANTS IN SCHEMA s",
+    ),
     "resource monitors and budgets": ("CREATE RESOURCE MONITOR m WITH CREDIT_QUOTA = 1",),
     "accounts and organizations": ("CREATE ACCOUNT a ADMIN_NAME = b",),
     "the rest of the model registry, and machine learning": (

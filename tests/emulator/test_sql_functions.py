@@ -1,6 +1,9 @@
 """Functions that users define in SQL."""
 
+from datetime import UTC, datetime
+
 import pytest
+from snowflake.connector import DictCursor
 from snowflake.connector.errors import ProgrammingError
 
 from tests.emulator.test_setup_scripts import errno, run
@@ -98,3 +101,102 @@ def test_functions_are_replaced_and_dropped_by_their_signature(connect):
     assert run(session, "SELECT area(2, 2)::INT") == [(4,)]
     with pytest.raises(ProgrammingError, match="AREA"):
         session.cursor().execute("SELECT area(2)")
+
+
+SHOWN = """
+CREATE FUNCTION one() RETURNS INT AS '1';
+CREATE FUNCTION "Two"(x STRING, y DOUBLE DEFAULT 1) RETURNS TEXT
+    COMMENT = 'it''s AS $$ \\\\ two' AS $$ x $$;
+CREATE SCHEMA other;
+CREATE FUNCTION one(x INT) RETURNS INT COMMENT = $$ x AS 'y' $$ AS 'x';
+CREATE DATABASE db;
+CREATE FUNCTION db.public.three() RETURNS INT AS '3';
+"""
+
+SCOPES = {
+    "IN ACCOUNT": [
+        "CORTEX_DB.OTHER.ONE",
+        "CORTEX_DB.PUBLIC.ONE",
+        "CORTEX_DB.PUBLIC.Two",
+        "DB.PUBLIC.THREE",
+    ],
+    "LIKE 't%' IN ACCOUNT": ["CORTEX_DB.PUBLIC.Two", "DB.PUBLIC.THREE"],
+    "IN DATABASE cortex_db": [
+        "CORTEX_DB.OTHER.ONE",
+        "CORTEX_DB.PUBLIC.ONE",
+        "CORTEX_DB.PUBLIC.Two",
+    ],
+    "LIKE 'o_e' IN SCHEMA cortex_db.public": ["CORTEX_DB.PUBLIC.ONE"],
+    "IN SCHEMA": ["DB.PUBLIC.THREE"],
+    "": ["DB.PUBLIC.THREE"],
+    "LIKE 'none'": [],
+}
+
+
+def test_functions_are_listed_with_their_comments(connect):
+    """In a schema, a database or the account, with names as Snowflake stores them."""
+    session = connect()
+    run(session, SHOWN)
+    cursor = session.cursor(DictCursor)
+    for scope, expected in SCOPES.items():
+        found = cursor.execute(f"SHOW USER FUNCTIONS {scope}").fetchall()
+        assert [f"{f['catalog_name']}.{f['schema_name']}.{f['name']}" for f in found] == expected
+    found = cursor.execute("SHOW USER FUNCTIONS IN DATABASE cortex_db").fetchall()
+    assert [(f["arguments"], f["description"]) for f in found] == [
+        ("ONE(NUMBER) RETURN NUMBER", " x AS 'y' "),
+        ("ONE() RETURN NUMBER", "user-defined function"),
+        ("Two(VARCHAR, DEFAULT FLOAT) RETURN VARCHAR", "it's AS $$ \\ two"),
+    ]
+    assert {f["created_on"].date() for f in found} <= {datetime.now(UTC).date()}
+
+
+def grants(session, what):
+    """Return who may do what with an object."""
+    rows = session.cursor(DictCursor).execute(f"SHOW GRANTS ON {what}").fetchall()
+    return [(row["privilege"], row["grantee_name"]) for row in rows]
+
+
+def test_grants_on_a_function_are_kept_by_copy_grants(connect):
+    """Without it, OR REPLACE makes a new function that only its owner may use."""
+    session = connect()
+    create = "CREATE OR REPLACE FUNCTION f(x VARCHAR) {} RETURNS VARCHAR {} AS 'x'"
+    run(session, create.format("", ""))
+    run(session, "GRANT USAGE ON FUNCTION f(STRING) TO ROLE app WITH GRANT OPTION")
+    run(session, "GRANT USAGE, OWNERSHIP ON FUNCTION f(STRING) TO ROLE b")
+    run(session, "REVOKE OWNERSHIP ON FUNCTION f(STRING) FROM ROLE b")
+    both = [("USAGE", "APP"), ("USAGE", "B")]
+    for options in ("COPY GRANTS", ""), ("", "COPY  grants"), ("COPY GRANTS", "COMMENT = 'x'"):
+        run(session, create.format(*options))
+        assert grants(session, "FUNCTION cortex_db.public.f(VARCHAR)") == both
+    run(session, create.format("", "COMMENT = 'COPY GRANTS'"))
+    assert grants(session, "FUNCTION f(VARCHAR)") == []
+
+
+def test_grants_on_a_model_end_with_it(cortex_emulator, connect):
+    """A model that gets its name later has none of them."""
+    session = connect()
+    cortex_emulator.jobs.add(model="CORTEX_DB.PUBLIC.triage")
+    run(session, "GRANT USAGE ON MODEL triage TO ROLE app")
+    run(session, 'GRANT READ ON MODEL cortex_db.public."TRIAGE" TO "my role"')
+    assert grants(session, "MODEL triage") == [("READ", "my role"), ("USAGE", "APP")]
+    run(session, "DROP MODEL triage")
+    cortex_emulator.jobs.add(model="CORTEX_DB.PUBLIC.triage")
+    assert grants(session, "MODEL triage") == []
+
+
+def test_only_what_exists_can_be_granted(cortex_emulator, connect):
+    """A model or a function; other objects are not checked."""
+    session = connect()
+    cortex_emulator.jobs.add(model="CORTEX_DB.PUBLIC.triage")
+    run(session, "CREATE FUNCTION f(x INT) RETURNS INT AS 'x'")
+    for sql in (
+        "GRANT USAGE ON MODEL triage_1 TO ROLE app",
+        "REVOKE USAGE ON MODEL other.triage FROM ROLE app",
+        "GRANT USAGE ON FUNCTION f(VARCHAR) TO ROLE app",
+        "GRANT USAGE ON FUNCTION g() TO ROLE app",
+        "SHOW GRANTS ON MODEL triage_1",
+        "SHOW GRANTS ON FUNCTION f()",
+    ):
+        assert errno(session, sql) == 2003, sql
+    run(session, "GRANT USAGE ON FUTURE MODELS IN SCHEMA public TO ROLE app")
+    run(session, "GRANT USAGE ON ALL FUNCTIONS IN SCHEMA public TO ROLE app")
