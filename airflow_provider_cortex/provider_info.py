@@ -10,6 +10,7 @@ INTEGRATION = "Snowflake Cortex fine-tuning"
 GUIDES = (
     "answer-table",
     "cancel",
+    "check-training-data",
     "connect",
     "grants",
     "managed-airflow",

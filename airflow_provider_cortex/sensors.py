@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_cortex.cortex.job import FineTuneJob
-    from airflow_provider_cortex.tasks.model_delivery import Limit
+    from airflow_provider_cortex.tasks.gated import Number
     from airflow_provider_cortex.tasks.wait_on_worker import JobWait
 
 ENDS = (AirflowTaskTimeout, AirflowSensorTimeout, AirflowSkipException)
@@ -121,9 +121,9 @@ class CortexFineTuneSensor(ModelDelivery, DeferrableTask, compat.PokeLoop):
         contact_timeout: float | timedelta = DEFAULT_CONTACT_TIMEOUT,
         stall_timeout: float | timedelta | None = None,
         skip_on_cancelled: bool = False,
-        max_validation_loss: Limit = None,
-        max_training_loss: Limit = None,
-        max_trained_tokens: Limit = None,
+        max_validation_loss: Number = None,
+        max_training_loss: Number = None,
+        max_trained_tokens: Number = None,
         gate: Literal["fail", "skip"] = "fail",
         cancel_on_kill: bool = False,
         **kwargs: Any,

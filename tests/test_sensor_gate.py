@@ -69,7 +69,7 @@ def test_a_limit_that_renders_to_nothing_is_rejected_before_the_wait(
 ) -> None:
     """A gate that everything, or nothing, would pass is rejected before the wait begins."""
     wait = sensor(deferrable=deferrable, max_training_loss="{{ limit }}")
-    wait.max_training_loss = value  # type: ignore[assignment]  # as rendering does
+    wait.max_training_loss = value
     context: Any = {"ti": Instance(wait)}
     with pytest.raises(AirflowFailException, match="max_training_loss must be a number"):
         wait.execute(context)

@@ -49,7 +49,7 @@ class FineTuneRequest:
     def __post_init__(self) -> None:
         for name, value in {
             "model": _model(self.model),
-            "base_model": _base_model(self.base_model),
+            "base_model": base_model_name(self.base_model),
             "training_data": _data("training_data", self.training_data),
             "validation_data": self.validation_data
             and _data("validation_data", self.validation_data),
@@ -112,17 +112,22 @@ def check_columns(argument: str, columns: Iterable[str]) -> None:
     )
 
 
-def _model(name: str) -> str:
-    # Snowflake's page on arctic-extract has names with a leading @.
-    identifiers.parse_argument("model", name.strip().removeprefix("@"))
-    return name.strip()
+def base_model_name(name: str) -> str:
+    """
+    Return the name of a base model: an identifier, or a name such as ``llama3.1-8b``.
 
-
-def _base_model(name: str) -> str:
+    :raises ArgumentError: if it is neither.
+    """
     text = name.strip()
     if not _BASE_MODEL.fullmatch(text):
         identifiers.parse_argument("base_model", text)
     return text
+
+
+def _model(name: str) -> str:
+    # Snowflake's page on arctic-extract has names with a leading @.
+    identifiers.parse_argument("model", name.strip().removeprefix("@"))
+    return name.strip()
 
 
 def _data(argument: str, text: str) -> str:

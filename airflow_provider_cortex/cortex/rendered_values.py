@@ -11,7 +11,11 @@ from decimal import Decimal
 from numbers import Real
 from typing import Any
 
-from airflow_provider_cortex.errors import ArgumentError, UnsupportedValueError
+from airflow_provider_cortex.errors import (
+    ArgumentError,
+    EmptyArgumentError,
+    UnsupportedValueError,
+)
 from airflow_provider_cortex.safe_text import excerpt
 
 _CALL = re.compile(r"\b(?:Decimal|datetime\.\w+|UUID)\(([^()]*)\)")
@@ -53,6 +57,34 @@ def number(argument: str, value: object, *, least: float = 0.0) -> float:
         return found
     problem = f"must be a number, at least {least:g} and finite; got {excerpt(value)!r}."
     raise ArgumentError(argument, value, problem)
+
+
+def share(argument: str, value: object) -> float:
+    """
+    Return a number from 0 to 1, given in any form that :func:`number` accepts.
+
+    :raises ArgumentError: if it is anything else.
+    """
+    found = as_float(one_cell(argument, value))
+    if 0 <= found <= 1:
+        return found
+    raise ArgumentError(
+        argument, value, f"must be a share of rows, from 0 to 1; got {excerpt(value)!r}."
+    )
+
+
+def whole_number(argument: str, value: object) -> int:
+    """
+    Return a whole number that is at least 1, given in any form that :func:`number` accepts.
+
+    :raises ArgumentError: if it is anything else.
+    """
+    found = as_float(one_cell(argument, value))
+    if 1 <= found < math.inf and found == int(found):
+        return int(found)
+    raise ArgumentError(
+        argument, value, f"must be a whole number, at least 1; got {excerpt(value)!r}."
+    )
 
 
 def text(argument: str, value: object) -> str:
@@ -102,6 +134,26 @@ def one_cell(argument: str, value: object, source: str | None = None) -> object:
     return cell
 
 
+def texts(argument: str, value: object, *, skip_empty: bool = False) -> list[str]:
+    """
+    Return several texts: a list of them, the text of a list, a query's result, or a single text.
+
+    :param skip_empty: leave out empty ones; they may come from a template that finds nothing.
+    :raises ArgumentError: if one is not text, or is empty.
+    """
+    parsed = _parse_result(value) if isinstance(value, str) else value
+    is_one = isinstance(parsed, str | bytes | Mapping) or not isinstance(parsed, Iterable)
+    items: Any = [parsed] if is_one else parsed
+    found = []
+    for item in items:
+        cell = one_cell(argument, item)
+        if cell is not None and str(cell).strip() not in {"", "None"}:
+            found.append(text(argument, cell))
+        elif not skip_empty:
+            raise EmptyArgumentError(argument, cell)
+    return found
+
+
 def mapping(argument: str, value: object) -> Mapping[str, Any] | None:
     """
     Return a mapping that is given as such, as JSON text, or not at all (None or JSON's null).
@@ -123,24 +175,6 @@ def mapping(argument: str, value: object) -> Mapping[str, Any] | None:
         f"it must be a mapping or the text of a JSON object (| tojson); got one of type {kind}."
     )
     raise UnsupportedValueError(argument, value, problem)
-
-
-def names(argument: str, value: object) -> tuple[str, ...]:
-    """
-    Return the texts of a list, each once: given as such, as a list's text, or as a single text.
-
-    :raises ArgumentError: if it is anything else, or one of them is empty.
-    """
-    if isinstance(value, str):
-        parsed = _parse_result(value)
-        value = parsed if isinstance(parsed, list | tuple) else [value]
-    if isinstance(value, Mapping) or not isinstance(value, Iterable):
-        kind = type(value).__name__
-        raise ArgumentError(argument, value, f"must be a list of texts; got a value of type {kind}")
-    found = [text(argument, item).strip() for item in value]
-    if not all(found) or "None" in found:
-        raise ArgumentError(argument, found, "must be a list of texts, but one of them is empty")
-    return tuple(dict.fromkeys(found))
 
 
 def json_number(value: object) -> int | float:

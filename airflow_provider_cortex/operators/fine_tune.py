@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from airflow_provider_cortex.cortex.rendered_values import mapping
-from airflow_provider_cortex.errors import FineTuneFinishedError
+from airflow_provider_cortex.cortex.rendered_values import mapping, number
+from airflow_provider_cortex.errors import ArgumentError, FineTuneFinishedError
 from airflow_provider_cortex.safe_text import excerpt
 from airflow_provider_cortex.tasks.base import CortexTask
 from airflow_provider_cortex.tasks.init_checks import as_value_error, is_literal, one_of
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_cortex.cortex.finetune_request import FineTuneRequest
+    from airflow_provider_cortex.tasks.gated import Number
 
 IfExists = Literal["adopt", "create", "fail"]
 IF_EXISTS: tuple[str, ...] = get_args(IfExists)
@@ -61,9 +62,13 @@ class CortexFineTuneOperator(CortexTask):
     :param if_exists: what to do if an earlier try of this task has started a job: ``adopt`` it,
         that is, return its id; ``fail``; or ``create`` another one at every try, without a
         search. (templated)
+    :param max_trained_tokens: start no job that would train more tokens, by the estimate of
+        :class:`~airflow_provider_cortex.operators.CortexCheckTrainingDataOperator`, which takes a
+        statement: then the task fails without a retry. A job of an earlier try is returned
+        without a check. (templated)
     :param kwargs: as of :class:`~airflow_provider_cortex.tasks.base.CortexTask` and
         ``BaseOperator``.
-    :raises ValueError: if *if_exists* is none of these.
+    :raises ValueError: if *if_exists* or *max_trained_tokens* is invalid.
     """
 
     template_fields: Sequence[str] = (
@@ -73,6 +78,7 @@ class CortexFineTuneOperator(CortexTask):
         "validation_data",
         "options",
         "if_exists",
+        "max_trained_tokens",
         *CortexTask.template_fields,
     )
     sql_fields = ("training_data", "validation_data")
@@ -95,6 +101,7 @@ class CortexFineTuneOperator(CortexTask):
         options: Mapping[str, Any] | str | XComArg | None = None,
         validate: bool = True,
         if_exists: IfExists | str | XComArg = "adopt",
+        max_trained_tokens: Number = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -108,6 +115,12 @@ class CortexFineTuneOperator(CortexTask):
         self.options = options
         self.validate = validate
         self.if_exists = if_exists
+        self.max_trained_tokens = max_trained_tokens
+        if max_trained_tokens is not None:
+            self.remember_template("max_trained_tokens")
+        if is_literal(max_trained_tokens):
+            with as_value_error():
+                number("max_trained_tokens", max_trained_tokens)
 
     def execute(self, context: Context) -> str:
         """Start the job, unless an earlier try has, and return its id."""
@@ -117,6 +130,7 @@ class CortexFineTuneOperator(CortexTask):
         with self.translated_errors():
             if_exists = one_of("if_exists", self.required("if_exists").strip(), IF_EXISTS)
             request = self._request()
+            most = self._most_tokens(request)
             owner = owner_of(context, task_id=self.task_id, model=request.model)
             request = replace(request, training_data=owner.mark(request.training_data))
         with self.cortex(context) as hook:
@@ -130,7 +144,9 @@ class CortexFineTuneOperator(CortexTask):
                 check_not_killed=self.check_not_killed,
                 log=self.log,
             )
-            job_id, is_new = start.job_id(if_exists=if_exists, validate=self.validate)
+            job_id, is_new = start.job_id(
+                if_exists=if_exists, validate=self.validate, max_trained_tokens=most
+            )
             if is_new:
                 self.linked_query_id = hook.last_query_id
             self.link_job(job_id)
@@ -157,6 +173,20 @@ class CortexFineTuneOperator(CortexTask):
                 excerpt(", ".join(request.unknown_options)),
             )
         return request
+
+    def _most_tokens(self, request: FineTuneRequest) -> float | None:
+        """Return *max_trained_tokens* once it is rendered: None if it is not set."""
+        from airflow_provider_cortex.cortex.source_query import is_not_sql
+
+        if not self.is_set("max_trained_tokens"):
+            return None
+        if is_not_sql(request.training_data):
+            raise ArgumentError(
+                "max_trained_tokens",
+                self.max_trained_tokens,
+                "needs training_data that is a query or a table: other data cannot be counted.",
+            )
+        return number("max_trained_tokens", self.max_trained_tokens)
 
 
 class CortexCancelFineTuneOperator(CortexTask):

@@ -1,4 +1,4 @@
-"""A job's tables and model for OpenLineage, if its provider is installed."""
+"""Tables and models for OpenLineage, if its provider is installed."""
 
 from __future__ import annotations
 
@@ -22,39 +22,59 @@ def facets(task: CortexTask, job: FineTuneJob) -> OperatorLineage[Any, Any] | No
     """
     Return a finished job's inputs and output; None without OpenLineage.
 
-    The inputs are the tables of its training and validation queries, as far as OpenLineage's
-    parser can read them; the output is the model. The run has the id of the statement that found
-    the job finished, the job the queries. Names are those of Airflow's Snowflake provider.
-
-    Nothing is raised: unknown parts are left out.
+    The inputs are the tables of its training and validation queries; the output is the model. The
+    run has the id of the statement that found the job finished. Nothing is raised: unknown parts
+    are left out.
     """
+    queries = [query for query in (job.training_data, job.validation_data) if query]
+    about = f"fine-tuning job {for_log(job.id)}"
+    return _lineage(task, about, queries, job.query_id, job.model)
+
+
+def of_queries(
+    task: CortexTask, queries: list[str], query_id: str | None
+) -> OperatorLineage[Any, Any] | None:
+    """
+    Return the tables that queries read, as inputs; None without OpenLineage. Nothing is raised.
+
+    :param query_id: the id of the statement that read them.
+    """
+    return _lineage(task, "the queries", queries, query_id, None)
+
+
+def _lineage(
+    task: CortexTask, about: str, queries: list[str], query_id: str | None, model: str | None
+) -> OperatorLineage[Any, Any] | None:
     try:
-        return _facets(job, task.namespace())
+        return _facets(queries, query_id, model, task.namespace())
     except ImportError:
         task.log.debug("No lineage: OpenLineage is not installed", exc_info=True)
     except Exception as error:  # noqa: BLE001 - of any kind: a task must not fail because of its lineage
-        task.log.warning(
-            "No lineage of fine-tuning job %s: %s", for_log(job.id), for_log(str(error))
-        )
+        task.log.warning("No lineage of %s: %s", about, for_log(str(error)))
     return None
 
 
-def _facets(job: FineTuneJob, defaults: Namespace) -> OperatorLineage[Any, Any]:
+def _facets(
+    queries: list[str], query_id: str | None, model: str | None, defaults: Namespace
+) -> OperatorLineage[Any, Any]:
+    """
+    Return the tables of queries as inputs, as far as OpenLineage's parser can read them, and a
+    model as output. Names are those of Airflow's Snowflake provider.
+    """
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.providers.openlineage.sqlparser import SQLParser
     from openlineage.client.facet_v2 import external_query_run, sql_job
 
     source = _source(defaults)
-    queries = [query for query in (job.training_data, job.validation_data) if query]
     lineage: OperatorLineage[Any, Any] = OperatorLineage(
-        inputs=_inputs(queries, defaults, source), outputs=_outputs(job, defaults, source)
+        inputs=_inputs(queries, defaults, source), outputs=_outputs(model, defaults, source)
     )
     if queries:
         sql = SQLParser.normalize_sql(queries)
         lineage.job_facets["sql"] = sql_job.SQLJobFacet(query=sql)
-    if job.query_id:
+    if query_id:
         lineage.run_facets["externalQuery"] = external_query_run.ExternalQueryRunFacet(
-            externalQueryId=job.query_id, source=source
+            externalQueryId=query_id, source=source
         )
     return lineage
 
@@ -90,14 +110,14 @@ def _inputs(queries: list[str], defaults: Namespace, source: str) -> list[Datase
     return [Dataset(namespace=source, name=name) for name in names]
 
 
-def _outputs(job: FineTuneJob, defaults: Namespace, source: str) -> list[Dataset]:
+def _outputs(model: str | None, defaults: Namespace, source: str) -> list[Dataset]:
     from openlineage.client.event_v2 import Dataset
     from openlineage.client.facet_v2 import dataset_type_dataset
 
-    if job.model is None:
+    if model is None:
         return []
     try:
-        parts = defaults.full_name(job.model)
+        parts = defaults.full_name(model)
     except UnknownNamespaceError:
         return []
     kind = dataset_type_dataset.DatasetTypeDatasetFacet(datasetType="MODEL")

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cortex.cortex import model_gate as gates
 from airflow_provider_cortex.cortex.rendered_values import number
 from airflow_provider_cortex.tasks.base import CortexTask
 from airflow_provider_cortex.tasks.gated import GatedTask
-from airflow_provider_cortex.tasks.init_checks import as_value_error, is_literal
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context, XComArg
+    from airflow.providers.common.compat.sdk import Context
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_cortex.cortex.job import FineTuneJob
-
-    Limit = float | Decimal | str | XComArg | None
+    from airflow_provider_cortex.tasks.gated import Number
 
 JOB_RECORD = "finetune_job"
 """The XCom with the job's record."""
@@ -34,22 +31,23 @@ class ModelDelivery(GatedTask):
     :param gate: as of :class:`~airflow_provider_cortex.tasks.gated.GatedTask`.
     """
 
+    numbers = dict.fromkeys(gates.FIGURES, number)
     template_fields: Sequence[str] = (*gates.FIGURES, *CortexTask.template_fields)
 
     def __init__(
         self,
         *,
-        max_validation_loss: Limit = None,
-        max_training_loss: Limit = None,
-        max_trained_tokens: Limit = None,
+        max_validation_loss: Number = None,
+        max_training_loss: Number = None,
+        max_trained_tokens: Number = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.max_validation_loss = max_validation_loss
-        self.max_training_loss = max_training_loss
-        self.max_trained_tokens = max_trained_tokens
-        for name in gates.FIGURES:
-            self._check_limit(name, getattr(self, name))
+        self.set_numbers(
+            max_validation_loss=max_validation_loss,
+            max_training_loss=max_training_loss,
+            max_trained_tokens=max_trained_tokens,
+        )
         self._job: FineTuneJob | None = None
 
     def limits(self) -> dict[str, float]:
@@ -58,9 +56,7 @@ class ModelDelivery(GatedTask):
 
         :raises ArgumentError: if one is invalid, for instance because it rendered to nothing.
         """
-        return {
-            name: number(name, getattr(self, name)) for name in gates.FIGURES if self.is_set(name)
-        }
+        return {name: limit for name, limit in self.read_numbers().items() if limit is not None}
 
     def deliver(self, job: FineTuneJob, context: Context) -> str:
         """
@@ -96,12 +92,3 @@ class ModelDelivery(GatedTask):
         from airflow_provider_cortex.tasks import lineage
 
         return lineage.facets(self, self._job) if self._job else None
-
-    def _check_limit(self, name: str, value: Limit) -> None:
-        """Remember that a limit is set, and check it unless it is a template."""
-        if value is None:
-            return
-        self.remember_template(name)
-        if is_literal(value):
-            with as_value_error():
-                number(name, value)

@@ -6,22 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_cortex.cortex.finetune_request import (
-    COLUMNS,
-    FineTuneRequest,
-    check_columns,
-)
+from airflow_provider_cortex.cortex.finetune_request import FineTuneRequest
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.owner_comment import Owner
 from airflow_provider_cortex.cortex.source_query import is_not_sql
-from airflow_provider_cortex.errors import (
-    TRANSIENT_ERRORS,
-    CortexError,
-    FineTuneExistsError,
-    QueryError,
-    RejectedError,
-)
+from airflow_provider_cortex.cortex.training_data_report import Limits, Report, gate_error
+from airflow_provider_cortex.cortex.training_data_sql import TRAINING, DataCheck
+from airflow_provider_cortex.errors import TRANSIENT_ERRORS, CortexError, FineTuneExistsError
 from airflow_provider_cortex.safe_text import for_log
+from airflow_provider_cortex.tasks import training_queries
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.hooks import CortexHook
@@ -49,19 +42,24 @@ class StartOnce:
     check_not_killed: Callable[[], None]
     log: Log
 
-    def job_id(self, *, if_exists: str, validate: bool) -> tuple[str, bool]:
+    def job_id(
+        self, *, if_exists: str, validate: bool, max_trained_tokens: float | None = None
+    ) -> tuple[str, bool]:
         """
         Return the id of the job, and whether it is a new one.
 
         :param if_exists: what to do if there is one: ``adopt``, ``create`` another, or ``fail``.
         :param validate: have Snowflake compile the queries before it starts a new one.
+        :param max_trained_tokens: start no new one that would train more, by estimate.
         :raises FineTuneExistsError: if there is one, and *if_exists* is ``fail``.
         """
         job = None if if_exists == "create" else self.search.find()
         if job is not None:
             return self._reuse(job, if_exists), False
         if validate:
-            self._validate()
+            training_queries.validate(self.hook, self.request.queries)
+        if max_trained_tokens is not None:
+            self._check_tokens(max_trained_tokens)
         self.check_not_killed()
         job_id = self._create(searches=if_exists != "create")
         self.search.remember(job_id)
@@ -107,33 +105,22 @@ class StartOnce:
             )
         return job.id
 
-    def _validate(self) -> None:
+    def _check_tokens(self, most: float) -> None:
         """
-        Have Snowflake compile the queries as Cortex will run them.
+        Have Snowflake count the tokens to train.
 
-        :raises QueryError: if one of them would fail the job.
+        :raises GateError: if there are more, or not all of them can be counted.
         """
-        for argument, query in self.request.queries.items():
-            try:
-                self.hook.columns(argument, query, *COLUMNS)
-            except RejectedError as rejection:
-                self._explain(argument, query)
-                raise QueryError(
-                    argument, f"cannot be read: {rejection.snowflake_message}"
-                ) from rejection
-
-    def _explain(self, argument: str, query: str) -> None:
-        """
-        Raise why PROMPT and COMPLETION cannot be read from a query, if that can be found out.
-        """
-        try:
-            columns = self.hook.columns(argument, query)
-        except RejectedError as rejection:
-            raise QueryError(
-                argument,
-                f"is not a query that Snowflake can run here: {rejection.snowflake_message}",
-            ) from rejection
-        check_columns(argument, columns)
+        request = self.request
+        check = DataCheck(base_model=request.base_model, training_data=request.training_data)
+        report = Report(
+            base_model=check.base_model,
+            training=training_queries.measure(self.hook, check, TRAINING),
+            epochs=request.options.get("max_epochs"),
+        )
+        if missed := report.missed(Limits(max_trained_tokens=most)):
+            raise gate_error("No job was started", missed)
+        self.log.info("Estimated trained tokens: %s", f"{report.trained_tokens:,}")
 
     def _create(self, *, searches: bool) -> str:
         request = self.request

@@ -81,6 +81,7 @@ DIFFERENT = {
     "details-and-errors": (fault("null", at="complete"), "gave no answer"),
     "parameters-from-json": (fault("error", share=1 / 2, requests=1), "error 603"),
     "conversation-prompt": (fault("error", at="complete", message="No list"), "No list"),
+    "trained-tokens": (record(trained_tokens=1), "reported: 1; estimated: "),
     "returned-name": (fault("error", at="complete", message="Who?"), "Cortex says: Who?"),
 }
 """For a guess: how the emulator can behave differently, and what the report then shows."""
