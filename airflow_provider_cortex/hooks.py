@@ -12,15 +12,25 @@ from typing import TYPE_CHECKING, Any, Self
 from airflow_provider_cortex.airflow_api.connection_namespace import connection_namespace
 from airflow_provider_cortex.airflow_api.settings import batch_size
 from airflow_provider_cortex.airflow_api.snowflake_session import SnowflakeSession
-from airflow_provider_cortex.cortex import identifiers, sql
+from airflow_provider_cortex.cortex import (
+    identifiers,
+    model_alias,
+    model_versions,
+    sql,
+    statement_history,
+)
 from airflow_provider_cortex.cortex.completion import Completion, Question
 from airflow_provider_cortex.cortex.completion_function_names import CompletionFunction
 from airflow_provider_cortex.cortex.finetune import FineTuneJobs
+from airflow_provider_cortex.cortex.identifiers import Identifier
 from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.cortex.model_alias import ModelAlias
+from airflow_provider_cortex.cortex.model_versions import ModelVersion
 from airflow_provider_cortex.cortex.namespace import Namespace
 from airflow_provider_cortex.cortex.query_status import UNKNOWN, Execution
 from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.cortex.sql import Call
+from airflow_provider_cortex.cortex.statement_history import PastStatement
 from airflow_provider_cortex.errors import (
     RejectedError,
     UnknownNamespaceError,
@@ -156,6 +166,35 @@ class CortexHook(SnowflakeSession):
         # Cortex may return the name in another case than Snowflake keeps it.
         return any(str(row[column]).upper() == model.text.upper() for row in answer.rows)
 
+    def versions(self, model: tuple[Identifier, ...]) -> list[ModelVersion]:
+        """
+        Return all versions of a tuned model that exist, newest first.
+
+        :param model: the database, the schema, and the name without Cortex's suffix.
+        """
+        *schema, name = model
+        pattern = sql.like(name.folded) + "%"
+        call = sql.models(identifiers.sql(tuple(schema)), pattern)
+        return model_versions.find(model, self._shown(call, about="list the models"))
+
+    def alias(self, name: str) -> ModelAlias | None:
+        """
+        Return what an alias says of its model; None if there is no function of this name.
+
+        :raises ArgumentError: if the function is no alias of this package.
+        """
+        function = *schema, last = model_alias.full_name("alias", name, self.namespace())
+        call = sql.functions(identifiers.sql(tuple(schema)), sql.like(last.folded))
+        return model_alias.find(name, function, self._shown(call, about=f"read alias {name}"))
+
+    def aliases(self) -> dict[str, ModelAlias]:
+        """Return all aliases of models in the account that the role may see, by full name."""
+        shown = self._shown(sql.functions(None), about="list the aliases of models")
+        return dict(model_alias.find_all(shown))
+
+    def _shown(self, call: Call, *, about: str) -> list[dict[str, object]]:
+        return sql.shown(*self.answer(call, about=about))
+
     def complete(
         self,
         model: str,
@@ -239,6 +278,15 @@ class CortexHook(SnowflakeSession):
             return Execution(query_id=query_id, status=status.name, message=message)
 
         return self.in_session(read, about=f"read the status of query {query_id}")
+
+    def statements_with(self, text: str) -> tuple[PastStatement, ...]:
+        """
+        Return the user's statements of the last days that contain *text*, newest first.
+
+        :raises RejectedError: also if the session has no current database.
+        """
+        call = statement_history.search(text)
+        return statement_history.read(self.answer(call, about="search the query history").rows)
 
     def cancel_query(self, query_id: str) -> str:
         """

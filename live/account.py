@@ -8,7 +8,9 @@ from contextlib import suppress
 from functools import wraps
 from typing import Any, TypeVar
 
+from airflow_provider_cortex.cortex import model_alias
 from airflow_provider_cortex.cortex.job import FineTuneJob
+from airflow_provider_cortex.cortex.model_alias import ModelAlias
 from airflow_provider_cortex.cortex.owner_comment import Owner
 from airflow_provider_cortex.cortex.sql import Call
 from airflow_provider_cortex.errors import CortexError, UnreachableError, cancel_job_sql
@@ -60,7 +62,7 @@ class Account:
     """
     A session, and what a run of ``make live`` creates with it, when a check needs it.
 
-    :param name: the name for the table and the model. All that the run creates begins with it.
+    :param name: the name for the table, the alias and the model. All that the run creates begins with it.
     :param sleep: waits for a number of seconds.
     :param say: takes a line about the progress.
     """
@@ -76,6 +78,7 @@ class Account:
         self.hook = hook
         self.model = name
         self.table = f"{name}_DATA"
+        self.alias = f"{name}_ALIAS"
         self.query = self._mark(f"SELECT prompt, completion FROM {self.table}")  # noqa: S608 - our name
         self.polled: list[FineTuneJob] = []
         """Everything that the polls of the training job have returned."""
@@ -96,6 +99,14 @@ class Account:
             f" SELECT column1 AS prompt, column2 AS completion FROM VALUES {rows}"
         )
         self.hook.run_once(Call(sql, ()), about=f"create table {self.table}")
+
+    @once
+    def create_alias(self) -> ModelAlias:
+        """Create an alias of the base model, and return what its comment should say."""
+        made = ModelAlias(model=BASE_MODEL, dag_id="make_live", task_id="it's", run_id=self.model)
+        function = self.hook.namespace().full_name(self.alias)
+        self.hook.run_once(model_alias.promote(function, made), about=f"create alias {self.alias}")
+        return made
 
     @once
     def training_job(self) -> str:
@@ -197,6 +208,7 @@ class Account:
         for model in self._models():
             yield f"DROP MODEL IF EXISTS {model}"
         yield f"DROP TABLE IF EXISTS {self.table}"
+        yield f"DROP FUNCTION IF EXISTS {self.alias}{model_alias.TYPES}"
 
     def _running_jobs(self) -> list[str]:
         """

@@ -31,7 +31,7 @@ This checks {count} guesses about Snowflake Cortex in the account of the connect
   {place}
 
 It creates at most, and removes at its end:
-  - the table {table} with {rows} rows
+  - the table {table} with {rows} rows, and the function {alias}
   - one training job ({base_model}, {rows} rows, {epochs} epochs), and its model {model}
   - five jobs that should end before they train: one is cancelled at once, the others have wrong
     arguments. If a guess about them is wrong, each may cost as much as the training job
@@ -39,7 +39,7 @@ It also reads the list of all fine-tuning jobs, and describes up to ten of them.
 
 It costs, about:
   - training: 2,000 tokens (Cortex bills the trained tokens: input times epochs)
-  - four short answers of a model: some hundred tokens
+  - five short answers of a model: some hundred tokens
   - the warehouse for as long as the run takes: a poll each minute keeps it awake (an X-Small one:
     1 credit an hour)
 What a token costs in your account is not known here. Snowflake's prices:
@@ -66,6 +66,7 @@ def announcement(account: Account, *, count: int) -> str:
         conn_id=account.hook.get_conn_id(),
         place=place(account.hook),
         table=account.table,
+        alias=account.alias,
         model=account.model,
         rows=ROWS,
         epochs=EPOCHS,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_cortex.cortex.job import JobStatus
+from airflow_provider_cortex.cortex.sql import Call
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.errors import (
     CompletionError,
@@ -283,6 +284,30 @@ def test_an_unreadable_answer_keeps_the_session(connection: str, cortex_emulator
             hook.describe(job.id)
         assert hook.describe(job.id).is_finished
     assert cortex_emulator.logins == 1
+
+
+def test_statements_are_found_by_their_text(hook: CortexHook, cortex_emulator: Emulator) -> None:
+    """The newest is first, with its state; searches are not among them, nor other texts."""
+    cortex_emulator.query_life = Life.by_time(3600)
+    hook.get_records("""SELECT 'it''s 100% "x"'""")
+    hook.get_records("SELECT 'other'")
+    query_id = hook.submit(Call("SELECT %s, %s", ('100% "x"', "y" * 2000)), about="wait")
+    hook.statements_with("it")
+    running, finished = hook.statements_with('100% "x"')
+    assert (running.query_id, running.status, running.is_running) == (query_id, "RUNNING", True)
+    assert (finished.status, finished.is_running) == ("SUCCESS", False)
+    assert len(running.text) == 1000
+    assert hook.statements_with("no such text") == ()
+
+
+def test_the_history_needs_a_database(hook: CortexHook) -> None:
+    """The error says so; who searches decides what to do then."""
+    change(database=None)
+    with (
+        CortexHook() as homeless,
+        pytest.raises(RejectedError, match="does not have a current database"),
+    ):
+        homeless.statements_with("x")
 
 
 def test_a_query_that_snowflake_does_not_know_is_a_transient_error(hook: CortexHook) -> None:

@@ -17,6 +17,9 @@ MAX_PARTS = 3
 
 _PART = re.compile(r'(?P<plain>[A-Za-z_][A-Za-z0-9_$]*)|"(?P<quoted>(?:[^"]|"")+)"')
 
+_NEEDS_NO_QUOTES = re.compile(r"[A-Z_][A-Z0-9_$]*")
+"""A name that is the same without its quotes."""
+
 _SUFFIX = re.compile(r"(?<=.)_\d+$", re.DOTALL)
 
 
@@ -38,6 +41,12 @@ class Identifier:
         """The name for a statement. It is always quoted, so that no part of it can act as SQL."""
         escaped = self.folded.replace('"', '""')
         return f'"{escaped}"'
+
+    @property
+    def written(self) -> str:
+        """The name as a user writes it: with quotes only where it needs them."""
+        is_plain = not self.is_quoted or _NEEDS_NO_QUOTES.fullmatch(self.text)
+        return self.text if is_plain else self.sql
 
 
 def parse(name: str, *, max_parts: int = MAX_PARTS) -> tuple[Identifier, ...] | None:
@@ -85,8 +94,14 @@ def sql(parts: tuple[Identifier, ...]) -> str:
     return ".".join(part.sql for part in parts)
 
 
+def written(parts: tuple[Identifier, ...]) -> str:
+    """Return a name as a user writes it."""
+    return ".".join(part.written for part in parts)
+
+
 # Guess name-suffix: a model name that is taken gets an underscore and a number. If wrong: the
-# chart on the page shows each version of a model by itself.
+# chart on the page shows each version of a model by itself, and CortexDropModelsOperator drops
+# none of the later ones.
 def family(name: str) -> str:
     """
     Return what the names of all versions of a model have in common, for display.

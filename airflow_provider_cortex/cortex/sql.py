@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_cortex.cortex import rendered_values, source_query
 from airflow_provider_cortex.cortex.rendered_values import text
-from airflow_provider_cortex.errors import UnsupportedValueError
+from airflow_provider_cortex.errors import RejectedError, UnsupportedValueError
 
 # A NUL stands escaped in JSON, behind an odd number of backslashes.
 _NUL_OR_SURROGATE_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000|[\ud800-\udfff]")
+
+MAX_SHOWN = 10_000
+"""Source: https://docs.snowflake.com/en/sql-reference/sql/show-user-functions."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,41 @@ def models(schema: str, name: str) -> Call:
     """
     sql = f"SHOW MODELS LIKE %s IN SCHEMA {schema.replace('%', '%%')}"
     return Call(sql, (text("model", name),), only_reads=True)
+
+
+def functions(schema: str | None, name: str = "%") -> Call:
+    """
+    Return the statement that lists the users' functions that the role may see.
+
+    Source: https://docs.snowflake.com/en/sql-reference/sql/show-user-functions
+
+    :param schema: database and schema, quoted as in SQL; None for the whole account.
+    :param name: a pattern of LIKE: it ignores case, and ``_`` matches any character.
+    """
+    scope = "ACCOUNT" if schema is None else f"SCHEMA {schema.replace('%', '%%')}"
+    sql = f"SHOW USER FUNCTIONS LIKE %s IN {scope}"
+    return Call(sql, (text("alias", name),), only_reads=True)
+
+
+def like(name: str) -> str:
+    """
+    Return a pattern of LIKE for at least this name; it may match others, too.
+
+    It has no backslash, which may escape the next character (guess like-escape).
+    """
+    return name.replace("\\", "_")
+
+
+def shown(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[dict[str, object]]:
+    """
+    Return what SHOW lists: for each object the values by the columns' names in lower case.
+
+    :raises RejectedError: if the list may not be complete.
+    """
+    if len(rows) >= MAX_SHOWN:
+        raise RejectedError(f"SHOW lists no more than {MAX_SHOWN:,} objects: some may be missing.")
+    titles = [title.lower() for title in columns]
+    return [dict(zip(titles, row, strict=True)) for row in rows]
 
 
 def cancel_query(query_id: str) -> Call:

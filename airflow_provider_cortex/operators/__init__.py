@@ -1,4 +1,4 @@
-"""Start a fine-tuning job, cancel it, evaluate the model that it made, and use it."""
+"""Check data, start a job, evaluate its model, promote it, use it, and drop it."""
 
 from airflow_provider_cortex.operators.complete import (
     CortexCompleteOperator,
@@ -9,11 +9,19 @@ from airflow_provider_cortex.operators.fine_tune import (
     CortexCancelFineTuneOperator,
     CortexFineTuneOperator,
 )
+from airflow_provider_cortex.operators.models import (
+    CortexDropModelsOperator,
+    CortexPromoteModelOperator,
+)
+from airflow_provider_cortex.operators.training_data import CortexCheckTrainingDataOperator
 
 __all__ = [
     "CortexCancelFineTuneOperator",
+    "CortexCheckTrainingDataOperator",
     "CortexCompleteOperator",
     "CortexCompleteTableOperator",
+    "CortexDropModelsOperator",
     "CortexEvaluateOperator",
     "CortexFineTuneOperator",
+    "CortexPromoteModelOperator",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cortex.cortex.completion_function_names import (
@@ -12,7 +13,7 @@ from airflow_provider_cortex.cortex.completion_function_names import (
 from airflow_provider_cortex.cortex.rendered_values import mapping
 from airflow_provider_cortex.safe_text import for_log
 from airflow_provider_cortex.tasks.answer_table_task import AnswerTableTask
-from airflow_provider_cortex.tasks.base import CortexTask
+from airflow_provider_cortex.tasks.base import AskingTask, CortexTask
 from airflow_provider_cortex.tasks.init_checks import as_value_error, one_of
 from airflow_provider_cortex.tasks.links import SnowflakeQueryLink
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_cortex.cortex.completion import Prompt
 
 
-class CortexCompleteOperator(CortexTask):
+class CortexCompleteOperator(AskingTask):
     """
     Have a model answer inside Snowflake, and return its answer.
 
@@ -31,6 +32,8 @@ class CortexCompleteOperator(CortexTask):
     took (``prompt_tokens``, ``completion_tokens``, ``total_tokens``), if Cortex reports them.
 
     :param model: a tuned model by the name that the sensor returned, or a base model. (templated)
+    :param alias: instead of *model*, its alias, which ``CortexPromoteModelOperator`` has created:
+        one more statement finds the model, and the XCom ``model`` has its name. (templated)
     :param prompt: a text; a list of texts, all asked in one statement; or a conversation: a list
         of messages, each with a ``role`` and a ``content``, which only COMPLETE's page documents
         (guess conversation-prompt). (templated)
@@ -43,11 +46,13 @@ class CortexCompleteOperator(CortexTask):
     :param log_answers: log prompts and answers; by default neither is logged.
     :param kwargs: as of :class:`~airflow_provider_cortex.tasks.base.CortexTask` and
         ``BaseOperator``.
-    :raises ValueError: if *function* is none of these.
+    :raises ValueError: if *function* is none of these, or not exactly one of *model* and *alias*
+        is given.
     """
 
     template_fields: Sequence[str] = (
         "model",
+        "alias",
         "prompt",
         "model_parameters",
         "response_format",
@@ -60,8 +65,9 @@ class CortexCompleteOperator(CortexTask):
     def __init__(
         self,
         *,
-        model: str | XComArg,
         prompt: Prompt | XComArg,
+        model: str | XComArg | None = None,
+        alias: str | XComArg | None = None,
         model_parameters: Mapping[str, Any] | str | XComArg | None = None,
         response_format: Mapping[str, Any] | str | XComArg | None = None,
         function: CompletionFunction = "AI_COMPLETE",
@@ -71,13 +77,12 @@ class CortexCompleteOperator(CortexTask):
         super().__init__(**kwargs)
         with as_value_error():
             one_of("function", function, COMPLETION_FUNCTIONS)
-        self.model = model
+        self.set_model(model, alias)
         self.prompt = prompt
         self.model_parameters = model_parameters
         self.response_format = response_format
         self.function = function
         self.log_answers = log_answers
-        self.remember_template("model")
 
     def execute(self, context: Context) -> Any:
         """Return the model's answer, or answers: text, or objects by the response format."""
@@ -85,7 +90,7 @@ class CortexCompleteOperator(CortexTask):
 
         with self.translated_errors():
             question = completion.Question(
-                model=self.required_cell("model"),
+                model=self.asked(),
                 prompt=completion.prompt("prompt", self.prompt),
                 model_parameters=mapping("model_parameters", self.model_parameters),
                 response_format=mapping("response_format", self.response_format),
@@ -93,6 +98,7 @@ class CortexCompleteOperator(CortexTask):
                 with_usage=True,
             )
         with self.cortex(context) as hook:
+            question = replace(question, model=self.find_model(hook, context))
             completions = hook.completions(question)
             answers = [one.answer for one in completions]
             answer = answers if question.is_list else answers[0]
@@ -120,9 +126,11 @@ class CortexCompleteTableOperator(AnswerTableTask):
     One statement has the model answer into a staging table; it runs without a session, and
     Snowflake distributes its work. If the answers are good enough, a second statement writes them
     into the destination, which is unchanged if the task fails. Paid answers are not paid for
-    again: a retry after a transient error continues from the staging table, and on Airflow 3.3
-    from the running statement. (Except that a worker which dies just after the last statement, or
-    a lost answer to it, makes a retry append the same rows again, or find the destination there.)
+    again: a retry continues from the staging table, or from the running statement, also if the
+    worker died before it could store the statement's id: then it finds the statement in
+    Snowflake's query history (guess statement-listed). (A worker that dies just after the last
+    statement, or a lost answer to it, makes a retry append the same rows again, or find the
+    destination there, unless Airflow 3.3's task state store has the result already.)
     The role needs the privilege to create tables in the destination's schema, and the account
     must not cancel statements whose session has ended (``ABORT_DETACHED_QUERY``, off by default).
 
@@ -130,6 +138,9 @@ class CortexCompleteTableOperator(AnswerTableTask):
     the statement runs.
 
     :param model: a tuned model by the name that the sensor returned, or a base model. (templated)
+    :param alias: instead of *model*, its alias, which ``CortexPromoteModelOperator`` has created.
+        All rows are asked of the model that it stands for when the task starts. The XCom ``model``
+        has its name. (templated)
     :param source: a table's name, a query, or the path of a ``.sql`` file with one. Its columns
         are copied to *destination*. (templated)
     :param destination: the table for the answers. (templated)

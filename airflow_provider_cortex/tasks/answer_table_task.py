@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cortex.cortex.rendered_values import as_float, is_number, mapping
-from airflow_provider_cortex.tasks.base import CortexTask
+from airflow_provider_cortex.tasks.base import AskingTask, CortexTask
 from airflow_provider_cortex.tasks.init_checks import (
     IF_TABLE_EXISTS,
     IfTableExists,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_cortex.tasks.answer_table_steps import TableAnswering
 
 
-class AnswerTableTask(StagedTask):
+class AnswerTableTask(StagedTask, AskingTask):
     """
     Have a model answer every row of a table or query.
 
@@ -33,6 +33,7 @@ class AnswerTableTask(StagedTask):
 
     template_fields: Sequence[str] = (
         "model",
+        "alias",
         "source",
         "destination",
         "prompt_column",
@@ -53,9 +54,10 @@ class AnswerTableTask(StagedTask):
     def __init__(
         self,
         *,
-        model: str | XComArg,
         source: str | XComArg,
         destination: str | XComArg,
+        model: str | XComArg | None = None,
+        alias: str | XComArg | None = None,
         prompt_column: str | XComArg | None = None,
         prompt_expression: str | XComArg | None = None,
         answer_column: str = "answer",
@@ -74,7 +76,7 @@ class AnswerTableTask(StagedTask):
         rate = as_float(max_error_rate) if is_number(max_error_rate) else math.nan
         if not 0 <= rate <= 1:
             raise ValueError(f"max_error_rate must be from 0 to 1; got {max_error_rate!r}")
-        self.model = model
+        self.set_model(model, alias)
         self.source = source
         self.destination = destination
         self.prompt_column = prompt_column
@@ -85,9 +87,17 @@ class AnswerTableTask(StagedTask):
         self.max_error_rate = rate
         self.model_parameters = model_parameters
         self.response_format = response_format
-        self.remember_template("model")
         # Once rendered, either may be None.
         self._has_column = prompt_column is not None
+        self._found_model: str | None = None
+
+    def resolve(self, hook: CortexHook, context: Context) -> None:
+        """Find the model of an alias."""
+        self._found_model = self.find_model(hook, context)
+
+    def recall(self, context: Context) -> None:
+        """Find the model that was asked before the task was deferred."""
+        self._found_model = self.found_model(context)
 
     def request(self, context: Context) -> TableRequest:
         """Return what to answer, with the arguments checked."""
@@ -95,7 +105,7 @@ class AnswerTableTask(StagedTask):
 
         ti = context["ti"]
         request = TableRequest(
-            model=self.required_cell("model"),
+            model=self._found_model or self.asked(),
             source=self.required("source"),
             destination=self.required("destination"),
             prompt_column=self.required("prompt_column") if self._has_column else None,

@@ -20,13 +20,15 @@ from airflow_provider_cortex.errors import (
     EmptyArgumentError,
     FineTuneExistsError,
     FineTuneFinishedError,
+    GateError,
     RejectedError,
     TaskKilledError,
 )
+from airflow_provider_cortex.safe_text import for_log
 from airflow_provider_cortex.tasks.links import QUERY_URL, job_url
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_cortex.cortex.namespace import Namespace
     from airflow_provider_cortex.cortex.session_settings import SessionSettings
@@ -40,9 +42,14 @@ NOT_RETRIED = (
     ArgumentError,
     FineTuneExistsError,
     FineTuneFinishedError,
+    GateError,
     RejectedError,
 )
 """Errors that a retry would meet again."""
+
+
+MODEL = "model"
+"""The XCom with the model that an alias stands for, or that a task has promoted."""
 
 
 class CortexTask(compat.SqlFileTemplates):
@@ -261,3 +268,59 @@ class CortexTask(compat.SqlFileTemplates):
             self.log.debug("No link to the query: %s", error)
         if self.query_url and not compat.IS_AIRFLOW_3:
             context["ti"].xcom_push(key=QUERY_URL, value=self.query_url)
+
+
+class AskingTask(CortexTask):
+    """A task that asks a model, which it names by itself or by its alias."""
+
+    model: str | XComArg | None
+    alias: str | XComArg | None
+    deferrable: bool = False
+    """Whether the task may be resumed in another process, which needs the model, too."""
+
+    def set_model(self, model: str | XComArg | None, alias: str | XComArg | None) -> None:
+        """
+        Keep the two arguments.
+
+        :raises ValueError: if not exactly one is given.
+        """
+        if (model is None) == (alias is None):
+            raise ValueError("give either model or alias, and not both")
+        self.model, self.alias = model, alias
+        self.remember_template("model" if alias is None else "alias")
+
+    @property
+    def has_alias(self) -> bool:
+        """Whether the DAG file gives an alias. Once rendered, either may be None."""
+        return self.is_set("alias")
+
+    def asked(self) -> str:
+        """Return the model, or its alias, as text."""
+        return self.required_cell("alias" if self.has_alias else "model")
+
+    def find_model(self, hook: CortexHook, context: Context) -> str:
+        """
+        Return the model to ask; that of an alias is also pushed as an XCom.
+
+        :raises ArgumentError: if there is no such alias.
+        """
+        from airflow_provider_cortex.cortex import model_alias
+
+        asked = self.asked()
+        if not self.has_alias:
+            return asked
+        alias = hook.alias(asked)
+        if alias is None:
+            raise model_alias.missing(asked)
+        self.log.info("%s stands for model %s", for_log(asked), for_log(alias.model))
+        if self.do_xcom_push or self.deferrable:
+            context["ti"].xcom_push(key=MODEL, value=alias.model)
+        return alias.model
+
+    def found_model(self, context: Context) -> str:
+        """Return the model that this task asked before it was deferred."""
+        if not self.has_alias:
+            return self.asked()
+        ti = context["ti"]
+        model = ti.xcom_pull(task_ids=self.task_id, key=MODEL, map_indexes=ti.map_index)
+        return self._text(MODEL, model)

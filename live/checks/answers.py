@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_cortex.cortex.completion import Completion, Question
-from airflow_provider_cortex.errors import CompletionError, UnreadableAnswerError
+from airflow_provider_cortex.cortex.sql import Call
+from airflow_provider_cortex.errors import (
+    ArgumentError,
+    CompletionError,
+    UnreadableAnswerError,
+)
 from airflow_provider_cortex.safe_text import excerpt
 from live.account import BASE_MODEL, Account
 from live.check import check
@@ -35,6 +40,32 @@ def conversation_prompt(account: Account) -> Finding:
     """Ask a base model with a conversation of one message."""
     messages = [{"role": "user", "content": "Say OK."}]
     return _answers(account, Question(model=BASE_MODEL, prompt=messages))
+
+
+@check("alias-body")
+def alias_body(account: Account) -> Finding:
+    """Create an alias of a base model, and call it."""
+    cells: list[object] = []
+
+    def call() -> None:
+        account.create_alias()
+        sql = f"SELECT {account.alias}('Say OK.')"
+        cells.extend(account.hook.row(Call(sql, ()), width=1, about="call the alias"))
+
+    error = error_of(call)
+    facts = str(error) if error else f"the alias returned {excerpt(str(cells[0]))}"
+    return verdict(facts, is_right=bool(cells and cells[0]))
+
+
+@check("alias-comment")
+def alias_comment(account: Account) -> Finding:
+    """Create an alias of a base model, and read its comment."""
+    expected = account.create_alias()
+    try:
+        found = account.hook.alias(account.alias)
+    except ArgumentError as error:
+        return verdict(str(error), is_right=False)
+    return verdict(f"SHOW USER FUNCTIONS returned {found}", is_right=found == expected)
 
 
 def _answers(account: Account, question: Question) -> Finding:

@@ -8,9 +8,12 @@ from typing import Any
 
 from airflow_provider_cortex.cortex.job import JobStatus
 from airflow_provider_cortex.cortex.sql import Call
+from airflow_provider_cortex.cortex.training_data_report import Report
+from airflow_provider_cortex.cortex.training_data_sql import TRAINING, DataCheck
 from airflow_provider_cortex.errors import CompletionError
 from airflow_provider_cortex.safe_text import excerpt
-from live.account import EPOCHS, Account
+from airflow_provider_cortex.tasks.training_queries import measure
+from live.account import BASE_MODEL, EPOCHS, Account
 from live.check import check
 from live.finding import CannotTellError, Finding, verdict
 from live.sql_error import error_of
@@ -39,6 +42,21 @@ def progress_steps(account: Account) -> Finding:
     # Cortex rounds: the example in its documentation is 0.333.
     is_right = all(math.isclose(one, round(one * EPOCHS) / EPOCHS, abs_tol=0.01) for one in seen)
     return verdict(facts, is_right=is_right)
+
+
+@check("trained-tokens")
+def trained_tokens(account: Account) -> Finding:
+    """Compare the trained tokens of the training job with the estimate for its data."""
+    reported = account.trained_job().trained_tokens
+    if reported is None:
+        raise CannotTellError("the record of the training job has no trained_tokens")
+    data = measure(
+        account.hook, DataCheck(base_model=BASE_MODEL, training_data=account.query), TRAINING
+    )
+    both = Report(base_model=BASE_MODEL, training=data, epochs=EPOCHS).trained_tokens or 0
+    prompts = int(data.prompt_tokens.sum or 0) * EPOCHS
+    facts = f"reported: {reported}; estimated: {both}, and for the prompts alone {prompts}"
+    return verdict(facts, is_right=abs(reported - both) < abs(reported - prompts))
 
 
 @check("returned-name")

@@ -9,7 +9,7 @@ from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.sql import Call
 from airflow_provider_cortex.errors import RejectedError
 from airflow_provider_cortex.hooks import CortexHook
-from live.account import BASE_MODEL, Account
+from live.account import BASE_MODEL, WAIT_SECONDS, Account
 from live.check import check
 from live.finding import CannotTellError, Finding, verdict
 from live.sql_error import SqlError, answer, error_of, error_of_sql
@@ -87,6 +87,20 @@ def aborted_query(account: Account) -> Finding:
     """Read the status of a statement that was cancelled."""
     status = account.hook.execution(account.cancelled_query()).status
     return verdict(f"its status is {status}", is_right=status == "ABORTED")
+
+
+@check("statement-listed")
+def statement_listed(account: Account) -> Finding:
+    """Start a statement that only waits, search the query history for it, and cancel it."""
+    call = Call(f"CALL SYSTEM$WAIT({WAIT_SECONDS})", ())
+    query_id = account.hook.submit(call, about="start a statement")
+    try:
+        found = account.hook.statements_with("SYSTEM$WAIT")
+    finally:
+        account.hook.cancel_query(query_id)
+    own = [each for each in found if each.query_id == query_id]
+    facts = f"its status is {own[0].status}" if own else "the history does not list it"
+    return verdict(facts, is_right=any(each.is_running for each in own))
 
 
 @check("server-errors")
