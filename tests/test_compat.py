@@ -377,6 +377,17 @@ def test_a_stored_xcom_is_json_text() -> None:
     assert not compat.xcom_equals({"id": "ft_1"}, "ft_1")
 
 
+@needs_3_1
+@covers("xcom_value")
+def test_a_stored_xcom_is_its_value_or_json_text() -> None:
+    """Workers store a value as it is, others its JSON text."""
+    serialize = has("airflow.models.xcom", "XComModel.serialize_value", compat.xcom_value)
+    value = {"rows": 1, "models": [{"score": None}]}
+    stored = serialize(value)
+    check(compat.xcom_value(stored) == value, f"{stored!r} is {value}", compat.xcom_value)
+    assert compat.xcom_value(value) == value
+
+
 @covers("find_connections_in_database")
 def test_commands_find_connections_in_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow 3.3 reads this variable when it loads the secrets backends."""
@@ -388,6 +399,18 @@ def test_commands_find_connections_in_the_database(monkeypatch: pytest.MonkeyPat
         supervisor = "airflow.sdk.execution_time.supervisor"
         load = has(supervisor, "ensure_secrets_backend_loaded", entry)
         check(name in inspect.getsource(load), f"the secrets backends depend on {name}", entry)
+
+
+@covers("event_extra")
+def test_an_event_s_extra_is_what_airflow_can_store() -> None:
+    """Airflow 2 hashes each value, so lists and mappings are JSON text there."""
+    extra = {"model": "m", "evaluation": {"models": [1.0]}}
+    stored = compat.event_extra(extra)
+    if compat.IS_AIRFLOW_3:
+        assert stored == extra
+    else:
+        assert stored == {"model": "m", "evaluation": '{"models": [1.0]}'}
+        assert frozenset(stored.items())
 
 
 @covers("task_state_store")

@@ -178,6 +178,21 @@ def previous_success_xcom(ti: Any, key: str) -> object:
     return None if previous is None else previous.xcom_pull(**which)
 
 
+def event_extra(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return the extra of an asset event as Airflow can store it.
+
+    Airflow 2's ``_register_dataset_changes`` hashes the values of an alias's event: lists and
+    mappings are JSON text there. Without it the task fails after its work is done.
+    """
+    if IS_AIRFLOW_3:
+        return dict(extra)
+    return {
+        key: json.dumps(value) if isinstance(value, list | dict) else value
+        for key, value in extra.items()
+    }
+
+
 # --- Triggers ------------------------------------------------------------------------------------
 
 
@@ -310,34 +325,45 @@ def may_read_tasks(user: Any, dag_id: str | None = None) -> bool:
     )
 
 
-def xcoms_since(key: str, text: str, since: datetime, *, limit: int) -> list[Any]:
+def xcoms_since(
+    key: str,
+    text: str,
+    since: datetime,
+    *,
+    limit: int,
+    max_length: int,
+    is_newest_first: bool = False,
+) -> list[Any]:
     """
     Return the XComs with a key and a text in their value, oldest first, each with its task
     instance. Airflow 3.1+.
 
     It reads Airflow's tables: a plugin in the API server has no other way. The columns *dag_id*,
-    *run_id*, *task_id*, *map_index*, *value*, *operator* and *state* are in every 3.x. *value* is
-    JSON text of the JSON text: see :func:`xcom_equals`. If the tables change, the page shows no
-    tasks.
+    *run_id*, *task_id*, *map_index*, *timestamp*, *value*, *operator* and *state* are in every 3.x.
+    *value* is JSON text of the JSON text, or the value: see :func:`xcom_value`. If the tables
+    change, the page shows no tasks.
 
     :param text: ASCII without quotes and backslashes, which is the same in JSON.
+    :param max_length: longer ones are left out, in characters of JSON.
     """
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
-    from sqlalchemy import Text, and_, select
+    from sqlalchemy import Text, and_, func, select
 
     identity = ("dag_id", "run_id", "task_id", "map_index")
     same = [getattr(TaskInstance, name) == getattr(XComModel, name) for name in identity]
-    columns = [getattr(XComModel, name) for name in (*identity, "value")]
+    columns = [getattr(XComModel, name) for name in (*identity, "timestamp", "value")]
+    # As text: databases differ in how they compare JSON.
+    stored = XComModel.value.cast(Text)
     query = (
         select(*columns, TaskInstance.operator, TaskInstance.state)
         .join(TaskInstance, and_(*same))
         .where(XComModel.key == key)
         .where(XComModel.timestamp >= since)
-        # As text: databases differ in how they compare JSON.
-        .where(XComModel.value.cast(Text).contains(text, autoescape=True))
-        .order_by(XComModel.timestamp)
+        .where(func.length(stored) <= max_length)
+        .where(stored.contains(text, autoescape=True))
+        .order_by(XComModel.timestamp.desc() if is_newest_first else XComModel.timestamp)
         .limit(limit)
     )
     with create_session() as session:
@@ -347,6 +373,15 @@ def xcoms_since(key: str, text: str, since: datetime, *, limit: int) -> list[Any
 def xcom_equals(stored: object, value: str) -> bool:
     """Return whether a stored XCom is a text: Airflow keeps its JSON text, as JSON."""
     return isinstance(stored, str) and stored in {value, json.dumps(value)}
+
+
+def xcom_value(stored: object) -> object:
+    """
+    Return the value of a stored XCom that is no text: Airflow keeps it, or its JSON text.
+
+    :raises ValueError: if it is a text that is not JSON.
+    """
+    return json.loads(stored) if isinstance(stored, str) else stored
 
 
 def find_connections_in_database() -> None:

@@ -122,15 +122,18 @@ def _add_api(
     """Add the routes of the data that the page shows."""
 
     @app.get("/api/jobs")
-    async def jobs(*, refresh: bool = False) -> Response:
-        snapshots = await asyncio.gather(
-            *(cache.snapshot(is_refresh=refresh) for cache in caches.values())
+    async def jobs(user: User, *, refresh: bool = False) -> Response:
+        snapshots, scores = await asyncio.gather(
+            asyncio.gather(*(cache.snapshot(is_refresh=refresh) for cache in caches.values())),
+            job_tasks.scores_visible_to(user),
         )
         return json_response(
             {
                 "now": _milliseconds(time.time()),
                 "refresh_seconds": refresh_seconds,
                 "accounts": [_account(snapshot) for snapshot in snapshots],
+                # As pairs: a model's name as a key could be one that objects have anyway.
+                "scores": None if scores is None else list(scores.items()),
             }
         )
 
@@ -139,12 +142,14 @@ def _add_api(
         found = await _find(caches.get(conn_id), job_id)
         if found is None:
             raise HTTPException(404, f"The page has no fine-tuning job {job_id} of {conn_id}.")
-        answer = {"conn_id": conn_id, "id": found.id, "record": found.to_dict()}
+        answer: dict[str, Any] = {"tasks": None, "tasks_hidden": None, "evaluations": []}
         try:
-            tasks = await job_tasks.visible_to(user, found)
+            answer["tasks"] = await job_tasks.visible_to(user, found)
+            answer["evaluations"] = await job_tasks.evaluations_visible_to(user, found)
         except TasksHiddenError as hidden:
-            return json_response({**answer, "tasks": None, "tasks_hidden": str(hidden)})
-        return json_response({**answer, "tasks": tasks, "tasks_hidden": None})
+            answer["tasks_hidden"] = str(hidden)
+        record = found.to_dict()
+        return json_response({"conn_id": conn_id, "id": found.id, "record": record, **answer})
 
 
 async def _find(cache: JobsCache | None, job_id: str) -> FineTuneJob | None:

@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Browser, FrameLocator, Page, expect
 
 from tests.browser.answers import JOBS, Answer, change_answers
+from tests.browser.test_panel import EVALUATION, answer_detail
 from tools.browsers import use_theme
 from tools.jobs_page import JobsPageDeployment
 
@@ -26,6 +27,12 @@ def with_errors(answer: Answer) -> Answer:
     )
     missing.update(is_missing=True, jobs=[], as_of=None)
     return changed
+
+
+def with_scores(answer: Answer) -> Answer:
+    """Return an answer in which each model has a score."""
+    models = [job["model"] for account in answer["accounts"] for job in account["jobs"]]
+    return {**answer, "scores": [(model, 0.9) for model in models if model]}
 
 
 def without_accounts(answer: Answer) -> Answer:
@@ -112,6 +119,13 @@ def test_axe_reports_nothing_in_any_state(themed: Page) -> None:
     for state, reach in STATES.items():
         reach(jobs)
         found[state] = violations(themed)
+    change_answers(themed, with_scores)
+    answer_detail(themed, evaluations=[EVALUATION])
+    themed.goto("/plugin/cortex-jobs")
+    open_finished_job(jobs)
+    expect(jobs.locator("#detail")).to_contain_text("0.930 over")
+    expect(jobs.locator("#chart")).to_contain_text("Score")
+    found["an evaluated job"] = violations(themed)
     for state, (change, text) in ANSWERS.items():
         change_answers(themed, change)
         themed.goto("/plugin/cortex-jobs")

@@ -32,14 +32,22 @@ def version(number: int, ended: int, model: str = "model") -> dict[str, Any]:
     }
 
 
-def open_with(page: Page, versions: list[dict[str, Any]], query: str = "") -> FrameLocator:
-    """Open the page with these jobs only, in the time zone of New York."""
+def open_with(
+    page: Page,
+    versions: list[dict[str, Any]],
+    query: str = "",
+    scores: dict[int, float] | None = None,
+) -> FrameLocator:
+    """Open the page with these jobs only, and their *scores*, in the time zone of New York."""
 
     def answer(route: Route) -> None:
         content = route.fetch().json()
         for account in content["accounts"]:
             account |= {"jobs": [], "is_loading": False, "as_of": content["now"]}
         content["accounts"][0]["jobs"] = versions
+        content["scores"] = [
+            (f"DB.PUBLIC.model_{number}", score) for number, score in (scores or {}).items()
+        ]
         route.fulfill(json=content)
 
     page.route("**/cortex/api/jobs*", answer)
@@ -112,18 +120,61 @@ def test_500_versions_have_bars_within_the_chart_and_one_tab_stop(page: Page) ->
     expect(jobs.locator("#chart svg [tabindex='0']")).to_have_count(1)
 
 
-def test_both_charts_have_the_same_time_axis(page: Page, jobs: FrameLocator) -> None:
+def test_all_plots_have_the_same_time_axis(page: Page) -> None:
     """The same ticks are at the same share of the width."""
+    versions = [version(n, END - 20 * DAY * n) for n in range(4)]
+    jobs = open_with(page, versions, scores={0: 0.9, 3: 0.8})
     axes = []
     for plot in jobs.locator("#chart .plot").all():
         grid = boxes(plot.locator(".grid"))[0]
         ticks = plot.locator("text.column")
         shares = [(x - grid["left"]) / grid["width"] for x in middles(ticks)]
         axes.append((ticks.all_text_contents(), shares))
-    (texts, losses), (same_texts, tokens) = axes
+    (texts, losses), *others = axes
     assert len(texts) >= 2
-    assert texts == same_texts
-    assert losses == pytest.approx(tokens, abs=0.005)
+    assert len(others) == 2
+    for same_texts, shares in others:
+        assert texts == same_texts
+        assert losses == pytest.approx(shares, abs=0.005)
+
+
+def test_scores_have_a_plot_once_a_shown_model_was_evaluated(page: Page) -> None:
+    """It has a marker for each version with a score, at its time; a version's label names it."""
+    versions = [version(n, END + DAY * n, "model" if n < 3 else "other") for n in range(4)]
+    jobs = open_with(page, versions, scores={0: 0.5, 2: 0.9312})
+    chart = jobs.locator("#chart")
+    losses, scores, _ = chart.locator(".plot").all()
+    expect(scores).to_contain_text("Score")
+    expect(scores.locator(".dot")).to_have_count(2)
+    expect(losses.locator(".dot")).to_have_count(4)
+    first, last = boxes(scores.locator(".dot"))
+    assert first["top"] > last["bottom"]
+    evaluated = chart.get_by_role("option", name="model_2")
+    expect(evaluated).to_have_attribute("aria-label", re.compile(r"score 0\.931, validation loss"))
+    expect(chart.get_by_role("option", name="model_1")).not_to_have_attribute(
+        "aria-label", re.compile("score")
+    )
+    scores.locator(".dot").last.hover()
+    expect(chart.locator(".tip")).to_contain_text("score 0.931")
+    legend = chart.get_by_role("button", name="model", exact=True)
+    legend.click()
+    expect(scores).to_be_hidden()
+    legend.click()
+    expect(scores.locator(".dot")).to_have_count(2)
+
+
+def test_three_plots_fit_the_window(page: Page) -> None:
+    """At each width no plot leaves the chart, and none is too narrow to read."""
+    jobs = open_with(page, [version(n, END - DAY * n) for n in range(3)], scores={0: 0.9, 1: 0.8})
+    for width in (375, 600, 768, 1024, 1440, 1920):
+        page.set_viewport_size({"width": width, "height": 900})
+        frame, *_ = boxes(jobs.locator("#chart"))
+        plots = boxes(jobs.locator("#chart .plot"))
+        assert len(plots) == 3
+        # Airflow's own menu leaves little of the narrowest window.
+        assert all(plot["width"] >= min(240, frame["width"] - 32) for plot in plots), width
+        assert all(frame["left"] < plot["left"] for plot in plots), width
+        assert all(plot["right"] < frame["right"] for plot in plots), width
 
 
 def test_ticks_are_at_midnight_also_after_the_clocks_change(page: Page) -> None:

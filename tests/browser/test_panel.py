@@ -1,11 +1,13 @@
 """The panel with a job's details: what it shows, what it copies, and where the focus goes."""
 
+import re
 from typing import Any
 
 import pytest
 from playwright.sync_api import FrameLocator, Locator, Page, ViewportSize, expect
 
-JOBS = "**/cortex/api/jobs*"
+from tests.browser.answers import JOBS, change_answers
+
 JOB = "**/cortex/api/job?*"
 MODEL = "ticket_triage_8"
 WIDE: ViewportSize = {"width": 1700, "height": 900}
@@ -156,6 +158,62 @@ def test_a_panel_that_begins_to_cover_the_page_takes_the_focus(
     expect(panel).to_have_role("complementary")
     jobs.get_by_role("searchbox").focus()
     expect(jobs.get_by_role("searchbox")).to_be_focused()
+
+
+EVALUATION: dict[str, Any] = {
+    "evaluated_on": 1_790_000_000_000,
+    "score": 0.93,
+    "rows": 1200,
+    "scored": 1198,
+    "error_rate": 0.005,
+    "models": 2,
+    "is_best": True,
+    "comparisons": [
+        {"other": "DB.AI.<i>TRIAGE_3\u202e", "gain": 0.03, "could_be_chance": True},
+        {"other": "llama3.1-8b", "gain": -0.4, "could_be_chance": False},
+    ],
+    "dag_id": "weekly",
+    "run_id": "<b>run",
+    "task_id": "evaluate",
+    "map_index": -1,
+    "operator": "CortexEvaluateOperator",
+    "state": "success",
+    "path": "dags/weekly/runs/%3Cb%3Erun/tasks/evaluate",
+}
+
+
+def test_an_evaluation_says_how_good_the_model_is(page: Page, jobs: FrameLocator) -> None:
+    """Its figures, what it was compared with, and the task; foreign text is text."""
+    unscored = EVALUATION | {"score": None, "comparisons": [], "is_best": False, "error_rate": 1}
+    answer_detail(page, evaluations=[EVALUATION, unscored])
+    section = open_panel(jobs).locator(".evaluations")
+    expect(section.get_by_role("heading")).to_have_text("Evaluation")
+    first, second = section.get_by_role("listitem").all()
+    for line in (
+        "0.930 over 1,198 of 1,200 rows, the best of 2 models, errors 0.5 %",
+        "+0.030 compared with DB.AI.<i>TRIAGE_3[U+202E] (could be chance)",
+        "-0.400 compared with llama3.1-8b",
+        "2026-09-21 ",
+    ):
+        expect(first).to_contain_text(line)
+    expect(first).to_contain_text(re.compile("llama3.1-8b(?! .could)"))
+    expect(second).to_contain_text("no score over 1,198 of 1,200 rows, errors 100 %")
+    link = first.get_by_role("link", name="weekly / <b>run / evaluate")
+    expect(link).to_have_attribute(
+        "href", re.compile(r"/dags/weekly/runs/%3Cb%3Erun/tasks/evaluate$")
+    )
+
+
+def test_an_open_job_shows_a_new_evaluation(page: Page, jobs: FrameLocator) -> None:
+    """Refresh brings a score that is new, and the panel requests its evaluation: no heading before."""
+    panel = open_panel(jobs)
+    expect(panel.get_by_role("heading", name="Evaluation")).to_have_count(0)
+    answer_detail(page, evaluations=[EVALUATION])
+    scores = [(panel.get_by_role("heading", name=MODEL).inner_text(), 0.93)]
+    change_answers(page, lambda answer: answer | {"scores": scores})
+    page.set_viewport_size(WIDE)
+    jobs.get_by_role("button", name="Refresh").click()
+    expect(panel.locator(".evaluations")).to_contain_text("0.930 over")
 
 
 def test_hidden_tasks_are_explained(page: Page, jobs: FrameLocator) -> None:

@@ -1,6 +1,7 @@
 """What a viewer's browser sends to the page's application, and gets from it."""
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +10,12 @@ from airflow_provider_cortex.emulator import Emulator
 
 if TYPE_CHECKING:  # Airflow before 3.1 has no FastAPI
     from starlette.testclient import TestClient
+
+Recorder = Callable[..., None]
+"""Adds task instances with an XCom: see the fixture *record*."""
+
+Permissions = Callable[..., None]
+"""Lets Airflow grant no more than this: see the fixture *allow*."""
 
 SHOW = "FINETUNE('SHOW'"
 DESCRIBE = "FINETUNE('DESCRIBE'"

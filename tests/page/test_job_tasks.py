@@ -1,16 +1,13 @@
 """The tasks of a job, from the XComs that they pushed."""
 
 import asyncio
-import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from sqlalchemy import event
@@ -26,72 +23,8 @@ from airflow_provider_cortex.page.job_tasks import (
     TasksHiddenError,
     task_path,
 )
-from airflow_provider_cortex.tasks.base import JOB_ID
 from tests.clock import Clock
-from tests.page.client import detail
-
-Recorder = Callable[..., None]
-
-
-@pytest.fixture
-def record(as_viewer: dict[str, str]) -> Iterator[Recorder]:
-    """Return a function that adds task instances with a job's XCom to Airflow's database."""
-    from airflow.models.dag import DagModel
-    from airflow.models.dagbundle import DagBundleModel
-    from airflow.models.dagrun import DagRun
-    from airflow.models.taskinstance import TaskInstance
-    from airflow.models.xcom import XComModel
-    from airflow.utils.session import create_session
-    from sqlalchemy import delete, insert
-
-    id_type = TaskInstance.id.type.python_type  # str on Airflow 3.1
-    tables = [XComModel, TaskInstance, DagRun, DagModel, DagBundleModel]
-
-    def clear() -> None:
-        with create_session() as session:
-            for table in tables:
-                session.execute(delete(table))
-
-    def add(dag_id: str, *tasks: tuple[str, int, str], at: datetime | None = None) -> None:
-        at = at or datetime.now(tz=UTC)
-        with create_session() as session:
-            if session.get(DagBundleModel, "dags") is None:
-                session.add(DagBundleModel(name="dags"))
-                session.flush()
-            session.add(DagModel(dag_id=dag_id, bundle_name="dags"))
-            run = DagRun(dag_id=dag_id, run_id="run_1+00:00", run_type="manual", start_date=at)
-            session.add(run)
-            session.flush()
-            for task_id, map_index, job_id in tasks:
-                key = {
-                    "dag_id": dag_id,
-                    "run_id": run.run_id,
-                    "task_id": task_id,
-                    "map_index": map_index,
-                }
-                session.execute(
-                    insert(TaskInstance).values(
-                        **key,
-                        id=id_type(str(uuid4())),
-                        operator="CortexFineTuneSensor",
-                        state="deferred",
-                        pool="default_pool",
-                        pool_slots=1,
-                    )
-                )
-                session.execute(
-                    insert(XComModel).values(
-                        **key,
-                        dag_run_id=run.id,
-                        key=JOB_ID,
-                        value=json.dumps(job_id),
-                        timestamp=at,
-                    )
-                )
-
-    clear()
-    yield add
-    clear()
+from tests.page.client import Permissions, Recorder, detail
 
 
 def test_a_job_has_its_record_and_its_tasks(
@@ -133,24 +66,6 @@ def test_the_earliest_tasks_come_first(
         record(dag_id, ("wait", -1, job.id), at=now + timedelta(minutes=minutes))
     dag_ids = [task["dag_id"] for task in detail(browser, job.id)["tasks"]]
     assert dag_ids == ["first", "second", "third"]
-
-
-Permissions = Callable[..., None]
-
-
-@pytest.fixture
-def allow(as_viewer: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Permissions:
-    """Return a function that lets Airflow's auth manager grant no more than this."""
-
-    def allow_only(*dag_ids: str, entities: tuple[Any, ...]) -> None:
-        def is_authorized(
-            *_: object, access_entity: Any = None, details: Any = None, **__: object
-        ) -> bool:
-            return access_entity in entities and (details is None or details.id in dag_ids)
-
-        monkeypatch.setattr(type(get_auth_manager()), "is_authorized_dag", is_authorized)
-
-    return allow_only
 
 
 DAG, TASK_INSTANCE = None, DagAccessEntity.TASK_INSTANCE
@@ -248,18 +163,53 @@ def test_a_hanging_database_does_not_hold_a_request(
         asyncio.run(view())
 
 
+def test_a_hanging_database_does_not_hold_the_list_of_jobs(
+    as_viewer: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list comes without scores, soon."""
+    is_over = threading.Event()
+    monkeypatch.setattr("airflow_provider_cortex.page.job_tasks.MAX_LIST_WAIT_SECONDS", 0.01)
+
+    async def view() -> None:
+        job_tasks = JobTasks()
+        assert await job_tasks.scores_visible_to(VIEWER) is None
+        is_over.set()
+        job_tasks.close()
+
+    with at_each_query(lambda: is_over.wait(30)):
+        asyncio.run(view())
+
+
+def test_the_scores_of_all_jobs_are_looked_up_once_for_all_viewers(
+    as_viewer: dict[str, str],
+) -> None:
+    """Within some seconds, any number of lists of jobs costs one query of the XComs."""
+    queries: list[None] = []
+
+    async def view() -> list[Any]:
+        job_tasks = JobTasks()
+        scores = [await job_tasks.scores_visible_to(VIEWER) for _ in range(10)]
+        job_tasks.close()
+        return scores
+
+    with at_each_query(lambda: queries.append(None)):
+        assert asyncio.run(view()) == [{}] * 10
+    assert len(queries) == 1
+
+
 def test_the_tasks_of_a_job_are_looked_up_once_for_all_viewers(
     browser: TestClient, cortex_emulator: Emulator, record: Recorder
 ) -> None:
-    """Within some seconds, any number of requests about a job costs one query of the XComs."""
+    """Within some seconds, any number of requests costs one query of tasks, one of evaluations."""
     job = cortex_emulator.jobs.add(model="triage")
     record("weekly", ("wait", -1, job.id))
     threads: list[str] = []
     with at_each_query(lambda: threads.append(threading.current_thread().name)):
         shown = [detail(browser, job.id)["tasks"] for _ in range(10)]
     assert [len(tasks) for tasks in shown] == [1] * 10
-    (thread,) = threads
-    assert thread.startswith("cortex-page-tasks")
+    assert len(threads) == 2
+    assert len(set(threads)) == 1
+    assert threads[0].startswith("cortex-page-tasks")
 
 
 def test_tasks_are_looked_up_again_after_some_seconds(

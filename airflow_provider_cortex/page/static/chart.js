@@ -1,10 +1,11 @@
-/** The chart: losses and trained tokens of each model's versions, over time. */
+/** The chart: losses, scores and trained tokens of each model's versions, over time. */
 
 import { h, setAttribute, setText, svg } from "./dom.js";
 import { describe, familiesOf, withNames } from "./families.js";
-import { losses, marker, timeAxis, tokens } from "./plots.js";
+import { losses, marker, scores, timeAxis, tokens } from "./plots.js";
 
 const MAX_MODELS = 6; // the number of colours that all users can distinguish
+const DRAWINGS = [losses, scores, tokens];
 // Where these keys move the focus, among the versions from the oldest to the newest.
 const MOVES = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
 
@@ -28,7 +29,7 @@ export class Chart {
     this.#figure = figure;
     this.#open = open;
     // Screen readers and keyboards reach the versions in the first plot only.
-    this.#plots = ["group", "img"].map((role, index) => {
+    this.#plots = ["group", "img", "img"].map((role, index) => {
       const plot = figure.querySelectorAll(".plot")[index];
       const drawing = svg("svg", { role, "aria-labelledby": plot.firstElementChild.id });
       plot.append(drawing);
@@ -140,17 +141,21 @@ export class Chart {
   /** Draw the plots if they have changed. */
   #draw() {
     const families = this.#families.filter(({ key }) => !this.#hidden.has(key));
+    const versions = families.flatMap((family) => family.versions);
+    // Without an evaluation the other plots share the room.
+    this.#plots[1].parentElement.hidden = versions.every((job) => job.score === null);
     const widths = this.#plots.map((plot) => plot.parentElement.clientWidth);
     const content = JSON.stringify([families, widths]);
-    if (content === this.#shownPlots || widths.includes(0)) return;
+    if (content === this.#shownPlots || widths[0] === 0) return;
     this.#shownPlots = content;
     const { key } = document.activeElement.dataset;
     this.#hideTip();
-    const time = timeAxis(families, widths);
-    const [first, second] = this.#plots;
-    first.replaceChildren(...(time ? losses(families, time, widths[0]) : []));
-    second.replaceChildren(...(time ? tokens(families, time, widths[1]) : []));
-    this.#dots = [...first.querySelectorAll(".dot")];
+    const time = timeAxis(families, widths.filter(Boolean));
+    for (const [index, plot] of this.#plots.entries()) {
+      const drawing = time ? DRAWINGS[index](families, time, widths[index]) : [];
+      plot.replaceChildren(...drawing);
+    }
+    this.#dots = [...this.#plots[0].querySelectorAll(".dot")];
     this.#makeTabStop(this.#dots.at(-1));
     this.#dots.find((dot) => dot.dataset.key === key)?.focus();
   }

@@ -4,6 +4,7 @@ import { getJson } from "./api.js";
 import { copyButton } from "./copy.js";
 import { Cover } from "./cover.js";
 import { h, setAttribute, setText } from "./dom.js";
+import { evaluationList } from "./evaluation_list.js";
 import * as format from "./format.js";
 import { fingerprint, seconds } from "./job.js";
 import { Message } from "./message.js";
@@ -140,7 +141,8 @@ export class Detail {
     this.#section("results", resultsOf(record), resultTable);
     this.#section("training", record.training_data, query("Training query"));
     this.#section("validation", record.validation_data, query("Validation query"));
-    const { tasks, tasks_hidden } = answer;
+    const { evaluations, tasks, tasks_hidden } = answer;
+    this.#section("evaluations", evaluations?.length ? evaluations : null, evaluationList);
     this.#section("tasks", { tasks, tasks_hidden }, taskList);
     this.#tasksMayChange = mayChange(answer);
   }

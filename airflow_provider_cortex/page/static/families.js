@@ -43,10 +43,11 @@ export function withNames(families) {
 
 /** Return the description of a version: its name, its moment, and its figures. */
 export function describe(job) {
-  const { validation_loss, training_loss, trained_tokens } = job;
+  const { score, validation_loss, training_loss, trained_tokens } = job;
   return [
     format.lastPart(job.model),
     format.moment(ended(job)),
+    score != null && `score ${format.score(score)}`,
     validation_loss != null && `validation loss ${format.loss(validation_loss)}`,
     training_loss != null && `training loss ${format.loss(training_loss)}`,
     trained_tokens != null && `${format.whole(trained_tokens)} tokens`,

@@ -18,6 +18,11 @@ const STATUSES = {
 };
 
 const whole_ = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const gain_ = new Intl.NumberFormat("en", {
+  minimumFractionDigits: 3,
+  maximumFractionDigits: 3,
+  signDisplay: "exceptZero",
+});
 const short_ = new Intl.NumberFormat("en", { notation: "compact" });
 
 /** Return a status in words; an unknown one stays as Cortex wrote it. */
@@ -32,6 +37,12 @@ export const short = (number) => short_.format(number);
 /** Return "0.4123". */
 export const loss = (number) => (number == null ? NONE : number.toFixed(4));
 
+/** Return "0.930". */
+export const score = (number) => number.toFixed(3);
+
+/** Return "+0.030" or "-0.030". */
+export const gain = (number) => gain_.format(number);
+
 /** Return any number with a suitable number of digits. */
 export function figure(number) {
   if (Number.isInteger(number)) return whole(number);
@@ -40,6 +51,9 @@ export function figure(number) {
 
 /** Return "35 %" of 0.35. */
 export const percent = (share) => `${Math.round(share * 100)} %`;
+
+/** Return "0.5 %" of 0.005. */
+export const share = (share) => `${Number((share * 100).toFixed(1))} %`;
 
 /** Return "2026-11-26" of epoch milliseconds, in Airflow's time zone. */
 export function day(moment) {

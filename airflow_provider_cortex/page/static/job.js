@@ -2,11 +2,18 @@
 
 import * as clock from "./clock.js";
 
-/** Return the jobs of an answer, newest first, each with its connection and a unique key. */
-export function jobsOf({ accounts }) {
+/**
+ * Return the jobs of an answer, newest first, each with its connection, a unique key, and the score
+ * of its model.
+ */
+export function jobsOf({ accounts, scores }) {
+  const scoreOf = new Map(scores);
   return accounts
     .flatMap(({ conn_id, jobs }) =>
-      jobs.map((job) => ({ ...job, conn_id, key: `${conn_id}\n${job.id}` })),
+      jobs.map((job) => {
+        const score = scoreOf.get(job.model) ?? null;
+        return { ...job, conn_id, key: `${conn_id}\n${job.id}`, score };
+      }),
     )
     .sort((a, b) => (b.created_on ?? 0) - (a.created_on ?? 0));
 }
@@ -15,6 +22,7 @@ export function jobsOf({ accounts }) {
  * Return an answer with each account's newest jobs, from this answer or the one before.
  *
  * Airflow's api-server may be several processes, each of which polls Snowflake at its own times.
+ * An answer without scores is one of a busy database: the known ones stay.
  */
 export function mergeNewest(before, answer) {
   const known = new Map(before?.accounts.map((account) => [account.conn_id, account]));
@@ -24,7 +32,7 @@ export function mergeNewest(before, answer) {
     const { jobs, as_of, is_complete } = older;
     return { ...account, jobs, as_of, is_complete };
   });
-  return { ...answer, accounts };
+  return { ...answer, accounts, scores: answer.scores ?? before?.scores };
 }
 
 /** Return how many seconds a job took, or has been running; null if unknown. */

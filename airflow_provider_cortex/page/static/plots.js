@@ -1,4 +1,4 @@
-/** The drawings of the chart: the losses and the trained tokens, over the same time axis. */
+/** The drawings of the chart: losses, scores and trained tokens, over the same time axis. */
 
 import { svg } from "./dom.js";
 import { describe, ended, mainLoss } from "./families.js";
@@ -48,14 +48,8 @@ export function losses(families, time, width) {
   const values = versions.flatMap((job) => [job.validation_loss, job.training_loss]);
   const axes = axesOf(time, values, width, (tick) => tick.text);
   if (!axes) return [];
-  const at = (name) => (job) => [axes.x(ended(job)), axes.y(job[name])];
-  const lines = families.flatMap(({ slot, versions }) =>
-    ["training_loss", "validation_loss"].map((name) =>
-      svg("path", {
-        class: `line ${name} family-${slot}`,
-        d: path(versions.filter((job) => job[name] != null).map(at(name))),
-      }),
-    ),
+  const lines = families.flatMap((family) =>
+    ["training_loss", "validation_loss"].map((name) => line(family, name, axes)),
   );
   const radius = versions.length > MANY_DOTS ? 2.5 : 4;
   const dots = points(families, (job) => mainLoss(job)).map(({ job, slot }) =>
@@ -75,6 +69,31 @@ export function losses(families, time, width) {
   const label = "Versions, oldest first";
   const list = { role: "listbox", "aria-label": label, "aria-orientation": "horizontal" };
   return [...axes.drawing, ...lines, svg("g", list, ...dots)];
+}
+
+/** Return the plot of the scores: a line, and a marker for each version that was evaluated. */
+export function scores(families, time, width) {
+  const values = versionsOf(families).map((job) => job.score);
+  const axes = axesOf(time, values, width, (tick) => tick.text);
+  if (!axes) return [];
+  const lines = families.map((family) => line(family, "score", axes));
+  const dots = points(families, (job) => job.score).map(({ job, slot }) =>
+    marker(
+      slot,
+      { x: axes.x(ended(job)), y: axes.y(job.score), radius: 4 },
+      { class: `dot family-${slot}`, "data-key": job.key },
+    ),
+  );
+  return [...axes.drawing, ...lines, ...dots];
+}
+
+/** Return a family's line through the values of one name. */
+function line({ slot, versions }, name, { x, y }) {
+  const known = versions.filter((job) => job[name] != null);
+  return svg("path", {
+    class: `line ${name} family-${slot}`,
+    d: path(known.map((job) => [x(ended(job)), y(job[name])])),
+  });
 }
 
 /** Return the plot of the trained tokens: a bar for each version. */

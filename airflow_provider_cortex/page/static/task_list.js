@@ -20,10 +20,16 @@ export function mayChange({ tasks }) {
   return !tasks?.length || tasks.some((task) => !TERMINAL_STATES.has(task.state));
 }
 
-function taskItem({ dag_id, run_id, task_id, map_index, operator, state, path }) {
+/** Return a link to a task instance. */
+export function taskLink({ dag_id, run_id, task_id, map_index, path }) {
   const index = map_index >= 0 ? ` [${map_index}]` : "";
+  return h("a", linkTo(path), `${dag_id} / ${run_id} / ${task_id}${index}`);
+}
+
+function taskItem(task) {
+  const { operator, state } = task;
   return [
-    h("a", linkTo(path), `${dag_id} / ${run_id} / ${task_id}${index}`),
+    taskLink(task),
     h("p", { class: "quiet" }, [operator, state ?? "no state"].filter(Boolean).join(" · ")),
   ];
 }
