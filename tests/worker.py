@@ -79,10 +79,16 @@ class Store(dict[str, Any]):
     """The task state store of Airflow 3.3: values that outlive a task's process and try."""
 
     def set(self, key: str, value: object) -> None:
-        """Keep a value, in the JSON form in which Airflow would."""
-        kept = json.dumps(value, allow_nan=False)
-        leftovers.leave(XCOMS, kept)
-        self[key] = json.loads(kept)
+        """Keep a value that is JSON: Airflow rejects others, such as tuples."""
+        self[key] = as_json(value)
+        assert self[key] == value
+
+
+def as_json(value: object) -> Any:
+    """Return a value in the JSON form in which Airflow keeps it."""
+    kept = json.dumps(value, allow_nan=False)
+    leftovers.leave(XCOMS, kept)
+    return json.loads(kept)
 
 
 @dataclass
@@ -117,9 +123,7 @@ class Instance:
 
     def xcom_push(self, key: str, value: object) -> None:
         """Keep an XCom, in the JSON form in which Airflow would."""
-        kept = json.dumps(value, allow_nan=False)
-        leftovers.leave(XCOMS, kept)
-        self.xcoms[key] = json.loads(kept)
+        self.xcoms[key] = as_json(value)
 
     def again(self, task: BaseOperator) -> Instance:
         """Return its next try, which has none of the XComs."""

@@ -20,6 +20,7 @@ from airflow_provider_cortex.cortex.source_query import as_query, without_termin
 from airflow_provider_cortex.cortex.sql import Call, for_binding
 from airflow_provider_cortex.cortex.staged_statement import (
     StagedStatement,
+    create_staging,
     staging_name,
     staging_table,
 )
@@ -118,12 +119,11 @@ class TableRequest:
         arguments, values = completion.ai_complete_arguments(
             model_parameters=self.model_parameters, response_format=self.response_format
         )
-        table, prompt, source = map(
-            for_binding, (self._staging_table, self._prompt, self.source_query)
+        create, prompt, source = map(
+            for_binding, (create_staging(self._staging_table), self._prompt, self.source_query)
         )
         return Call(
-            f"CREATE OR REPLACE TRANSIENT TABLE {table} AS"  # noqa: S608 - as above
-            f" SELECT *, AI_COMPLETE(model => %s, prompt => {prompt}, {arguments}) AS {RAW.sql}"
+            f"{create} SELECT *, AI_COMPLETE(model => %s, prompt => {prompt}, {arguments}) AS {RAW.sql}"  # noqa: S608 - as above
             f" FROM ({source})",
             (text("model", self.model), *values),
         )

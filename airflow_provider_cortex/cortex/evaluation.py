@@ -19,6 +19,7 @@ from airflow_provider_cortex.cortex.source_query import as_query, without_termin
 from airflow_provider_cortex.cortex.sql import Call, for_binding
 from airflow_provider_cortex.cortex.staged_statement import (
     StagedStatement,
+    create_staging,
     staging_name,
     staging_table,
 )
@@ -148,7 +149,7 @@ class EvaluationRequest:
         ]
         sample = "" if self.sample is None else f" SAMPLE ({self.sample} ROWS)"
         return Call(
-            f"CREATE OR REPLACE TRANSIENT TABLE {for_binding(table)} AS"  # noqa: S608 - the user's own SQL
+            f"{for_binding(create_staging(table))}"  # noqa: S608 - the user's own SQL
             f' SELECT "_ROW", prompt, expected, {", ".join(asked)} FROM'
             f' (SELECT ROW_NUMBER() OVER (ORDER BY 1) AS "_ROW", prompt, expected'
             f" FROM ({for_binding(self._rows)}){sample})",
@@ -167,7 +168,7 @@ class EvaluationRequest:
         ]
         score, values = self._scored
         return Call(
-            f"CREATE OR REPLACE TRANSIENT TABLE {for_binding(table)} AS"  # noqa: S608 - as above
+            f"{for_binding(create_staging(table))}"  # noqa: S608 - as above
             f' SELECT *, {score} AS "_RAW_SCORE" FROM ({" UNION ALL ".join(asked)})',
             (*values, *(text("models", model) for model in self.models)),
         )
@@ -240,12 +241,13 @@ class EvaluationRequest:
         how many are positive, negative, and neither -1, 0 nor 1.
         """
         return Call(
-            "SELECT a, b, COUNT(*), SUM(difference), SUM(difference * difference),"  # noqa: S608 - names
+            f"WITH comparable AS ({self._comparable})"  # noqa: S608 - names
+            " SELECT a, b, COUNT(*), SUM(difference), SUM(difference * difference),"
             " COUNT_IF(difference > 0), COUNT_IF(difference < 0),"
             " COUNT_IF(difference NOT IN (-1, 0, 1)) FROM"
             ' (SELECT one."_MODEL" AS a, other."_MODEL" AS b,'
             " one.score - other.score AS difference"
-            f" FROM ({self._comparable}) AS one JOIN ({self._comparable}) AS other"
+            " FROM comparable AS one JOIN comparable AS other"
             ' ON one."_ROW" = other."_ROW" AND one."_MODEL" < other."_MODEL"'
             " WHERE one.counts) GROUP BY 1, 2 ORDER BY 1, 2",
             (),

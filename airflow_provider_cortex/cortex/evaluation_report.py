@@ -69,7 +69,7 @@ class Comparison:
         return Comparison(
             model=self.other,
             other=self.model,
-            gain=-self.gain,
+            gain=-self.gain or 0.0,  # not -0.0
             better=self.worse,
             worse=self.better,
             p_value=self.p_value,
@@ -102,7 +102,7 @@ class EvaluationReport:
         is NULL, or the judge gave none from 0 to 1.
     :param comparisons: of the best model with the baseline; without a baseline, with each other
         model.
-    :param winner: the best model, None if no model has answered anything.
+    :param winner: the best model, None if no model has an answer with a score.
     :param query_id: the statement that scored the answers; None if a retry does not know it.
     """
 
@@ -152,8 +152,13 @@ class EvaluationReport:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report for an XCom."""
-        return asdict(self)
+        """Return the report for an XCom: Airflow 3 would store a tuple as an object of its own."""
+        report = asdict(self)
+        return {
+            **report,
+            "models": list(report["models"]),
+            "comparisons": list(report["comparisons"]),
+        }
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
@@ -180,7 +185,7 @@ class EvaluationReport:
         """
         if not self.rows:
             raise _rejected("the data has no rows", {"data": ("rows", 0, 1)})
-        if self.winner is None:
+        if all(one.errors == self.rows for one in self.models):
             errors = sorted({one.most_frequent_error or NULL_ANSWER for one in self.models})
             reason = (
                 f"no model has answered any of the {self.rows:,} rows. Most frequent error:"
@@ -193,13 +198,13 @@ class EvaluationReport:
             self._missed_gain(limits.min_gain),
         ]
         missed = {argument: gap for argument, gap, _ in filter(None, found)}
-        if missed:
+        if missed or self.winner is None:
             raise _rejected("; ".join(reason for *_, reason in filter(None, found)), missed)
         return self.winner
 
     def _missed_unscored_rows(self, limit: float) -> tuple[str, Missed, str] | None:
         share = self.unscored / self.rows
-        if share <= limit:
+        if share <= limit and self.winner is not None:
             return None
         reason = (
             f"{self.unscored:,} of {self.rows:,} rows have no score, more than max_unscored_rows ="
@@ -211,7 +216,7 @@ class EvaluationReport:
     def _missed_score(self, limit: float | None) -> tuple[str, Missed, str] | None:
         score = self._score_of(self.winner)
         # Not "<": a NaN misses its limit, too.
-        if limit is None or (score is not None and score >= limit):
+        if limit is None or self.winner is None or (score is not None and score >= limit):
             return None
         reason = (
             f"the best score is {_digits(score)}, of model {self.winner}, below min_score ="
@@ -221,7 +226,9 @@ class EvaluationReport:
 
     def _missed_gain(self, limit: float | None) -> tuple[str, Missed, str] | None:
         gain = self.gain
-        if limit is None or self.baseline is None or (gain is not None and gain >= limit):
+        if limit is None or None in {self.winner, self.baseline}:
+            return None
+        if gain is not None and gain >= limit:
             return None
         reason = (
             f"the best model, {self.winner}, gains {_digits(gain)} over {self.baseline}, less than"

@@ -47,6 +47,11 @@ class StagedStatement:
         return staging_table(self.schema, self.name)
 
     @property
+    def beginning(self) -> str:
+        """How the statement begins, and no other: the query history has it by that."""
+        return create_staging(self.table)
+
+    @property
     def query(self) -> str:
         """The query for all rows of the staging table."""
         return f"SELECT * FROM {self.table}"  # noqa: S608 - a name
@@ -70,3 +75,8 @@ class StagedStatement:
 def staging_table(schema: tuple[Identifier, ...], name: str) -> str:
     """Return the full name of a staging table, for a statement."""
     return identifiers.sql((*schema, Identifier(name, is_quoted=True)))
+
+
+def create_staging(table: str) -> str:
+    """Return the beginning of the statement that creates a staging table."""
+    return f"CREATE OR REPLACE TRANSIENT TABLE {table} AS"

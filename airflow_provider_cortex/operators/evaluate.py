@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cortex.cortex.rendered_values import mapping, names, number
-from airflow_provider_cortex.errors import ArgumentError
+from airflow_provider_cortex.cortex.rendered_values import (
+    mapping,
+    number,
+    share,
+    texts,
+    whole_number,
+)
+from airflow_provider_cortex.safe_text import for_log
 from airflow_provider_cortex.tasks.base import CortexTask
-from airflow_provider_cortex.tasks.gated import GatedTask
+from airflow_provider_cortex.tasks.gated import GatedTask, NumberReader
 from airflow_provider_cortex.tasks.init_checks import (
     IF_TABLE_EXISTS,
     IfTableExists,
     as_value_error,
-    is_literal,
     one_of,
 )
 from airflow_provider_cortex.tasks.links import SnowflakeQueryLink
@@ -23,17 +29,23 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_cortex.cortex.evaluation import EvaluationRequest
-    from airflow_provider_cortex.cortex.evaluation_report import Limits
     from airflow_provider_cortex.hooks import CortexHook
     from airflow_provider_cortex.tasks.evaluation_steps import Evaluation
+    from airflow_provider_cortex.tasks.gated import Number
 
-    Number = float | str | XComArg | None
+BASELINE = "baseline"
+"""The XCom with the model that the baseline's alias stands for."""
 
-NUMBERS = ("sample", "min_score", "min_gain", "max_unscored_rows")
-"""The arguments that are numbers."""
+# A similarity is from -1 to 1, and a new model may be allowed to be a little worse.
+_score = partial(number, least=-1.0)
 
-LEAST = {"sample": 1.0, "min_score": -1.0, "min_gain": -1.0}
-"""The least that each of them may be; 0 for others. A similarity is from -1 to 1."""
+NUMBERS: Mapping[str, NumberReader] = {
+    "sample": whole_number,
+    "min_score": _score,
+    "min_gain": _score,
+    "max_unscored_rows": share,
+}
+"""The arguments that are numbers, and what reads each."""
 
 
 class CortexEvaluateOperator(GatedTask, StagedTask):
@@ -42,7 +54,7 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
 
     One statement asks all models for all rows, a second one scores the answers; both run without a
     session, and no row passes through Airflow. A retry does not pay again for a statement that has
-    finished, nor, on Airflow 3.3, for one that still runs. The role needs the privilege to create
+    finished, nor for one that still runs. The role needs the privilege to create
     tables in the destination's schema, or without a destination in the session's.
 
     XComs: ``return_value`` and ``winner`` are the best model's name. ``scores`` is a report on all
@@ -67,6 +79,9 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
         1. (templated)
     :param baseline: the model in use, which the others have to beat; it is asked, too. Empty or
         None, as before the first model: there is nothing to compare with. (templated)
+    :param baseline_alias: instead, its alias, which ``CortexPromoteModelOperator`` has created; if
+        there is no such alias yet, there is nothing to compare with. The XCom ``baseline`` has the
+        model's name. (templated)
     :param min_score: the least score of the best model. (templated)
     :param min_gain: how much it must score above *baseline*, if there is one. (templated)
     :param max_unscored_rows: the share of rows, from 0 to 1, that may have no score: the expected
@@ -85,6 +100,7 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
     :raises ValueError: if an argument is invalid.
     """
 
+    numbers = NUMBERS
     template_fields: Sequence[str] = (
         "models",
         "data",
@@ -94,6 +110,7 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
         "judge_model",
         "rubric",
         "baseline",
+        "baseline_alias",
         "destination",
         "model_parameters",
         *NUMBERS,
@@ -118,6 +135,7 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
         judge_model: str | XComArg | None = None,
         rubric: str | XComArg | None = None,
         baseline: str | XComArg | None = None,
+        baseline_alias: str | XComArg | None = None,
         min_score: Number = None,
         min_gain: Number = None,
         max_unscored_rows: Number = 0.1,
@@ -128,6 +146,8 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if baseline is not None and baseline_alias is not None:
+            raise ValueError("give either baseline or baseline_alias, and not both")
         self.models = models
         self.data = data
         self.prompt_column = prompt_column
@@ -136,31 +156,46 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
         self.judge_model = judge_model
         self.rubric = rubric
         self.baseline = baseline
-        self.min_score = min_score
-        self.min_gain = min_gain
-        self.max_unscored_rows = max_unscored_rows
+        self.baseline_alias = baseline_alias
         self.destination = destination
         self.if_exists = if_exists
-        self.sample = sample
         self.model_parameters = model_parameters
-        # Once rendered, each of them may be None.
-        given = ("judge_model", "rubric", "destination", *NUMBERS)
-        self._given = {name for name in given if getattr(self, name) is not None}
+        self._aliased: str | None = None
+        for name in "judge_model", "rubric", "destination", "baseline_alias":
+            if getattr(self, name) is not None:
+                self.remember_template(name)
         with as_value_error():
             one_of("if_exists", if_exists, IF_TABLE_EXISTS)
-            for name in NUMBERS:
-                if is_literal(getattr(self, name)):
-                    self._number(name)
+        self.set_numbers(
+            sample=sample,
+            min_score=min_score,
+            min_gain=min_gain,
+            max_unscored_rows=max_unscored_rows,
+        )
+
+    def resolve(self, hook: CortexHook, context: Context) -> None:
+        """Find the model of the baseline's alias."""
+        if name := self._optional("baseline_alias"):
+            alias = hook.alias(name)
+            self._aliased = None if alias is None else alias.model
+            self.log.info("%s stands for model %s", for_log(name), for_log(str(self._aliased)))
+            context["ti"].xcom_push(key=BASELINE, value=self._aliased)
+
+    def recall(self, context: Context) -> None:
+        """Find the baseline with which the task began."""
+        if self._optional("baseline_alias"):
+            ti = context["ti"]
+            model = ti.xcom_pull(task_ids=self.task_id, key=BASELINE, map_indexes=ti.map_index)
+            self._aliased = model if isinstance(model, str) else None
 
     def request(self, context: Context) -> EvaluationRequest:
         """Return which models to ask, with what, and how to score; the arguments are checked."""
         from airflow_provider_cortex.cortex.evaluation import RUBRIC, EvaluationRequest
 
-        self._limits()  # an invalid one is found before anything is paid for
+        numbers = self.read_numbers()
         ti = context["ti"]
-        models = names("models", self.models)
+        models = tuple(dict.fromkeys(model.strip() for model in texts("models", self.models)))
         baseline = self._baseline()
-        sample = self._number("sample")
         return EvaluationRequest(
             models=models if baseline in {None, *models} else (*models, str(baseline)),
             data=self.required("data"),
@@ -169,7 +204,7 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
             score=self.required("score"),
             judge_model=self._optional("judge_model"),
             rubric=self._optional("rubric") or RUBRIC,
-            sample=None if sample is None else int(sample),
+            sample=numbers["sample"],
             destination=self._optional("destination"),
             model_parameters=mapping("model_parameters", self.model_parameters),
             task_instance=(ti.dag_id, ti.task_id, ti.run_id, ti.map_index),
@@ -189,13 +224,15 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
 
         :raises GateError: if a limit is missed.
         """
-        from airflow_provider_cortex.cortex.evaluation_report import EvaluationReport
+        from airflow_provider_cortex.cortex.evaluation_report import EvaluationReport, Limits
 
         report = EvaluationReport.from_dict(result)
         self.log.info("%s", report.table())
         if self.do_xcom_push:
             context["ti"].xcom_push(key=self.report_xcom, value=result)
-        winner = report.check(self._limits())
+        numbers = self.read_numbers()
+        del numbers["sample"]
+        winner = report.check(Limits(**numbers))
         if self.do_xcom_push:
             context["ti"].xcom_push(key="winner", value=winner)
         if self.outlets:
@@ -204,33 +241,14 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
             assets.emit(self, context, winner, {self.report_kind: result})
         return winner
 
-    def _limits(self) -> Limits:
-        from airflow_provider_cortex.cortex.evaluation_report import Limits
-
-        return Limits(
-            max_unscored_rows=self._number("max_unscored_rows") or 0.0,
-            min_score=self._number("min_score"),
-            min_gain=self._number("min_gain"),
-        )
-
     def _baseline(self) -> str | None:
         """Return the model in use; None before there is one."""
+        if self._aliased is not None:
+            return self._aliased
         if self.baseline is None or str(self.baseline).strip() in {"", "None"}:
             return None
         return self.required("baseline").strip()
 
     def _optional(self, argument: str) -> str | None:
         """Return an argument as text, None if the DAG file does not set it."""
-        return self.required(argument) if argument in self._given else None
-
-    def _number(self, argument: str) -> float | None:
-        """Return an argument as a number, None if the DAG file does not set it."""
-        if argument not in self._given:
-            return None
-        value = getattr(self, argument)
-        found = number(argument, value, least=LEAST.get(argument, 0.0))
-        if argument == "sample" and found != int(found):
-            raise ArgumentError(argument, value, f"must be a whole number of rows; got {value!r}.")
-        if argument == "max_unscored_rows" and found > 1:
-            raise ArgumentError(argument, value, f"must be from 0 to 1; got {value!r}.")
-        return found
+        return self.required(argument) if self.is_set(argument) else None

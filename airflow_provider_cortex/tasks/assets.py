@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Asset, AssetAlias
 
+from airflow_provider_cortex.airflow_api import compat
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.safe_text import for_log
 from airflow_provider_cortex.tasks.base import CortexTask
@@ -31,7 +32,7 @@ def emit(task: CortexTask, context: Context, model: str, facts: Mapping[str, Any
     if not outlets:
         return
     try:
-        extra = {"model": model, **measured_before(task, context), **facts}
+        extra = compat.event_extra({"model": model, **measured_before(task, context), **facts})
         _emit(outlets, task, context, model, extra)
     except Exception as error:  # noqa: BLE001 - a secrets backend or Airflow may raise anything
         task.log.warning("No asset event for model %s: %s", for_log(model), for_log(str(error)))

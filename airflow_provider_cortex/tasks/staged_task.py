@@ -18,6 +18,7 @@ from airflow_provider_cortex.errors import (
     TriggerEventError,
     cancel_query_sql,
 )
+from airflow_provider_cortex.safe_text import for_log
 from airflow_provider_cortex.tasks.deferrable import DeferrableTask
 from airflow_provider_cortex.tasks.init_checks import seconds
 from airflow_provider_cortex.waiting import cancelling
@@ -44,8 +45,8 @@ class StagedTask(DeferrableTask):
     """
     A task that has Snowflake work in statements without a session, and waits for each.
 
-    What a statement has written into its staging table is not paid for again by a retry, and a
-    retry on Airflow 3.3 waits for a statement that still runs.
+    A retry does not pay again for what a statement has written into its staging table, nor for a
+    statement that still runs.
 
     :param deferrable: wait in the triggerer, without holding a worker. By default as Airflow's
         ``[operators] default_deferrable`` says.
@@ -69,9 +70,15 @@ class StagedTask(DeferrableTask):
 
     # --- What a subclass defines -----------------------------------------------------------------
 
+    def resolve(self, hook: CortexHook, context: Context) -> None:
+        """Find in Snowflake what the arguments stand for, such as the model of an alias."""
+
+    def recall(self, context: Context) -> None:
+        """Recall what :meth:`resolve` found before the task was deferred."""
+
     def request(self, context: Context) -> Any:
         """
-        Return what to do, with the arguments checked.
+        Return what to do, with the arguments checked: also before :meth:`resolve`.
 
         :raises ArgumentError: if one is invalid.
         """
@@ -90,14 +97,16 @@ class StagedTask(DeferrableTask):
     def execute(self, context: Context) -> Any:
         """Have the statements run, and return what comes of their result."""
         with self.translated_errors():
-            request = self.request(context)
+            self.request(context)  # invalid arguments are found before the login
         with self._session(context) as hook:
             hook.open()
-            work = self.work(request, hook)
-            work.check()
+            self.resolve(hook, context)
+            work = self.work(self.request(context), hook)
+            # Before the check: the destination exists once an earlier try has written it.
             if (result := self._earlier_result(work, context)) is not None:
                 work.drop()
                 return self.deliver(result, context)
+            work.check()
             return self._run(work, hook, context)
 
     def execute_complete(self, context: Context, event: object = None, step: int = 0) -> Any:
@@ -109,6 +118,7 @@ class StagedTask(DeferrableTask):
         from airflow_provider_cortex.waiting import event as events
 
         with self.translated_errors():
+            self.recall(context)
             request = self.request(context)
         with self._session(context) as hook:
             work = self.work(request, hook)
@@ -132,6 +142,7 @@ class StagedTask(DeferrableTask):
         """Resume after the trigger ended without an event, and wait on this worker."""
         query_id = self._awaited_query_id(context, reason)
         with self.translated_errors():
+            self.recall(context)
             request = self.request(context)
         with self._session(context) as hook:
             work = self.work(request, hook)
@@ -170,11 +181,15 @@ class StagedTask(DeferrableTask):
 
         :param query_id: the id of the statement that has finished.
         """
+        from airflow_provider_cortex.tasks import lost_statement
+
         store = self._store(context)
         for step, statement in enumerate(work.statements):
             if step <= after:
                 continue
-            earlier = statement.own_query(store.read())
+            earlier = statement.own_query(store.read()) or lost_statement.find(
+                statement, hook, context, self.log
+            )
             # In this order: a statement that ends in between has filled the staging table.
             if earlier is None or not work.is_running(earlier):
                 if work.has(statement):
@@ -183,6 +198,10 @@ class StagedTask(DeferrableTask):
                 self.check_not_killed()
                 earlier = self._running_query_id = work.start(statement)
                 store.write(statement.note(earlier))
+            else:
+                self.log.info(
+                    "Query %s of an earlier try still runs: not starting another", for_log(earlier)
+                )
             query_id = earlier
             self._watch(query_id)
             if self.is_killed:  # before it knew the query

@@ -60,7 +60,7 @@ class StagedWork(ABC):
             query_id = self._hook.submit(statement.call, about=statement.about)
         except TRANSIENT_ERRORS:
             self._log.warning(
-                "Snowflake may have started the query anyway: a retry may ask, and pay for, all rows again"
+                "Snowflake may have started the query anyway: a retry looks for it in the query history"
             )
             raise
         self._log.info("Started query %s to %s", for_log(query_id), for_log(statement.about))

@@ -1,5 +1,6 @@
 """Which of several models is the best, and whether that could be chance."""
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -35,11 +36,19 @@ def test_the_best_model_has_the_highest_score() -> None:
     assert report(None, None).winner is None
 
 
+def test_no_gain_is_0_from_both_sides() -> None:
+    """The log has no "-0.000"."""
+    pairs = [(1, 2, 10, 0.0, 0.0, 0, 0, 0)]
+    assert "m2 gains +0.000 over m1" in report(0.5, 0.5, baseline="m2", pairs=pairs).table()
+
+
 def test_an_xcom_holds_the_whole_report() -> None:
-    """A retry reads it back."""
+    """A retry reads it back, from JSON, as other tasks and the page do."""
     pairs = [(1, 2, 10, -3.0, 5.0, 1, 4, 0)]
     original = report(0.1, 0.4, baseline="m1", pairs=pairs)
-    assert EvaluationReport.from_dict(original.to_dict()) == original
+    stored = original.to_dict()
+    assert json.loads(json.dumps(stored)) == stored
+    assert EvaluationReport.from_dict(stored) == original
 
 
 def test_the_best_is_compared_with_the_baseline_or_with_all_others() -> None:
