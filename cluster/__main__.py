@@ -7,6 +7,7 @@ from cluster.asset_runs import CONSUMER, PRODUCER, AssetRuns
 from cluster.chaos import Chaos
 from cluster.deployment import ClusterDeployment
 from cluster.ended_waits import ENDED_WAITS, EndedWaits, ended_waits_table
+from cluster.killed_evaluations import KilledEvaluations, killed_evaluations_table
 from cluster.killed_starts import KilledStarts, killed_starts_table
 from cluster.planned_jobs import EXISTING_JOBS, STARTED_JOBS, PlannedJobs
 from cluster.waiting_tasks import WaitingTasks, count_adopted_waits, waiting_tasks_table
@@ -15,7 +16,7 @@ from tools.errors import ToolError
 from tools.output import print_line
 from tools.task_logs import TaskLogs
 
-DAG_IDS = ("killed_starts", "ended_waits", "tuning", PRODUCER, CONSUMER)
+DAG_IDS = ("killed_starts", "killed_evaluations", "ended_waits", "tuning", PRODUCER, CONSUMER)
 
 POLL_SECONDS = 3.0
 """Between two polls of all tasks. Each poll costs the API server some work."""
@@ -32,6 +33,7 @@ class ClusterTest:
         self._logs = cluster.workspace.task_logs
         self._chaos = Chaos(cluster)
         self._killed_starts = KilledStarts(cluster.emulator, cluster.api)
+        self._killed_evaluations = KilledEvaluations(cluster.slow_emulator, cluster.api)
         self._asset_runs = AssetRuns(cluster.api)
         self._ended_waits = EndedWaits(cluster.emulator, cluster.api, self._logs)
         self._polled_at = 0.0
@@ -46,10 +48,11 @@ class ClusterTest:
         cluster = self._cluster
         self._start_cluster()
         self._killed_starts.start()
+        self._killed_evaluations.start()
         self._asset_runs.start()
         self._ended_waits.start()
         self._print(f"{len(ENDED_WAITS)} deferred waits begin, which a user or a timeout will end")
-        cluster.wait_for("them to begin", self._ended_waits.have_begun)
+        cluster.wait_for("them to begin", self._have_begun)
         jobs = PlannedJobs(cluster.emulator)
         conf = {"jobs": jobs.ids, "models": jobs.models}
         cluster.api.unpause_dag("tuning")
@@ -68,9 +71,14 @@ class ClusterTest:
         for dag_id in DAG_IDS:
             cluster.wait_for_dag(dag_id)
 
+    def _have_begun(self) -> bool | None:
+        self._killed_evaluations.end_unwatched()
+        return self._ended_waits.have_begun()
+
     def _step(self, waiting: WaitingTasks) -> bool | None:
         """Do what is due; return True when everything has finished, or None before that."""
         waiting.jobs.end_due()
+        self._killed_evaluations.end_unwatched()
         for line in self._chaos.cause_due(waiting.jobs.elapsed):
             self._print(f">>> {line}")
         now = self._cluster.elapsed
@@ -85,8 +93,10 @@ class ClusterTest:
         if now - self._printed_at > PROGRESS_SECONDS:
             self._printed_at = now
             self._print(", ".join(f"{states[state]} {state}" for state in sorted(states)))
+        self._asset_runs.approve()
         others_have_finished = (
             self._killed_starts.have_finished()
+            and self._killed_evaluations.have_finished()
             and self._asset_runs.have_finished()
             and self._ended_waits.have_finished()
         )
@@ -100,11 +110,13 @@ class ClusterTest:
         results = list(waiting.results())
         ended_waits = list(self._ended_waits.results(logs))
         killed_starts = list(self._killed_starts.results(logs))
+        killed_evaluations = list(self._killed_evaluations.results(logs))
         adopted = count_adopted_waits(logs)
         self._print_results(
             waiting_tasks_table(results, waiting, adopted, self._cluster.emulator),
             ended_waits_table(ended_waits),
             killed_starts_table(killed_starts),
+            killed_evaluations_table(killed_evaluations),
         )
         wrong = [
             f"{result.task_id} [{result.map_index}]: {result.contradiction}"
@@ -113,6 +125,9 @@ class ClusterTest:
         ]
         wrong += [f"{one.wait.task_id}: wrong result" for one in ended_waits if not one.is_correct]
         wrong += [f"{one.task_id}: wrong result" for one in killed_starts if not one.is_correct]
+        wrong += [
+            f"{one.task_id}: wrong result" for one in killed_evaluations if not one.is_correct
+        ]
         wrong += [f"{job_id}: ran without a waiting task" for job_id in waiting.all_abandoned()]
         if not self._asset_runs.is_correct:
             wrong.append(self._asset_runs.summary())
@@ -139,4 +154,5 @@ def main(cluster: ClusterDeployment) -> None:
 
 
 if __name__ == "__main__":
-    run(main, ClusterDeployment(Emulator()))
+    # Without TLS this process can log in, too.
+    run(main, ClusterDeployment(Emulator(), Emulator(tls=False)))

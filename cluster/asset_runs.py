@@ -21,6 +21,14 @@ class AssetRuns:
         for dag_id in CONSUMER, PRODUCER:
             self._api.unpause_dag(dag_id)
 
+    def approve(self) -> None:
+        """Approve a new model, if a run of the first DAG asks for it, as a person would."""
+        for run in self._runs(PRODUCER):
+            task = f"/dags/{PRODUCER}/dagRuns/{run['dag_run_id']}/taskInstances/approve/-1"
+            question = self._api.get(f"{task}/hitlDetails")
+            if question and not question["response_received"]:
+                self._api.patch(f"{task}/hitlDetails", {"chosen_options": ["Approve"]})
+
     def have_finished(self) -> bool:
         """Return whether the consumer has run, or never will because the producer failed."""
         return any(run["state"] in FINISHED_RUN_STATES for run in self._runs(CONSUMER)) or any(

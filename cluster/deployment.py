@@ -46,12 +46,14 @@ class ClusterDeployment(Deployment):
     PostgreSQL, Valkey and every component of Airflow, each in processes of its own.
 
     :param emulator: Snowflake; it runs in this process.
+    :param slow_emulator: another account, for the connection ``snowflake_slow``.
     """
 
-    def __init__(self, emulator: Emulator) -> None:
+    def __init__(self, emulator: Emulator, slow_emulator: Emulator) -> None:
         workspace = Workspace(".cluster", commands="make cluster")
         super().__init__(workspace=workspace, timeout=TIMEOUT)
         self.emulator = emulator
+        self.slow_emulator = slow_emulator
         self._components: dict[str, ChildProcess] = {}
         self._database: Database | None = None
         self._environment: dict[str, str] = {}
@@ -60,10 +62,15 @@ class ClusterDeployment(Deployment):
         """Start everything. Returns before it is ready."""
         self.workspace.open()
         self.emulator.start()
+        self.slow_emulator.start()
         database, broker = Database.new(self.workspace), Broker.new()
         self._database = database
         settings = airflow_settings(self.url) | _cluster_settings(database.url, broker.url)
-        self._environment = self.workspace.environment(settings) | self.emulator.environment
+        self._environment = (
+            self.workspace.environment(settings)
+            | self.emulator.environment
+            | {"AIRFLOW_CONN_SNOWFLAKE_SLOW": self.slow_emulator.airflow_connection}
+        )
         broker.start(self._processes, self._environment)
         self._start_database(database, self._environment)
         self._migrate_database(self._environment)
@@ -76,6 +83,7 @@ class ClusterDeployment(Deployment):
         if self._database is not None:
             self._database.remove()
         self.emulator.close()
+        self.slow_emulator.close()
 
     def start_component(self, name: str) -> None:
         child = self._start_airflow(name, self._environment, COMPONENTS[name])
