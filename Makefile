@@ -26,11 +26,11 @@ CHOSEN = $(if $(filter 3.3,$(ENVIRONMENT)),.venv,.compat/$(ENVIRONMENT))/bin
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo ui test coverage matrix lint docs live browser pictures cluster bench soak mutate package environments pins clean
+.PHONY: help demo demo-weekly ui test coverage matrix lint docs live browser pictures cluster bench soak mutate package environments pins clean
 
 help:
 	@echo 'Targets:'
-	@sed -n 's/^\([a-z]*\):.*## /  \1 /p' $(MAKEFILE_LIST) | while read -r target what; do \
+	@sed -n 's/^\([a-z-]*\):.*## /  \1 /p' $(MAKEFILE_LIST) | while read -r target what; do \
 		printf '  make %-12s %s\n' "$$target" "$$what"; done
 
 demo: ## run the example DAG on a real Airflow, against the emulator
@@ -38,7 +38,12 @@ demo: ## run the example DAG on a real Airflow, against the emulator
 	@$(install) $(ENVIRONMENT)
 	@$(CHOSEN)/python -m demo
 
-ui: ## the same, and leave Airflow's UI up until Ctrl-C
+demo-weekly: ## run four weeks of the weekly example on a real Airflow, and show what became of each
+	@echo 'The demo takes one to two minutes. The first run also installs about 1 GB into the checkout.'
+	@$(install) $(ENVIRONMENT)
+	@$(CHOSEN)/python -m demo.weekly
+
+ui: ## run the example DAG, and leave Airflow's UI up until Ctrl-C
 	@$(install) $(ENVIRONMENT)
 	@$(CHOSEN)/python -m demo.ui $(if $(JOB_SECONDS),--job-seconds=$(JOB_SECONDS))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tools.rest_api import FINISHED_RUN_STATES, RestApi
+from tools.rest_api import FINISHED_RUN_STATES, DagRun, RestApi
 
 PRODUCER = "weekly_retraining"
 CONSUMER = "answers_on_new_model"
@@ -24,10 +24,7 @@ class AssetRuns:
     def approve(self) -> None:
         """Approve a new model, if a run of the first DAG asks for it, as a person would."""
         for run in self._runs(PRODUCER):
-            task = f"/dags/{PRODUCER}/dagRuns/{run['dag_run_id']}/taskInstances/approve/-1"
-            question = self._api.get(f"{task}/hitlDetails")
-            if question and not question["response_received"]:
-                self._api.patch(f"{task}/hitlDetails", {"chosen_options": ["Approve"]})
+            DagRun(self._api, f"/dags/{PRODUCER}/dagRuns/{run['dag_run_id']}").approve("approve")
 
     def have_finished(self) -> bool:
         """Return whether the consumer has run, or never will because the producer failed."""

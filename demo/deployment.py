@@ -9,7 +9,7 @@ from tools.deployment import COMPONENTS, Deployment, airflow_settings
 from tools.workspace import Workspace
 
 TIMEOUT = 150.0
-"""Seconds after which a demo that has not finished fails."""
+"""Seconds after which the example's demo fails if it has not finished."""
 
 JOB_SECONDS = 25
 """How long a fine-tuning job takes by default."""
@@ -20,12 +20,21 @@ class DemoDeployment(Deployment):
     The emulator and Airflow's four components.
 
     :param job_seconds: how long a fine-tuning job takes.
+    :param query_life: how long a statement without a session takes, as the emulator's option.
+    :param timeout: seconds after which a demo that has not finished fails.
     """
 
-    def __init__(self, *, job_seconds: float = JOB_SECONDS) -> None:
-        workspace = Workspace(".demo", commands="make demo or make ui")
-        super().__init__(workspace=workspace, timeout=TIMEOUT)
+    def __init__(
+        self,
+        *,
+        job_seconds: float = JOB_SECONDS,
+        query_life: str = "seconds:5",
+        timeout: float = TIMEOUT,
+    ) -> None:
+        workspace = Workspace(".demo", commands="make demo, demo-weekly or ui")
+        super().__init__(workspace=workspace, timeout=timeout)
         self._job_seconds = job_seconds
+        self._query_life = query_life
 
     def start(self) -> None:
         """Start all processes. Returns before they are ready."""
@@ -40,6 +49,8 @@ class DemoDeployment(Deployment):
                 "--port=0",
                 "--life",
                 life,
+                "--query-life",
+                self._query_life,
                 "--tls",
                 str(self.workspace.path / "certificates"),
             ],

@@ -20,21 +20,31 @@ def run_example(deployment: DemoDeployment) -> DagRun:
 
     :raises ToolError: if the run fails.
     """
-    progress = ProgressPrinter(deployment)
-    progress.print("Starting the emulator and Airflow: first the database, then four components")
-    deployment.start()
-    deployment.wait_for_api_server()
-    deployment.api.sign_in_as_admin()
-    progress.print(f"Airflow is up on {deployment.url}")
+    progress = start(deployment)
     deployment.wait_for_dag(EXAMPLE_DAG_ID)
     run = deployment.api.start_run(EXAMPLE_DAG_ID, run_id="demo")
     progress.print(f"Started a run of {EXAMPLE_DAG_ID}")
     state = deployment.wait_for("the run to finish", lambda: progress.print_changes(run))
     progress.print(f"The run has finished: {state}")
     if state != "success":
-        log_lines = _log_lines_of_failed_tasks(run, deployment)
-        raise ToolError("\n".join(["The run failed.", *log_lines]))
+        raise failed(deployment, run)
     return run
+
+
+def start(deployment: DemoDeployment) -> ProgressPrinter:
+    """Start *deployment*, and return what prints the progress of its runs."""
+    progress = ProgressPrinter(deployment)
+    progress.print("Starting the emulator and Airflow: first the database, then four components")
+    deployment.start()
+    deployment.wait_for_api_server()
+    deployment.api.sign_in_as_admin()
+    progress.print(f"Airflow is up on {deployment.url}")
+    return progress
+
+
+def failed(deployment: DemoDeployment, run: DagRun) -> ToolError:
+    """Return the error for a run that has failed, with what its failed tasks have logged."""
+    return ToolError("\n".join(["The run failed.", *_log_lines_of_failed_tasks(run, deployment)]))
 
 
 class ProgressPrinter:

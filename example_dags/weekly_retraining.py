@@ -1,8 +1,8 @@
 """
-Retrain a model every week, and use the new one only if it is good enough.
+Retrain a model every week, and use the new one only if it is better than the one in use.
 
-If it is not, the sensor is skipped, and a branch keeps the model in use. If it is, the sensor
-emits an asset event, which starts answers_on_new_model.py.
+Check the data, train, compare with the model in use on tickets that neither has seen, ask a
+person, promote, and drop old versions. Whatever fails or is rejected, the model in use stays.
 """
 
 from __future__ import annotations
@@ -11,54 +11,66 @@ from datetime import datetime, timedelta
 from typing import Any
 
 # For Airflow 2.11 and 3. On 3 alone, airflow.sdk has the same names.
-from airflow.providers.common.compat.sdk import DAG, AssetAlias, Variable, task
+from airflow.providers.common.compat.sdk import DAG, AssetAlias, task
 from tickets import load_tickets  # tickets.py, in this folder
 
-from airflow_provider_cortex.operators import CortexFineTuneOperator
+from airflow_provider_cortex.operators import (
+    CortexCheckTrainingDataOperator,
+    CortexDropModelsOperator,
+    CortexEvaluateOperator,
+    CortexFineTuneOperator,
+    CortexPromoteModelOperator,
+)
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
 
-IN_USE = "ticket_model"
-"""The Airflow variable that names the model in use."""
+try:
+    from airflow.providers.standard.operators.hitl import ApprovalOperator
+except Exception:  # noqa: BLE001 - before Airflow 3.1 there is no such operator, or no such provider
+    ApprovalOperator = None  # type: ignore[assignment,misc]
+
+MODEL = "ticket_triage"
+IN_USE = "triage_ticket"
+"""The alias by which all others ask for the model in use."""
+
+TICKETS = "SELECT prompt, completion FROM support_tickets WHERE id < {{ params.tickets }}"
+TRAINING = f"{TICKETS} AND id % 10 > 1"
+VALIDATION = f"{TICKETS} AND id % 10 = 0"
+HELD_OUT = "SELECT prompt, completion FROM support_tickets WHERE id % 10 = 1"
 
 
-@task.branch(trigger_rule="none_failed")  # the sensor may have been skipped
-def choose(**context: Any) -> str:
-    """Return the next task: the sensor passes only a model that is good enough."""
-    model = context["ti"].xcom_pull(task_ids="wait", key="model")
-    return "use_new_model" if model else "keep_old_model"
-
-
-@task
-def use_new_model(model: Any) -> str:
-    """Use the new model from now on."""
-    Variable.set(IN_USE, model)
-    return str(model)
-
-
-@task
-def keep_old_model() -> str:
-    """Change nothing, and return the model in use."""
-    model: str = Variable.get(IN_USE, "none yet")
-    return model
+@task.branch
+def decide(**context: Any) -> str:
+    """Return the next task: a person approves, unless the run's parameters say otherwise."""
+    asks = ApprovalOperator is not None and context["params"]["approval"]
+    return "approve" if asks else "promote"
 
 
 with DAG(
     dag_id="weekly_retraining",
-    description="Retrain a model every week, and use it if it is good enough",
+    description="Retrain a model every week, and use it only if it is better",
     doc_md=__doc__,
     schedule="@weekly",
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,
-    params={"max_validation_loss": 1.0},
+    params={"tickets": 1000, "approval": True, "min_gain": 0.01},
     tags=["cortex"],
 ) as dag:
+    check = CortexCheckTrainingDataOperator(
+        task_id="check",
+        training_data=TRAINING,
+        validation_data=VALIDATION,
+        base_model="llama3.1-8b",
+        epochs=3,
+        min_rows=10,
+        max_trained_tokens=1_000_000,
+    )
     start = CortexFineTuneOperator(
         task_id="start",
-        model="ticket_triage",
+        model=MODEL,
         base_model="llama3.1-8b",
-        training_data="sql/training_tickets.sql",
-        validation_data="sql/validation_tickets.sql",
+        training_data=TRAINING,
+        validation_data=VALIDATION,
         options={"max_epochs": 3},
         retries=2,  # a retry reuses the job of an earlier try
     )
@@ -69,13 +81,42 @@ with DAG(
         expected_duration="previous",
         timeout=timedelta(hours=6),
         stall_timeout=timedelta(hours=1),
-        max_validation_loss="{{ params.max_validation_loss }}",
+    )
+    evaluate = CortexEvaluateOperator(
+        task_id="evaluate",
+        models=wait.output,
+        baseline_alias=IN_USE,
+        data=HELD_OUT,
+        prompt_column="prompt",
+        expected_column="completion",
+        min_gain="{{ params.min_gain }}",
         gate="skip",
+        destination="triage_scores",
+        if_exists="replace",
+        deferrable=True,
+        retries=2,  # a retry pays for no answer again
+    )
+    promote = CortexPromoteModelOperator(
+        task_id="promote",
+        model=evaluate.output,
+        alias=IN_USE,
+        # start.output would make `start` an upstream task, whose success would be enough.
+        finetune_job_id="{{ ti.xcom_pull('start') }}",
+        trigger_rule="none_failed_min_one_success",  # approve may be skipped
         outlets=[AssetAlias("ticket_triage")],
     )
-    judged = choose()
-    load_tickets() >> start
-    wait >> judged >> [use_new_model(wait.output), keep_old_model()]
+    drop_old = CortexDropModelsOperator(task_id="drop_old", model=MODEL, keep=3)
+
+    decided = decide()
+    load_tickets() >> check >> start
+    wait >> evaluate >> decided >> promote >> drop_old
+    if ApprovalOperator is not None:
+        approve = ApprovalOperator(
+            task_id="approve",
+            subject="Promote {{ ti.xcom_pull('evaluate') }}?",
+            body="Compared with the model in use: {{ ti.xcom_pull('evaluate', key='scores') }}",
+        )
+        decided >> approve >> promote
 
 if __name__ == "__main__":
     dag.test()

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 from fakesnow.instance import GLOBAL_DATABASE_NAME, FakeSnow
 
-from airflow_provider_cortex.emulator import call_rewriting as calls
+from airflow_provider_cortex.emulator import call_rewriting, count_tokens_function
 from airflow_provider_cortex.emulator.sql_engine import SqlEngine as Account
 from airflow_provider_cortex.emulator.stage_files import StageDirectory
 
@@ -65,7 +65,8 @@ def _return(account: Account) -> None:
 
 def _empty(database: duckdb.DuckDBPyConnection) -> None:
     """Remove everything that the account's sessions have made."""
-    database.remove_function(calls.UDF)
+    for function in call_rewriting.UDF, count_tokens_function.UDF:
+        database.remove_function(function)
     objects = database.execute(_OBJECTS).fetchall()
     kept = {GLOBAL_DATABASE_NAME}
     # To make the default database again takes a while, and most tests make nothing in it.

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_cortex.emulator import Emulator, Life
-from tests.worker import MODES
+from tests.worker import AIRFLOW_2, MODES
 
 CHECKOUT = Path(__file__).parents[1]
 FOLDERS = [CHECKOUT / folder for folder in ("example_dags", "docs/examples", "tests/dags")]
@@ -177,21 +177,43 @@ def check_first_release(examples: Examples) -> None:
 
 
 def check_weekly_retraining(examples: Examples) -> None:
-    """A model that passes its gate comes into use, and emits an asset event."""
-    tasks = examples.run("weekly_retraining")
-    model = tasks["wait[-1]"][1]["model"]
-    assert tasks["use_new_model[-1]"] == ("success", {**NO_XCOMS, "return_value": model})
-    assert tasks["keep_old_model[-1]"][0] == "skipped"
-    uri, extra = examples.assets[-1]
-    assert uri == "snowflake://emulator/" + model.replace(".", "/")
-    assert extra["model"] == model
-    assert extra["finetune_job_id"] == tasks["start[-1]"][1]["return_value"]
+    """A better model comes into use, and emits an event; one that is not better changes nothing."""
+    first = examples.run("weekly_retraining", tickets=60, approval=False)
+    assert first.pop("approve[-1]", ("skipped", NO_XCOMS)) == ("skipped", NO_XCOMS)
+    assert_success(first)
+    old = first["promote[-1]"][1]["model"]
+    assert first["promote[-1]"][1]["return_value"] is None, "no model was in use"
 
-    again = examples.run("weekly_retraining", max_validation_loss=0)
-    assert again["wait[-1]"][0] == "skipped"
-    assert again["use_new_model[-1]"][0] == "skipped"
-    assert again["keep_old_model[-1]"] == ("success", {**NO_XCOMS, "return_value": model})
+    second = examples.run("weekly_retraining", tickets=1000, approval=False)
+    new = second["wait[-1]"][1]["model"]
+    assert second["evaluate[-1]"][1]["return_value"] == new
+    assert second["promote[-1]"][1] == {**NO_XCOMS, "return_value": old, "model": new}
+    uri, extra = examples.assets[-1]
+    assert uri == "snowflake://emulator/" + new.replace(".", "/")
+    assert (extra["model"], extra["previous_model"]) == (new, old)
+    evaluation, training_data = (
+        json.loads(extra[name]) if AIRFLOW_2 else extra[name]
+        for name in ("evaluation", "training_data")
+    )
+    (comparison,) = evaluation["comparisons"]
+    assert comparison["gain"] > 0
+    assert not comparison["could_be_chance"]
+    assert training_data["training"]["rows"] > 200
+
+    third = examples.run("weekly_retraining", tickets=1000, approval=False)
+    for task in "evaluate", "decide", "promote", "drop_old":
+        assert third[f"{task}[-1]"][0] == "skipped", task
     assert list(examples.assets[-1]) == [uri, extra]
+
+
+def check_prompts_side_by_side(examples: Examples) -> None:
+    """Each prompt is evaluated with each model, and the best of all is returned."""
+    examples.emulator.query_life = Life.by_looks(2)
+    tasks = examples.run("prompts_side_by_side")
+    assert_success(tasks)
+    best = tasks["best[-1]"][1]["return_value"]
+    assert best.keys() == {"prompt", "model", "score"}
+    assert best["model"] in {"llama3.1-8b", "mistral-7b"}
 
 
 def check_models_side_by_side(examples: Examples) -> None:
@@ -237,6 +259,7 @@ CHECKS: dict[str, Callable[[Examples], None]] = {
     "fine_tune_and_complete": check_fine_tune_and_complete,
     "first_release": check_first_release,
     "models_side_by_side": check_models_side_by_side,
+    "prompts_side_by_side": check_prompts_side_by_side,
     "triage": check_triage,
     "waits": check_waits,
     "weekly_retraining": check_weekly_retraining,

@@ -31,6 +31,9 @@ from airflow_provider_cortex import operators
 operators.CortexFineTuneOperator(
     task_id="start", model="m", base_model="llama3.1-8b", training_data="tickets"
 )
+operators.CortexCheckTrainingDataOperator(
+    task_id="check", training_data="tickets", base_model="llama3.1-8b", max_empty_rows=0.1
+)
 operators.CortexCancelFineTuneOperator(task_id="cancel", finetune_job_id="ft_1")
 operators.CortexEvaluateOperator(
     task_id="evaluate", models="m", data="t", prompt_column="p", expected_column="c"
@@ -39,6 +42,8 @@ operators.CortexCompleteOperator(task_id="ask", model="m", prompt="Hello")
 operators.CortexCompleteTableOperator(
     task_id="answer", model="m", source="tickets", destination="answers", prompt_column="text"
 )
+operators.CortexPromoteModelOperator(task_id="promote", model="m", alias="best")
+operators.CortexDropModelsOperator(task_id="drop", model="m")
 """
 
 ON_KILL = f"""
@@ -74,18 +79,27 @@ ONLY_TO_RUN = {
     "cortex.finetune",
     "cortex.finetune_request",
     "cortex.job",
+    "cortex.model_alias",
+    "cortex.model_versions",
     "cortex.owner_comment",
     "cortex.session_settings",
     "cortex.sql",
     "cortex.staged_statement",
+    "cortex.statement_history",
+    "cortex.training_data_report",
+    "cortex.training_data_sql",
     "hooks",
     "tasks.answer_table_steps",
     "tasks.assets",
+    "tasks.drop_models",
     "tasks.earlier_job",
     "tasks.evaluation_steps",
     "tasks.lineage",
     "tasks.staged_work",
+    "tasks.lost_statement",
+    "tasks.promotion",
     "tasks.start_once",
+    "tasks.training_queries",
     "tasks.wait_on_worker",
     "triggers",
     "waiting.checkpoint",
@@ -106,10 +120,13 @@ ONLY_FOR_OPERATORS = {
     "operators.complete",
     "operators.evaluate",
     "operators.fine_tune",
+    "operators.models",
+    "operators.training_data",
     "tasks.answer_table_task",
+    "tasks.staged_task",
 }
 
-MOST_MODULES = 32
+MOST_MODULES = 34
 """Modules of this package that sensor, trigger and operators load together."""
 
 

@@ -99,6 +99,19 @@ class DagRun:
             yield from page.get("task_instances", ())
             offset, total = offset + PAGE_SIZE, page.get("total_entries", 0)
 
+    def approve(self, task_id: str) -> bool:
+        """
+        Approve, as a person would, if an ``ApprovalOperator`` asks for it.
+
+        :return: whether it has just been approved.
+        """
+        path = f"{self.path}/taskInstances/{task_id}/-1/hitlDetails"
+        question = self.api.get(path)
+        if not question or question["response_received"]:
+            return False
+        self.api.patch(path, {"chosen_options": ["Approve"], "params_input": {}})
+        return True
+
     def xcom(self, task_id: str, key: str = "return_value", *, map_index: int = -1) -> Any:
         """Return the value of an XCom, or None if there is none."""
         entry = self.api.get(

@@ -16,7 +16,7 @@ from airflow_provider_cortex.__main__ import get_parser
 from airflow_provider_cortex.emulator import __main__ as emulator
 from tests.docs.pages import CHECKOUT, PAGES, name
 
-MAKE_TARGETS = set(re.findall(r"^(\w+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
+MAKE_TARGETS = set(re.findall(r"^([\w-]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
 
 
 def check_shell(example: Example) -> None:

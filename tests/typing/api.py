@@ -28,9 +28,12 @@ from airflow_provider_cortex.errors import (
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.operators import (
     CortexCancelFineTuneOperator,
+    CortexCheckTrainingDataOperator,
     CortexCompleteOperator,
     CortexCompleteTableOperator,
+    CortexDropModelsOperator,
     CortexFineTuneOperator,
+    CortexPromoteModelOperator,
 )
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
 from airflow_provider_cortex.triggers import CortexFineTuneTrigger, CortexQueryTrigger
@@ -75,6 +78,11 @@ def use_the_hook(job_id: str) -> str | None:
         assert_type(hook.cancel(new), str)
         assert_type(hook.jobs().describe("ft_1", "ft_2"), dict[str, FineTuneJob | CortexError])
         assert_type(hook.has_model("DB.PUBLIC.triage"), bool)
+        for statement in hook.statements_with("DB.PUBLIC.triage"):
+            assert_type(statement.is_running, bool)
+        for name, alias in hook.aliases().items():
+            assert_type(name, str)
+            assert_type(alias.model, str)
         hook.complete("DB.PUBLIC.triage", "Where is my parcel?")
         hook.complete(
             "DB.PUBLIC.triage",
@@ -108,6 +116,24 @@ def handle_errors(job_id: str) -> str:
 
 
 with DAG(dag_id="tuning", schedule="@weekly", start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+    CortexCheckTrainingDataOperator(
+        task_id="check",
+        training_data="sql/training_tickets.sql",
+        base_model="llama3.1-8b",
+        validation_data="held_out",
+        epochs=3,
+        max_trained_tokens="{{ params.most_tokens }}",
+        min_rows=300,
+        max_prompt_tokens=20_000,
+        max_completion_tokens=4_000,
+        max_truncated_rows=0.01,
+        max_empty_rows=None,
+        max_duplicate_rows=Decimal("0.1"),
+        allow_overlap=True,
+        credits_per_million_tokens=highest_loss(),
+        sample=10_000,
+        gate="skip",
+    )
     start = CortexFineTuneOperator(
         task_id="start",
         model="triage_{{ ds_nodash }}",
@@ -117,6 +143,7 @@ with DAG(dag_id="tuning", schedule="@weekly", start_date=datetime(2026, 1, 1, tz
         options={"max_epochs": 3},
         validate=False,
         if_exists="adopt",
+        max_trained_tokens=1e7,
         snowflake_conn_id="snowflake_default",
         warehouse="WH",
         database="DB",
@@ -235,6 +262,37 @@ with DAG(dag_id="tuning", schedule="@weekly", start_date=datetime(2026, 1, 1, tz
         prompt_column=start.output,
         model_parameters=candidates(),
         response_format=candidates(),
+    )
+    CortexCompleteOperator(task_id="ask_by_alias", alias="best_triage", prompt="Where is it?")
+    CortexCompleteTableOperator(
+        task_id="answer_by_alias",
+        alias="support.ai.best_triage",
+        source="new_tickets",
+        destination="ticket_answers",
+        prompt_column="body",
+    )
+
+    promote = CortexPromoteModelOperator(
+        task_id="promote",
+        model=wait.output,
+        alias="support.ai.best_triage",
+        grant_usage_to=["support_app", "analyst"],
+        finetune_job_id=start.output,
+    )
+    CortexPromoteModelOperator(
+        task_id="roll_back", model=promote.output, alias="best_triage", grant_usage_to="support_app"
+    )
+    CortexPromoteModelOperator(
+        task_id="promote_with_xcoms",
+        model=wait.output,
+        alias=start.output,
+        grant_usage_to=prompts(),
+    )
+    CortexDropModelsOperator(
+        task_id="drop", model="triage", keep=5, protect=[wait.output, "triage_1"], dry_run=True
+    )
+    CortexDropModelsOperator(
+        task_id="drop_with_templates", model="triage", keep="{{ params.keep }}", protect=prompts()
     )
     start >> wait >> ask
 
