@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from airflow_provider_cortex.cortex.completion import NULL_ANSWER
 from airflow_provider_cortex.errors import GateError, Missed, UnreadableAnswerError
-from airflow_provider_cortex.safe_text import excerpt
+from airflow_provider_cortex.safe_text import excerpt, for_log
 
 SIGNIFICANCE = 0.05
 """A difference that chance alone makes at least as often as this could be chance."""
@@ -82,12 +82,12 @@ class Limits:
     """
     What the best model must reach.
 
-    :param max_unscored_rows: the share of the rows, from 0 to 1, that may have no score.
+    :param max_unscored_rows: the share of the rows, from 0 to 1, that may have no score; None: any.
     :param min_score: its least score.
     :param min_gain: its least gain over the baseline.
     """
 
-    max_unscored_rows: float
+    max_unscored_rows: float | None
     min_score: float | None
     min_gain: float | None
 
@@ -202,16 +202,17 @@ class EvaluationReport:
             raise _rejected("; ".join(reason for *_, reason in filter(None, found)), missed)
         return self.winner
 
-    def _missed_unscored_rows(self, limit: float) -> tuple[str, Missed, str] | None:
+    def _missed_unscored_rows(self, limit: float | None) -> tuple[str, Missed, str] | None:
         share = self.unscored / self.rows
-        if share <= limit and self.winner is not None:
+        most = 1.0 if limit is None else limit
+        if share <= most and self.winner is not None:
             return None
         reason = (
             f"{self.unscored:,} of {self.rows:,} rows have no score, more than max_unscored_rows ="
-            f" {limit:g} allows: their expected answer is NULL, or the judge gave no number from"
+            f" {most:g} allows: their expected answer is NULL, or the judge gave no number from"
             " 0 to 1"
         )
-        return "max_unscored_rows", ("unscored_rows", share, limit), reason
+        return "max_unscored_rows", ("unscored_rows", share, most), reason
 
     def _missed_score(self, limit: float | None) -> tuple[str, Missed, str] | None:
         score = self._score_of(self.winner)
@@ -259,7 +260,7 @@ class EvaluationReport:
         )
         return (
             mark,
-            f"{excerpt(score.model)}{kind}",
+            f"{_shown(score.model)}{kind}",
             _digits(score.score),
             f"{score.error_rate:.1%}",
             *tokens,
@@ -349,11 +350,16 @@ def _of_winner(
 
 
 def _in_words(one: Comparison) -> str:
-    gain = f"{excerpt(one.model)} gains {one.gain:+.3f} over {excerpt(one.other)}"
+    gain = f"{_shown(one.model)} gains {one.gain:+.3f} over {_shown(one.other)}"
     rows = f"better in {one.better:,} rows, worse in {one.worse:,}"
     if one.could_be_chance:
         return f"{gain} ({rows}): this could be chance (p = {one.p_value:.2g})."
     return f"{gain} ({rows}): this is hardly chance (p = {one.p_value:.2g})."
+
+
+def _shown(model: str) -> str:
+    """Return a model's name for a line of a log: Cortex sent it."""
+    return for_log(excerpt(model))
 
 
 def _digits(number: float | None) -> str:

@@ -85,7 +85,7 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
     :param min_score: the least score of the best model. (templated)
     :param min_gain: how much it must score above *baseline*, if there is one. (templated)
     :param max_unscored_rows: the share of rows, from 0 to 1, that may have no score: the expected
-        answer is NULL, or the judge gave no number from 0 to 1. Such rows do not count.
+        answer is NULL, or the judge gave no number from 0 to 1. Such rows do not count. None: any.
         (templated)
     :param destination: a table for prompts, expected answers, answers and scores, with a row for
         each row of *data* and model. (templated)
@@ -178,7 +178,10 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
         if name := self._optional("baseline_alias"):
             alias = hook.alias(name)
             self._aliased = None if alias is None else alias.model
-            self.log.info("%s stands for model %s", for_log(name), for_log(str(self._aliased)))
+            if alias is None:
+                self.log.info("There is no alias %s yet: nothing to compare with", for_log(name))
+            else:
+                self.log.info("%s stands for model %s", for_log(name), for_log(alias.model))
             context["ti"].xcom_push(key=BASELINE, value=self._aliased)
 
     def recall(self, context: Context) -> None:

@@ -42,6 +42,17 @@ def test_no_gain_is_0_from_both_sides() -> None:
     assert "m2 gains +0.000 over m1" in report(0.5, 0.5, baseline="m2", pairs=pairs).table()
 
 
+def test_a_name_cannot_fake_lines_of_a_log() -> None:
+    """Cortex sent it: the table has a line for each model, and no control characters."""
+    hostile = "m1\n::group::\x1b[31m"
+    summaries = [(number, 10, 10, 0, 0.5, 1, 1, None) for number in (1, 2)]
+    pairs = [(1, 2, 10, 0.0, 0.0, 0, 0, 0)]
+    table = EvaluationReport.of([hostile, "m2"], None, None, summaries, pairs).table()
+    assert len(table.splitlines()) == 5
+    assert table.replace("\n", "").isprintable()
+    assert "::group::" not in table
+
+
 def test_an_xcom_holds_the_whole_report() -> None:
     """A retry reads it back, from JSON, as other tasks and the page do."""
     pairs = [(1, 2, 10, -3.0, 5.0, 1, 4, 0)]
@@ -116,6 +127,7 @@ def test_rows_without_a_score_are_limited_and_counted() -> None:
     assert found.check(limits) == "m1"
     with pytest.raises(GateError, match="3 of 10 rows have no score"):
         found.check(Limits(max_unscored_rows=0.2, min_score=None, min_gain=None))
+    assert found.check(Limits(max_unscored_rows=None, min_score=None, min_gain=None)) == "m1"
     nothing = [(1, 10, 0, 0, None, None, None, None)]
     with pytest.raises(GateError):
         EvaluationReport.of(["m1"], None, None, nothing, []).check(limits)
