@@ -122,7 +122,8 @@ class Instance:
         return self.task.task_id
 
     def xcom_push(self, key: str, value: object) -> None:
-        """Keep an XCom, in the JSON form in which Airflow would."""
+        """Keep an XCom, in the JSON form in which Airflow would; Airflow 3.0 rejects None."""
+        assert value is not None
         self.xcoms[key] = as_json(value)
 
     def again(self, task: BaseOperator) -> Instance:

@@ -177,12 +177,12 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
         """Find the model of the baseline's alias."""
         if name := self._optional("baseline_alias"):
             alias = hook.alias(name)
-            self._aliased = None if alias is None else alias.model
             if alias is None:
                 self.log.info("There is no alias %s yet: nothing to compare with", for_log(name))
-            else:
-                self.log.info("%s stands for model %s", for_log(name), for_log(alias.model))
-            context["ti"].xcom_push(key=BASELINE, value=self._aliased)
+                return
+            self._aliased = alias.model
+            self.log.info("%s stands for model %s", for_log(name), for_log(alias.model))
+            context["ti"].xcom_push(key=BASELINE, value=alias.model)
 
     def recall(self, context: Context) -> None:
         """Find the baseline with which the task began."""
