@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_cortex.airflow_api.compat import EXTRAS_ARE_HASHED
 from airflow_provider_cortex.emulator import Emulator, Life
-from tests.worker import AIRFLOW_2, MODES
+from tests.worker import MODES
 
 CHECKOUT = Path(__file__).parents[1]
 FOLDERS = [CHECKOUT / folder for folder in ("example_dags", "docs/examples", "tests/dags")]
@@ -192,7 +193,7 @@ def check_weekly_retraining(examples: Examples) -> None:
     assert uri == "snowflake://emulator/" + new.replace(".", "/")
     assert (extra["model"], extra["previous_model"]) == (new, old)
     evaluation, training_data = (
-        json.loads(extra[name]) if AIRFLOW_2 else extra[name]
+        json.loads(extra[name]) if EXTRAS_ARE_HASHED else extra[name]
         for name in ("evaluation", "training_data")
     )
     (comparison,) = evaluation["comparisons"]

@@ -31,6 +31,8 @@ IS_AIRFLOW_3 = AIRFLOW_VERSION >= (3, 0)
 HAS_PLUGIN_PAGES = AIRFLOW_VERSION >= (3, 1)
 """Whether Airflow shows pages of plugins (``AirflowPlugin.external_views``)."""
 
+EXTRAS_ARE_HASHED = AIRFLOW_VERSION < (3, 1)  # see event_extra
+
 
 def base_url_section() -> str:
     """Return the section of Airflow's configuration that has ``base_url``."""
@@ -182,15 +184,13 @@ def event_extra(extra: Mapping[str, Any]) -> dict[str, Any]:
     """
     Return the extra of an asset event as Airflow can store it.
 
-    Airflow 2's ``_register_dataset_changes`` hashes the values of an alias's event: lists and
-    mappings are JSON text there. Without it the task fails after its work is done.
+    Airflow 2 and 3.0 hash the values (``register_asset_changes_in_db``): lists and mappings are
+    JSON text there. Without it Airflow 2 fails the finished task, and 3.0 loses the event.
     """
-    if IS_AIRFLOW_3:
+    if not EXTRAS_ARE_HASHED:
         return dict(extra)
-    return {
-        key: json.dumps(value) if isinstance(value, list | dict) else value
-        for key, value in extra.items()
-    }
+    nested = {key: json.dumps(each) for key, each in extra.items() if isinstance(each, list | dict)}
+    return {**extra, **nested}
 
 
 # --- Triggers ------------------------------------------------------------------------------------
