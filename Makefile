@@ -102,7 +102,7 @@ cluster: ## wait for many jobs on a cluster of processes, with chaos
 MUTANTS = airflow_provider_cortex.$(if $(MODULE),$(subst /,.,$(MODULE)).)
 RESULTS = .compat/mutation/bin/mutmut results | sed -n '/^ *$(MUTANTS)/p'
 # A mutant in cortex/ is tried with the tests in tests/cortex only (tests/mutation.py).
-mutate: export PYTEST_ADDOPTS = $(if $(filter cortex/%,$(MODULE)),--deselect=tests/test_)
+mutate: export PYTEST_ADDOPTS = $(if $(filter cortex/%,$(MODULE)),$(addprefix --deselect=tests/,test_ evaluation/ models/ training_data/))
 mutate: ## change the code in many small ways, and list what no test notices
 	@$(install) mutation
 	@.compat/mutation/bin/mutmut run $(if $(MODULE),'$(MUTANTS)*')

@@ -13,8 +13,14 @@ STATS = Path("mutmut-stats.json")
 OWN = {
     "cortex": ("tests/cortex/",),
     "hooks": ("tests/test_hook", "tests/test_default_timeouts", "tests/test_invalid_connections"),
-    "operators": ("tests/test_operators", "tests/test_cancel"),
-    "tasks": ("tests/adoption/", "tests/answer_table/"),
+    "operators": (
+        "tests/test_operators",
+        "tests/test_cancel",
+        "tests/evaluation/",
+        "tests/models/",
+        "tests/training_data/",
+    ),
+    "tasks": ("tests/adoption/", "tests/answer_table/", "tests/evaluation/", "tests/models/"),
     "waiting": ("tests/waiting/", "tests/test_hook_jobs", "tests/test_cancel"),
 }
 """How the names of a module's own tests begin, where the module's name does not say it."""
