@@ -79,6 +79,10 @@ def test_all_missed_limits_are_reported_at_once() -> None:
     with pytest.raises(GateError) as error:
         model_gate.check(job(), "m", limits)
     assert "Model m of fine-tuning job ft_1" in error.value.summary
+    assert error.value.advice == (
+        "The model exists. You can try it by that name, or raise the limit and clear this task, or"
+        " drop the model and train another one with other data."
+    )
     assert error.value.missed == {
         "max_validation_loss": ("validation_loss", 1.0125, 1.0),
         "max_trained_tokens": ("trained_tokens", 2670734, 5.0),
