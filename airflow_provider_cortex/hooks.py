@@ -156,15 +156,14 @@ class CortexHook(SnowflakeSession):
         try:
             *schema, model = self.namespace().full_name(name)
             call = sql.models(identifiers.sql(tuple(schema)), model.text)
-            answer = self.answer(call, about=f"show model {name}")
+            shown = self._shown(call, about=f"show model {name}")
         except (UnknownNamespaceError, RejectedError) as error:
             self.log.warning(
                 "Cannot find out whether model %s still exists: %s", for_log(name), error
             )
             return True
-        column = [title.lower() for title in answer.columns].index("name")
         # Cortex may return the name in another case than Snowflake keeps it.
-        return any(str(row[column]).upper() == model.text.upper() for row in answer.rows)
+        return any(str(record["name"]).upper() == model.text.upper() for record in shown)
 
     def versions(self, model: tuple[Identifier, ...]) -> list[ModelVersion]:
         """

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_cortex.cortex.job import FineTuneJob
-    from airflow_provider_cortex.tasks.gated import Number
+    from airflow_provider_cortex.tasks.base import Number
     from airflow_provider_cortex.tasks.wait_on_worker import JobWait
 
 ENDS = (AirflowTaskTimeout, AirflowSensorTimeout, AirflowSkipException)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_cortex.cortex.text_table import aligned
 from demo.deployment import DemoDeployment
 from demo.example_run import ProgressPrinter, failed, start
 from tools.command import run
@@ -79,10 +80,8 @@ def _summary(runs: list[DagRun]) -> Iterator[str]:
     for number, dag_run in enumerate(runs, start=1):
         in_use = dag_run.xcom("promote", "model") or in_use
         rows.append((str(number), *_figures(dag_run), in_use))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield "  " + "  ".join(padded).rstrip()
+    for line in aligned(rows, left=len(heads)):
+        yield f"  {line}"
 
 
 def _figures(dag_run: DagRun) -> tuple[str, ...]:

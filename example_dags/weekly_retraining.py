@@ -11,7 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 # For Airflow 2.11 and 3. On 3 alone, airflow.sdk has the same names.
-from airflow.providers.common.compat.sdk import DAG, AssetAlias, task
+from airflow.providers.common.compat.sdk import (
+    DAG,
+    AirflowOptionalProviderFeatureException,
+    AssetAlias,
+    task,
+)
 from tickets import load_tickets  # tickets.py, in this folder
 
 from airflow_provider_cortex.operators import (
@@ -25,7 +30,7 @@ from airflow_provider_cortex.sensors import CortexFineTuneSensor
 
 try:
     from airflow.providers.standard.operators.hitl import ApprovalOperator
-except Exception:  # noqa: BLE001 - before Airflow 3.1 there is no such operator, or no such provider
+except (AirflowOptionalProviderFeatureException, ImportError):  # before Airflow 3.1
     ApprovalOperator = None  # type: ignore[assignment,misc]
 
 MODEL = "ticket_triage"

@@ -9,6 +9,7 @@ from statistics import NormalDist
 from typing import Any, Self
 
 from airflow_provider_cortex.cortex.completion import NULL_ANSWER
+from airflow_provider_cortex.cortex.text_table import aligned
 from airflow_provider_cortex.errors import GateError, Missed, UnreadableAnswerError
 from airflow_provider_cortex.safe_text import excerpt, for_log
 
@@ -17,9 +18,6 @@ SIGNIFICANCE = 0.05
 
 MAX_EXACT = 1000
 """Up to so many rows that differ, the probability is computed exactly."""
-
-_PADS = (str.ljust, str.ljust, str.rjust, str.rjust, str.rjust, str.rjust)
-"""How the columns of the table are aligned."""
 
 Row = Sequence[Any]
 
@@ -241,14 +239,10 @@ class EvaluationReport:
         """Return the report as lines of text for a log."""
         heads = ("", "model", "score", "errors", "prompt tokens", "completion tokens")
         cells = [heads, *(self._cells(score) for score in self.models)]
-        widths = [max(len(row[column]) for row in cells) for column in range(len(heads))]
-        lines = [
-            " ".join(pad(cell, width) for pad, cell, width in zip(_PADS, row, widths, strict=True))
-            for row in cells
-        ]
         counted = f"{self.rows:,} rows"
         if self.unscored:
             counted += f", {self.unscored:,} of them without a score and not counted"
+        lines = aligned(cells, left=2, gap=" ")
         return "\n".join([counted, *lines, *map(_in_words, self.comparisons)])
 
     def _cells(self, score: ModelScore) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from airflow_provider_cortex.cortex.identifiers import Identifier
 from airflow_provider_cortex.cortex.namespace import Namespace
 from airflow_provider_cortex.cortex.rendered_values import text
 from airflow_provider_cortex.cortex.session_settings import PACKAGE
-from airflow_provider_cortex.cortex.sql import Call
+from airflow_provider_cortex.cortex.sql import Call, for_binding
 from airflow_provider_cortex.errors import ArgumentError, UnknownNamespaceError
 
 TYPES = "(VARCHAR)"
@@ -128,7 +128,7 @@ def promote(function: tuple[Identifier, ...], alias: ModelAlias) -> Call:
 
     Source: https://docs.snowflake.com/en/sql-reference/sql/create-function
     """
-    name = identifiers.sql(function).replace("%", "%%")
+    name = for_binding(identifiers.sql(function))
     return Call(
         f"CREATE OR REPLACE FUNCTION {name}(prompt VARCHAR) COPY GRANTS RETURNS VARCHAR"
         " COMMENT = %s AS %s",

@@ -73,7 +73,7 @@ def models(schema: str, name: str) -> Call:
     :param schema: database and schema, quoted as in SQL.
     :param name: a pattern of LIKE: it ignores case, and ``_`` matches any character.
     """
-    sql = f"SHOW MODELS LIKE %s IN SCHEMA {schema.replace('%', '%%')}"
+    sql = f"SHOW MODELS LIKE %s IN SCHEMA {for_binding(schema)}"
     return Call(sql, (text("model", name),), only_reads=True)
 
 
@@ -86,7 +86,7 @@ def functions(schema: str | None, name: str = "%") -> Call:
     :param schema: database and schema, quoted as in SQL; None for the whole account.
     :param name: a pattern of LIKE: it ignores case, and ``_`` matches any character.
     """
-    scope = "ACCOUNT" if schema is None else f"SCHEMA {schema.replace('%', '%%')}"
+    scope = "ACCOUNT" if schema is None else f"SCHEMA {for_binding(schema)}"
     sql = f"SHOW USER FUNCTIONS LIKE %s IN {scope}"
     return Call(sql, (text("alias", name),), only_reads=True)
 

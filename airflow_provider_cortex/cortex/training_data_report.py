@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from airflow_provider_cortex.cortex.text_table import aligned
 from airflow_provider_cortex.cortex.training_data_sql import (
     TRAINING,
     VALIDATION,
@@ -134,17 +135,8 @@ class Report:
                     f"{self.validation.overlapping_rows:,}",
                 ]
             )
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        table = [
-            "  ".join(
-                cell.ljust(width) if column == 0 else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in cells
-        ]
-        return "\n".join(
-            [*table, *self._lines_below(), *(f"MISSED: {miss.text}" for miss in missed)]
-        )
+        below = [*self._lines_below(), *(f"MISSED: {miss.text}" for miss in missed)]
+        return "\n".join([*aligned(cells, left=1), *below])
 
     @property
     def _sets(self) -> dict[str, DataFigures]:

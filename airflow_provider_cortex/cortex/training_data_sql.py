@@ -135,8 +135,7 @@ class DataCheck:
             p95 = f"PERCENTILE_DISC(0.95) WITHIN GROUP (ORDER BY {tokens})"
             columns += [f"SUM({tokens})", f"MEDIAN({tokens})", p95, f"MAX({tokens})"]
         model = text("base_model", self.base_model)
-        # In a statement with values, the driver needs other per cent signs doubled.
-        rows = self._rows(argument).replace("%", "%%")
+        rows = sql.for_binding(self._rows(argument))
         return Call(
             f"SELECT {', '.join(columns)} FROM (SELECT *,"  # noqa: S608 - the user's own queries
             f" {_IS_EMPTY.format('prompt')} AS has_empty_prompt,"

@@ -14,8 +14,8 @@ from airflow_provider_cortex.cortex.rendered_values import (
     whole_number,
 )
 from airflow_provider_cortex.safe_text import for_log
-from airflow_provider_cortex.tasks.base import CortexTask
-from airflow_provider_cortex.tasks.gated import GatedTask, NumberReader
+from airflow_provider_cortex.tasks.base import CortexTask, NumberReader
+from airflow_provider_cortex.tasks.gated import GatedTask
 from airflow_provider_cortex.tasks.init_checks import (
     IF_TABLE_EXISTS,
     IfTableExists,
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_cortex.cortex.evaluation import EvaluationRequest
     from airflow_provider_cortex.hooks import CortexHook
+    from airflow_provider_cortex.tasks.base import Number
     from airflow_provider_cortex.tasks.evaluation_steps import Evaluation
-    from airflow_provider_cortex.tasks.gated import Number
 
 BASELINE = "baseline"
 """The XCom with the model that the baseline's alias stands for."""
@@ -187,8 +187,7 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
     def recall(self, context: Context) -> None:
         """Find the baseline with which the task began."""
         if self._optional("baseline_alias"):
-            ti = context["ti"]
-            model = ti.xcom_pull(task_ids=self.task_id, key=BASELINE, map_indexes=ti.map_index)
+            model = self.own_xcom(BASELINE, context)
             self._aliased = model if isinstance(model, str) else None
 
     def request(self, context: Context) -> EvaluationRequest:

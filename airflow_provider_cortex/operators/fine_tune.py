@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_cortex.cortex.finetune_request import FineTuneRequest
-    from airflow_provider_cortex.tasks.gated import Number
+    from airflow_provider_cortex.tasks.base import Number
 
 IfExists = Literal["adopt", "create", "fail"]
 IF_EXISTS: tuple[str, ...] = get_args(IfExists)
@@ -81,6 +81,7 @@ class CortexFineTuneOperator(CortexTask):
         "max_trained_tokens",
         *CortexTask.template_fields,
     )
+    numbers = {"max_trained_tokens": number}
     sql_fields = ("training_data", "validation_data")
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers = {
@@ -115,12 +116,7 @@ class CortexFineTuneOperator(CortexTask):
         self.options = options
         self.validate = validate
         self.if_exists = if_exists
-        self.max_trained_tokens = max_trained_tokens
-        if max_trained_tokens is not None:
-            self.remember_template("max_trained_tokens")
-        if is_literal(max_trained_tokens):
-            with as_value_error():
-                number("max_trained_tokens", max_trained_tokens)
+        self.set_numbers(max_trained_tokens=max_trained_tokens)
 
     def execute(self, context: Context) -> str:
         """Start the job, unless an earlier try has, and return its id."""
@@ -178,15 +174,14 @@ class CortexFineTuneOperator(CortexTask):
         """Return *max_trained_tokens* once it is rendered: None if it is not set."""
         from airflow_provider_cortex.cortex.source_query import is_not_sql
 
-        if not self.is_set("max_trained_tokens"):
-            return None
-        if is_not_sql(request.training_data):
+        most: float | None = self.read_numbers()["max_trained_tokens"]
+        if most is not None and is_not_sql(request.training_data):
             raise ArgumentError(
                 "max_trained_tokens",
-                self.max_trained_tokens,
+                most,
                 "needs training_data that is a query or a table: other data cannot be counted.",
             )
-        return number("max_trained_tokens", self.max_trained_tokens)
+        return most
 
 
 class CortexCancelFineTuneOperator(CortexTask):

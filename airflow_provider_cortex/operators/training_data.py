@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cortex.cortex.rendered_values import number, share, whole_number
-from airflow_provider_cortex.tasks.base import CortexTask
-from airflow_provider_cortex.tasks.gated import GatedTask, NumberReader
+from airflow_provider_cortex.tasks.base import CortexTask, NumberReader
+from airflow_provider_cortex.tasks.gated import GatedTask
 from airflow_provider_cortex.tasks.links import SnowflakeQueryLink
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_cortex.cortex.training_data_report import Limits, Report
     from airflow_provider_cortex.cortex.training_data_sql import DataCheck
     from airflow_provider_cortex.hooks import CortexHook
-    from airflow_provider_cortex.tasks.gated import Number
+    from airflow_provider_cortex.tasks.base import Number
 
     Numbers = Mapping[str, Any]
     """The arguments of :data:`NUMBERS`, each as its function returns it, or None."""

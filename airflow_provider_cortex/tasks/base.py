@@ -5,7 +5,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +25,22 @@ from airflow_provider_cortex.errors import (
     TaskKilledError,
 )
 from airflow_provider_cortex.safe_text import for_log
+from airflow_provider_cortex.tasks.init_checks import as_value_error, is_literal
 from airflow_provider_cortex.tasks.links import QUERY_URL, job_url
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from airflow.providers.common.compat.sdk import Context, XComArg
 
     from airflow_provider_cortex.cortex.namespace import Namespace
     from airflow_provider_cortex.cortex.session_settings import SessionSettings
     from airflow_provider_cortex.hooks import CortexHook
+
+    Number = float | Decimal | str | XComArg | None
+
+NumberReader = Callable[[str, object], float]
+"""Returns the number in an argument, which is given by its name and its value."""
 
 JOB_ID = "finetune_job_id"
 """The XCom with the job that a task has started, or waits for: the jobs page reads it."""
@@ -76,6 +84,8 @@ class CortexTask(compat.SqlFileTemplates):
         "session_parameters",
     )
 
+    numbers: Mapping[str, NumberReader] = {}
+    """The arguments that are numbers, such as limits, and what reads each of them."""
     report_kind: str | None = None
     """What its report is called in the asset events of later tasks; None if it has none."""
     report_xcom = ""
@@ -245,6 +255,34 @@ class CortexTask(compat.SqlFileTemplates):
         """Return whether the DAG file sets an argument whose template is remembered."""
         return argument in self._templates
 
+    # --- Arguments that are numbers ----------------------------------------------------------------
+
+    def set_numbers(self, **given: Number) -> None:
+        """
+        Keep the arguments that are numbers. One that is neither a template nor an XCom is checked.
+
+        :raises ValueError: if one is invalid.
+        """
+        for name, value in given.items():
+            setattr(self, name, value)
+            if value is None:
+                continue
+            self.remember_template(name)
+            if is_literal(value):
+                with as_value_error():
+                    self.numbers[name](name, value)
+
+    def read_numbers(self) -> dict[str, Any]:
+        """
+        Return all numbers once they are rendered: None for those that the DAG file does not set.
+
+        :raises ArgumentError: if one is invalid, for instance because it rendered to nothing.
+        """
+        return {
+            name: read(name, getattr(self, name)) if self.is_set(name) else None
+            for name, read in self.numbers.items()
+        }
+
     # --- Links -----------------------------------------------------------------------------------
 
     def link_job(self, job_id: str) -> None:
@@ -259,6 +297,11 @@ class CortexTask(compat.SqlFileTemplates):
             context["ti"].xcom_push(key=JOB_ID, value=job_id)
         except Exception as error:  # noqa: BLE001 - Airflow may raise anything; it is only for display
             self.log.debug("The jobs page will not show this task: %s", error)
+
+    def own_xcom(self, key: str, context: Context) -> object:
+        """Return what this task instance pushed before it was deferred; None if nothing."""
+        ti = context["ti"]
+        return ti.xcom_pull(task_ids=self.task_id, key=key, map_indexes=ti.map_index)
 
     def _link_query(self, hook: CortexHook, context: Context) -> None:
         """Set the extra link to this task's query in Snowsight. Nothing is raised."""
@@ -321,6 +364,4 @@ class AskingTask(CortexTask):
         """Return the model that this task asked before it was deferred."""
         if not self.has_alias:
             return self.asked()
-        ti = context["ti"]
-        model = ti.xcom_pull(task_ids=self.task_id, key=MODEL, map_indexes=ti.map_index)
-        return self._text(MODEL, model)
+        return self._text(MODEL, self.own_xcom(MODEL, context))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_cortex.cortex.job import FineTuneJob
-    from airflow_provider_cortex.tasks.gated import Number
+    from airflow_provider_cortex.tasks.base import Number
 
 JOB_RECORD = "finetune_job"
 """The XCom with the job's record."""

@@ -53,7 +53,7 @@ class Promotion:
             problem = f"{model} does not exist in Snowflake, so it cannot be promoted."
             raise ArgumentError("model", model, problem, "It may have been dropped.")
         check_not_killed()
-        # In this order: whoever may call the function finds a model that it may use.
+        # In this order: a role that may call the function may use its model.
         if self._is_tuned:
             for role in self._roles:
                 call = model_alias.grant_model(model, role)

@@ -230,8 +230,7 @@ class StagedTask(DeferrableTask):
 
     def _pushed_query_id(self, context: Context) -> str | None:
         """Return the statement that this task waited for before it was deferred."""
-        ti = context["ti"]
-        query_id = ti.xcom_pull(task_ids=self.task_id, key=QUERY_ID, map_indexes=ti.map_index)
+        query_id = self.own_xcom(QUERY_ID, context)
         return query_id if isinstance(query_id, str) else None
 
     def _awaited_query_id(self, context: Context, reason: str) -> str:
