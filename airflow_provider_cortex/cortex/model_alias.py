@@ -18,7 +18,7 @@ from airflow_provider_cortex.cortex.identifiers import Identifier
 from airflow_provider_cortex.cortex.namespace import Namespace
 from airflow_provider_cortex.cortex.rendered_values import text
 from airflow_provider_cortex.cortex.session_settings import PACKAGE
-from airflow_provider_cortex.cortex.sql import Call, for_binding
+from airflow_provider_cortex.cortex.sql import Call, for_binding, literal
 from airflow_provider_cortex.errors import ArgumentError, UnknownNamespaceError
 
 TYPES = "(VARCHAR)"
@@ -64,8 +64,7 @@ class ModelAlias:
     @property
     def body(self) -> str:
         """The function's body (guess alias-body)."""
-        escaped = self.model.replace("\\", "\\\\").replace("'", "''")
-        return f"AI_COMPLETE('{escaped}', prompt)"
+        return f"AI_COMPLETE({literal(self.model)}, prompt)"
 
     @classmethod
     def read(cls, comment: object) -> Self | None:

@@ -139,3 +139,9 @@ def subquery(argument: str, value: str) -> str:
 def for_binding(sql: str) -> str:
     """Return SQL for a statement with values: there the driver needs per cent signs doubled."""
     return sql.replace("%", "%%")
+
+
+def literal(value: str) -> str:
+    """Return text as a literal, for a statement whose values cannot be bound."""
+    escaped = value.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"

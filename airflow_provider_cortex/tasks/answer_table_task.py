@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cortex.cortex.rendered_values import as_float, is_number, mapping
+from airflow_provider_cortex.cortex.rendered_values import mapping
 from airflow_provider_cortex.tasks.base import AskingTask, CortexTask
-from airflow_provider_cortex.tasks.init_checks import (
-    IF_TABLE_EXISTS,
-    IfTableExists,
-    as_value_error,
-    one_of,
-)
-from airflow_provider_cortex.tasks.staged_task import StagedTask
+from airflow_provider_cortex.tasks.table_task import TableTask
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context, XComArg
 
-    from airflow_provider_cortex.cortex.answer_table_sql import TableRequest
+    from airflow_provider_cortex.cortex.answer_table_sql import AnswerTableRequest
     from airflow_provider_cortex.hooks import CortexHook
-    from airflow_provider_cortex.tasks.answer_table_steps import TableAnswering
 
 
-class AnswerTableTask(StagedTask, AskingTask):
+class AnswerTableTask(TableTask, AskingTask):
     """
     Have a model answer every row of a table or query.
 
@@ -42,8 +34,6 @@ class AnswerTableTask(StagedTask, AskingTask):
         "response_format",
         *CortexTask.template_fields,
     )
-    sql_fields = ("source",)
-    template_ext: Sequence[str] = (".sql",)
     template_fields_renderers = {
         "source": "sql",
         "prompt_expression": "sql",
@@ -54,16 +44,11 @@ class AnswerTableTask(StagedTask, AskingTask):
     def __init__(
         self,
         *,
-        source: str | XComArg,
-        destination: str | XComArg,
         model: str | XComArg | None = None,
         alias: str | XComArg | None = None,
         prompt_column: str | XComArg | None = None,
         prompt_expression: str | XComArg | None = None,
         answer_column: str = "answer",
-        error_column: str = "error",
-        if_exists: IfTableExists = "fail",
-        max_error_rate: float = 0.0,
         model_parameters: Mapping[str, Any] | str | XComArg | None = None,
         response_format: Mapping[str, Any] | str | XComArg | None = None,
         **kwargs: Any,
@@ -71,20 +56,10 @@ class AnswerTableTask(StagedTask, AskingTask):
         super().__init__(**kwargs)
         if (prompt_column is None) == (prompt_expression is None):
             raise ValueError("give either prompt_column or prompt_expression, and not both")
-        with as_value_error():
-            one_of("if_exists", if_exists, IF_TABLE_EXISTS)
-        rate = as_float(max_error_rate) if is_number(max_error_rate) else math.nan
-        if not 0 <= rate <= 1:
-            raise ValueError(f"max_error_rate must be from 0 to 1; got {max_error_rate!r}")
         self.set_model(model, alias)
-        self.source = source
-        self.destination = destination
         self.prompt_column = prompt_column
         self.prompt_expression = prompt_expression
         self.answer_column = answer_column
-        self.error_column = error_column
-        self.if_exists = if_exists
-        self.max_error_rate = rate
         self.model_parameters = model_parameters
         self.response_format = response_format
         # Once rendered, either may be None.
@@ -99,12 +74,12 @@ class AnswerTableTask(StagedTask, AskingTask):
         """Find the model that was asked before the task was deferred."""
         self._found_model = self.found_model(context)
 
-    def request(self, context: Context) -> TableRequest:
+    def request(self, context: Context) -> AnswerTableRequest:
         """Return what to answer, with the arguments checked."""
-        from airflow_provider_cortex.cortex.answer_table_sql import TableRequest
+        from airflow_provider_cortex.cortex.answer_table_sql import AnswerTableRequest
 
         ti = context["ti"]
-        request = TableRequest(
+        request = AnswerTableRequest(
             model=self._found_model or self.asked(),
             source=self.required("source"),
             destination=self.required("destination"),
@@ -116,19 +91,3 @@ class AnswerTableTask(StagedTask, AskingTask):
             response_format=mapping("response_format", self.response_format),
         )
         return request.of_task(ti.dag_id, ti.task_id, ti.run_id, ti.map_index)
-
-    def work(self, request: TableRequest, hook: CortexHook) -> TableAnswering:
-        """Return the steps that answer the table."""
-        from airflow_provider_cortex.tasks.answer_table_steps import TableAnswering
-
-        return TableAnswering(
-            request,
-            hook,
-            self.log,
-            if_exists=self.if_exists,
-            max_error_rate=self.max_error_rate,
-        )
-
-    def deliver(self, result: dict[str, Any], context: Context) -> dict[str, Any]:
-        """Return the counts."""
-        return result

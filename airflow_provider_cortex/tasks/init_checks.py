@@ -75,6 +75,18 @@ def expected_seconds(
     return seconds("expected_duration", value)
 
 
+def error_rate(value: object) -> float:
+    """
+    Return *max_error_rate*.
+
+    :raises ValueError: if it is not from 0 to 1.
+    """
+    rate = as_float(value) if is_number(value) else math.nan
+    if not 0 <= rate <= 1:
+        raise ValueError(f"max_error_rate must be from 0 to 1; got {value!r}")
+    return rate
+
+
 @contextmanager
 def as_value_error() -> Iterator[None]:
     """Raise an argument's error as Airflow expects it when a DAG file is parsed."""

@@ -79,7 +79,5 @@ def dying_before_the_last_statement() -> Iterator[None]:
         raise OSError("the machine died")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "airflow_provider_cortex.tasks.answer_table_steps.TableAnswering.finish", away
-        )
+        patch.setattr("airflow_provider_cortex.tasks.table_steps.TableAnswering.finish", away)
         yield

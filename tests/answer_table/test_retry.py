@@ -9,7 +9,7 @@ from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.emulator.query_registry import QueryStatus
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.operators import CortexCompleteTableOperator
-from airflow_provider_cortex.tasks.answer_table_steps import TableAnswering
+from airflow_provider_cortex.tasks.table_steps import TableAnswering
 from tests.answer_table.signals import (
     IN_BOTH_WAYS,
     Answer,

@@ -4,18 +4,18 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cortex.cortex.answer_table_sql import TableRequest
+from airflow_provider_cortex.cortex.answer_table_sql import AnswerTableRequest
 from airflow_provider_cortex.errors import ArgumentError
 
 RAW = '"_CORTEX_RAW"'
 
 
-def request(**changes: Any) -> TableRequest:
+def request(**changes: Any) -> AnswerTableRequest:
     """Return a request to answer the table t."""
     arguments: dict[str, Any] = {"model": "m", "source": "t", "destination": "db.s.answers"}
     arguments |= {"prompt_column": "body", "prompt_expression": None}
     arguments |= {"answer_column": "answer", "error_column": "error", "staging": "BETWEEN"}
-    return TableRequest(**arguments | changes)
+    return AnswerTableRequest(**arguments | changes)
 
 
 def test_one_statement_asks_for_all_rows() -> None:
@@ -134,7 +134,7 @@ def test_answers_and_errors_need_two_columns() -> None:
 
 def test_prompts_are_compiled_over_the_source() -> None:
     """The statement reads no rows, and asks nothing."""
-    call = request(source="SELECT 1 AS body;").compile_prompts()
+    call = request(source="SELECT 1 AS body;").compile_input()
     assert call.sql == 'SELECT "BODY" FROM (SELECT 1 AS body) LIMIT 0'
     assert (call.values, call.only_reads) == ((), True)
 

@@ -1,11 +1,12 @@
-"""Have a model answer all rows of a table, step by step, over a task's session."""
+"""Have a model work on all rows of a table, step by step, over a task's session."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cortex.cortex.answer_table_sql import TableRequest
+from airflow_provider_cortex.cortex.table_request import TableRequest
 from airflow_provider_cortex.errors import TooManyErrorsError
+from airflow_provider_cortex.safe_text import for_log
 from airflow_provider_cortex.tasks.staged_work import StagedWork
 
 if TYPE_CHECKING:
@@ -43,11 +44,11 @@ class TableAnswering(StagedWork):
         columns = self.columns("source", request.source_query)
         request.check_source(columns)
         self.compile(
-            request.compile_prompts(),
-            argument=request.prompt_argument,
-            about="compile the prompts",
+            request.compile_input(),
+            argument=request.input_argument,
+            about="compile what is asked",
         )
-        written = [*columns, request.answer.folded, request.error.folded]
+        written = [*columns, *(column.name.folded for column in request.added)]
         self.check_destination(request.destination_table, self._if_exists, written)
 
     def finish(self, query_id: str | None) -> dict[str, Any]:
@@ -59,6 +60,8 @@ class TableAnswering(StagedWork):
         request = self._request
         rows, errors, most_frequent = self._count()
         self._log.info("%d rows, %d of them without an answer", rows, errors)
+        if not rows and request.hint_if_empty:
+            self._log.warning("%s", for_log(request.hint_if_empty))
         if rows and errors / rows > self._max_error_rate:
             self.drop()
             raise TooManyErrorsError(query_id, rows, errors, most_frequent, self._max_error_rate)
