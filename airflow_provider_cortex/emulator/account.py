@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from airflow_provider_cortex.emulator import model_statements, query_history
+from airflow_provider_cortex.emulator import extract_function, model_statements, query_history
 from airflow_provider_cortex.emulator.client_sessions import ClientSessions
 from airflow_provider_cortex.emulator.complete_functions import UNTUNED_MODELS, CompleteFunctions
 from airflow_provider_cortex.emulator.count_tokens_function import CountTokens
 from airflow_provider_cortex.emulator.credentials import Credentials
+from airflow_provider_cortex.emulator.extract_function import ExtractFunction
 from airflow_provider_cortex.emulator.faults import Faults
 from airflow_provider_cortex.emulator.finetune_function import FinetuneFunction
 from airflow_provider_cortex.emulator.http_app import HttpApp
@@ -71,6 +72,9 @@ class Account:
                 "SYSTEM$CANCEL_ALL_QUERIES": lambda *_: "0 queries cancelled.",
             },
         )
+        # It reads the files that the engine keeps.
+        extract = ExtractFunction(self.jobs, self.faults, self.engine.files)
+        self.engine.functions |= dict.fromkeys(extract_function.NAMES, extract)
         self.credentials = Credentials(
             password=settings.password,
             token=settings.token,

@@ -25,6 +25,9 @@ _TEXT_ARGUMENTS = 3
 # The functions that return a number, and its type.
 _NUMBERS = {"AI_SIMILARITY": "DOUBLE"}
 
+# The functions that always return an OBJECT or a FILE.
+_OBJECTS = {"AI_EXTRACT", "SNOWFLAKE.CORTEX.AI_EXTRACT", "TO_FILE", "TRY_TO_FILE"}
+
 
 def rewrite(
     statement: Expr, *, functions: Collection[str], namespace: Namespace, limit: int | None
@@ -38,7 +41,7 @@ def rewrite(
     :raises SqlError: for an unknown Cortex function, or too many calls.
     """
     found = calls(statement)
-    known = sum(name in functions for name, _ in found)
+    known = sum(name in functions and name.startswith(_CORTEX) for name, _ in found)
     if limit is not None and known > limit:
         raise too_many_calls(known, limit=limit)
     for name, node in reversed(found):  # innermost calls first
@@ -108,6 +111,8 @@ def _replacement(node: Expr, name: str, namespace: Namespace) -> Expr:
     call = udf_call(name, namespace, positional, named)
     if name in _NUMBERS:
         return exp.cast(call, _NUMBERS[name])
+    if name in _OBJECTS:
+        return exp.cast(call, "JSON")
     for_object = [
         *positional[_TEXT_ARGUMENTS:],
         *(named[key] for key in _OBJECT_ARGUMENTS & set(named)),

@@ -36,6 +36,7 @@ def translate(statement: Expr, params: MutableParams | None) -> Expr:
     It is changed in place, and bound values that are used are removed from *params*.
     """
     kinds = (
+        exp.Cast,
         exp.Create,
         exp.DynamicIdentifier,
         exp.GetExtract,
@@ -48,6 +49,8 @@ def translate(statement: Expr, params: MutableParams | None) -> Expr:
             case exp.AISimilarity():
                 # A function that sqlglot knows, and that is none of fakesnow's.
                 node.replace(exp.Anonymous(this="AI_SIMILARITY", expressions=node.expressions))
+            case exp.Cast() | exp.ToChar():
+                _unquote(node)
             case exp.Create():
                 _drop_ignored_properties(node)
             case exp.Parameter(this=exp.Literal(is_string=False)):
@@ -62,11 +65,21 @@ def translate(statement: Expr, params: MutableParams | None) -> Expr:
             case exp.TableSample() if node.args.get("size"):
                 # DuckDB's only method for a number of rows; sqlglot would warn of another one.
                 node.set("method", exp.var("RESERVOIR"))
-            case exp.ToChar(this=exp.JSONExtract() | exp.Bracket() as value) if not node.args.get(
-                "format"
-            ):
-                node.replace(exp.cast(value, "VARCHAR"))
     return statement
+
+
+def _unquote(conversion: Expr) -> None:
+    """Have a text in JSON converted without its quotes, which DuckDB would keep."""
+    match conversion:
+        case exp.ToChar(this=exp.JSONExtract() | exp.Bracket() as value) if not conversion.args.get(
+            "format"
+        ):
+            conversion.replace(exp.cast(value, "VARCHAR"))
+        case exp.Cast(this=exp.Bracket(expressions=[exp.Column() as key]) as value) if (
+            conversion.is_type(exp.DataType.Type.VARCHAR)
+        ):
+            arguments = [value.this, key]
+            conversion.replace(exp.Anonymous(this="json_extract_string", expressions=arguments))
 
 
 def text(constant: Expr, params: MutableParams | None) -> str:

@@ -27,8 +27,10 @@ ANY = "any"
 DESCRIBE = "describe"
 COMPLETE = "complete"
 """The completion of one prompt."""
+EXTRACT = "extract"
+"""The extraction from one document."""
 
-CALL_FILTERS: Mapping[str, str] = {DESCRIBE: "job_id", COMPLETE: "prompt"}
+CALL_FILTERS: Mapping[str, str] = {DESCRIBE: "job_id", COMPLETE: "prompt", EXTRACT: "document"}
 """Which argument restricts a fault to some of the calls."""
 
 _STATEMENT_FIRST = (STATEMENT, LOGIN, QUERY, LOGOUT, ANY)
@@ -81,8 +83,8 @@ FAULT_KINDS: Mapping[str, FaultKind] = {
     "expire": FaultKind("all open sessions end, immediately; new logins work", takes=()),
     "error": FaultKind(
         "the statement, each statement that describes the job, or the prompt fails "
-        "with this SQL error",
-        (STATEMENT, DESCRIBE, COMPLETE),
+        "with this SQL error; a document's answer has its message",
+        (STATEMENT, DESCRIBE, COMPLETE, EXTRACT),
         {
             "code": _INTERNAL_ERROR.errno,
             "sqlstate": _INTERNAL_ERROR.sqlstate,
@@ -91,13 +93,16 @@ FAULT_KINDS: Mapping[str, FaultKind] = {
     ),
     "no-row": FaultKind("the statement is executed, but returns no rows", (STATEMENT,)),
     "two-rows": FaultKind("the statement is executed, but returns each row twice", (STATEMENT,)),
-    "null": FaultKind("DESCRIBE, or the completion of the prompt, is NULL", (DESCRIBE, COMPLETE)),
+    "null": FaultKind(
+        "DESCRIBE, the completion of the prompt, or the document's answer is NULL",
+        (DESCRIBE, COMPLETE, EXTRACT),
+    ),
     "other-job": FaultKind(
         "DESCRIBE returns the record with another job's id", (DESCRIBE,), {"id": "ft_another"}
     ),
     "unreadable": FaultKind(
         "DESCRIBE returns this text, or the model answers it, whatever the response format says",
-        (DESCRIBE, COMPLETE),
+        (DESCRIBE, COMPLETE, EXTRACT),
         {"text": "Not JSON."},
     ),
     "record": FaultKind(
@@ -145,7 +150,7 @@ def check(
 
 
 def _default_point(kind: FaultKind, limits: Mapping[str, Any]) -> str | None:
-    """Return the point that *job_id* or *prompt* implies, or else the kind's first one."""
+    """Return the point that *job_id*, *prompt* or *document* implies, or else the kind's first one."""
     implied = (point for point, name in CALL_FILTERS.items() if name in limits)
     return next((point for point in implied if point in kind.at), next(iter(kind.at), None))
 
@@ -179,6 +184,7 @@ _TEXT: tuple[str, Callable[[Any], bool]] = "a text", lambda value: isinstance(va
 _RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "job_id": _TEXT,
     "prompt": _TEXT,
+    "document": _TEXT,
     "requests": ("an integer of at least 1", lambda value: _is_integer(value, 1)),
     "seconds": ("a number above 0", lambda value: _is_number(value) and value > 0),
     "share": ("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1),

@@ -9,7 +9,8 @@ Faults that a test asks for, and the decision which request each of them strikes
 
 Contains no SQL and no HTTP. The effect of a fault is implemented where it occurs:
 *connection_faults* (the connection), *http_app* (logins and sessions), *statement_requests*
-(statements), *finetune_function* (DESCRIBE) and *complete_functions* (prompts).
+(statements), *finetune_function* (DESCRIBE), *complete_functions* (prompts) and *extract_function*
+(documents).
 """
 
 import copy
@@ -38,6 +39,8 @@ class Fault:
     """Strike only DESCRIBEs of this job."""
     prompt: str | None = None
     """Strike only prompts that contain this text."""
+    document: str | None = None
+    """Strike only files whose paths, or texts that contain this text."""
     requests: int | None = None
     """Strike this many times. At a call, each call in a statement counts."""
     seconds: float | None = None
@@ -60,10 +63,11 @@ class Fault:
         )
 
     def applies_to(self, point: str, target: str) -> bool:
-        """Return whether it may strike at *point*; *target* is the job's id or the prompt."""
+        """Return whether it may strike at *point*; *target* is as :meth:`Faults.strike` has it."""
         if self.at == ANY:
             return point not in CALL_FILTERS
-        return self.at == point and self.job_id in {None, target} and (self.prompt or "") in target
+        part = self.prompt or self.document or ""
+        return self.at == point and self.job_id in {None, target} and part in target
 
 
 @dataclass(slots=True)
@@ -125,6 +129,7 @@ class Faults:
         at: str | None = None,
         job_id: str | None = None,
         prompt: str | None = None,
+        document: str | None = None,
         requests: int | None = None,
         seconds: float | None = None,
         share: float | None = None,
@@ -134,13 +139,14 @@ class Faults:
         Add a fault. It lasts until :meth:`clear`, or until one of its limits is reached.
 
         :param kind: a key of *FAULT_KINDS*, which also lists its *parameters*.
-        :param at: ``login``, ``statement``, ``query``, ``logout``, ``any``, ``describe`` or
-            ``complete``, if the kind allows it.
+        :param at: ``login``, ``statement``, ``query``, ``logout``, ``any``, ``describe``,
+            ``complete`` or ``extract``, if the kind allows it.
         :raises ValueError: if an argument is wrong; the message names it.
         """
         limits: dict[str, Any] = {
             "job_id": job_id,
             "prompt": prompt,
+            "document": document,
             "requests": requests,
             "seconds": seconds,
             "share": share,
@@ -179,7 +185,8 @@ class Faults:
         """
         Return the fault that strikes this request, or None.
 
-        :param target: the id of the job to describe, or the prompt to complete.
+        :param target: the id of the job to describe, the prompt to complete, or the path or text of
+            the document to extract from.
         """
         with self._lock:
             now = self._clock()

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from airflow_provider_cortex.emulator import name_resolution
+from airflow_provider_cortex.emulator.extraction_model import EXTRACTION_MODEL
 from airflow_provider_cortex.emulator.fault_kinds import DESCRIBE
 from airflow_provider_cortex.emulator.faults import Fault, Faults
 from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
@@ -67,13 +68,14 @@ class FinetuneFunction:
         """Start a job. Its data is read later, and bad data fails the job instead of CREATE."""
         if not name:
             raise invalid_value(name, parameter="name")
-        if base_model not in self.base_models:
+        if base_model not in self.base_models | {EXTRACTION_MODEL}:
             # Guess base-model-rejected: CREATE itself rejects an unknown base model. The message
             # is not published. If wrong: a real job is started, and ends in ERROR.
             raise invalid_value(base_model, parameter="base_model")
         validation_data, options = _optional_arguments(optional)
         return self.jobs.create(
-            model=name_resolution.qualified(name, namespace),
+            # Snowflake's page on arctic-extract has names with a leading @.
+            model=name_resolution.qualified(name.removeprefix("@"), namespace),
             namespace=namespace,
             base_model=base_model,
             training_data=training_data,

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from airflow_provider_cortex.emulator import name_resolution
+from airflow_provider_cortex.emulator.extraction_model import EXTRACTION_MODEL, ExtractionModel
 from airflow_provider_cortex.emulator.life import Clock, Life
 from airflow_provider_cortex.emulator.name_resolution import NameKey, Namespace
 from airflow_provider_cortex.emulator.sql_errors import (
@@ -25,6 +26,7 @@ from airflow_provider_cortex.emulator.tracked_job import (
     JobError,
     JobState,
     JobStatus,
+    Model,
     TrackedJob,
 )
 from airflow_provider_cortex.emulator.tuned_model import Pair, TunedModel
@@ -86,7 +88,8 @@ class JobRegistry:
         :param model: the whole name of its model, as ``database.schema.model``; with a suffix if the
             name is taken.
         :param life: how long it takes; the registry's *life* by default.
-        :param pairs: prompts and completions, for a model that answers prompts.
+        :param pairs: prompts and completions, for a model that answers prompts. One for documents
+            knows no more than the untuned one.
         """
         job = Job(
             id=self._new_id(),
@@ -96,7 +99,8 @@ class JobRegistry:
             life=life or self.life,
             namespace=Namespace(),
         )
-        return self._register(job, tuned=TunedModel(pairs))
+        tuned = ExtractionModel(()) if base_model == EXTRACTION_MODEL else TunedModel(pairs)
+        return self._register(job, tuned=tuned)
 
     def take_unread(self) -> list[Job]:
         """Return the jobs whose data has to be read. Each job is returned only once."""
@@ -104,7 +108,7 @@ class JobRegistry:
             jobs, self._unread = self._unread, []
         return jobs
 
-    def set_result(self, job_id: str, result: TunedModel | JobError) -> None:
+    def set_result(self, job_id: str, result: Model | JobError) -> None:
         """Set the result of reading the job's data. Before that, the job stays PENDING."""
         if isinstance(result, JobError):
             self.fail(job_id, code=result.code, message=result.message)
@@ -136,7 +140,7 @@ class JobRegistry:
                 return tracked.answer
             return json.dumps(tracked.record(state))
 
-    def model(self, name: str) -> TunedModel | None:
+    def model(self, name: str) -> Model | None:
         """Return the tuned model called *name*, or None."""
         with self._lock:
             return next((each.tuned for each in self._with_model(name)), None)
@@ -226,7 +230,7 @@ class JobRegistry:
             tracked.answer = text
             tracked.answer_looks = math.inf if looks is None else looks
 
-    def _register(self, job: Job, *, tuned: TunedModel | None) -> Job:
+    def _register(self, job: Job, *, tuned: Model | None) -> Job:
         with self._lock:
             free_name = name_resolution.first_free(job.model, is_taken=self._is_taken)
             job = replace(job, model=free_name)

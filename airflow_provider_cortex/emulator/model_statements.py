@@ -10,10 +10,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import sqlglot
 from sqlglot import Expr, exp
 
-from airflow_provider_cortex.emulator import call_rewriting, name_resolution
+from airflow_provider_cortex.emulator import call_rewriting, json_rows, name_resolution
 from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
 from airflow_provider_cortex.emulator.name_resolution import NameKey, Namespace
 from airflow_provider_cortex.emulator.sql_errors import syntax_error, unknown_object
@@ -22,7 +21,7 @@ SHOW = "SHOW MODELS"
 DROP = "DROP MODEL"
 
 _COLUMNS = {
-    "created_on": "TIMESTAMP WITH TIME ZONE",
+    "created_on": json_rows.TIMESTAMP,
     "name": "VARCHAR",
     "model_type": "VARCHAR",
     "database_name": "VARCHAR",
@@ -71,9 +70,7 @@ def _show_call(rest: str, namespace: Namespace) -> Expr:
     call = call_rewriting.call(
         SHOW, namespace, literal_value(match["like"]), match["scope"], match["name"]
     )
-    # The function returns a list of records, and UNNEST makes a row of each.
-    records = f"FROM_JSON({call.sql('duckdb')}, '{json.dumps([_COLUMNS])}')"
-    return sqlglot.parse_one(f"SELECT UNNEST({records}, recursive := true)", read="duckdb")
+    return json_rows.select_from(call, _COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)

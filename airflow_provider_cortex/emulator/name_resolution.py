@@ -42,7 +42,7 @@ def qualified(name: str, namespace: Namespace, *, statement: str = "CREATE MODEL
     def current(kind: str, value: str | None) -> str:
         if value is None:
             raise no_current(kind, statement=statement)
-        return value if _PLAIN.fullmatch(value) else '"{}"'.format(value.replace('"', '""'))
+        return written((value,))
 
     parts: list[str] = _PART.findall(name)
     match parts:
@@ -59,6 +59,13 @@ def key(name: str) -> NameKey:
     return tuple(
         part[1:-1].replace('""', '"') if part.startswith('"') else part.upper()
         for part in _PART.findall(name)
+    )
+
+
+def written(key: NameKey) -> str:
+    """Return a spelling of a name: with quotes where they are needed."""
+    return ".".join(
+        part if _PLAIN.fullmatch(part) else '"{}"'.format(part.replace('"', '""')) for part in key
     )
 
 

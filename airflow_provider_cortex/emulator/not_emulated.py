@@ -53,10 +53,12 @@ FEATURES = {
         r"COPY FILES\b",
     ),
     "unloading tables into files": (r"COPY INTO (?:@|'')", r"COPY INTO '@'", r"GET\b"),
-    "changing and dropping stages and file formats": (
-        r"(?:ALTER|DROP|DESC|DESCRIBE) (?:STAGE|FILE FORMAT)\b",
+    "dropping stages, and changing them except for their directory tables": (
+        r"(?:DROP|DESC|DESCRIBE) STAGE\b",
+        r"ALTER STAGE\b(?!.* (?:REFRESH\b|SET DIRECTORY ?=))",
         r"(?:REMOVE|RM)\b",
     ),
+    "changing and dropping file formats": (r"(?:ALTER|DROP|DESC|DESCRIBE) FILE FORMAT\b",),
     "integrations": (
         _objects(
             "(?:(?:API|CATALOG|EXTERNAL ACCESS|NOTIFICATION|SECURITY|STORAGE) )?INTEGRATIONS?"
@@ -100,7 +102,7 @@ FEATURES = {
     "the rest of the model registry, and machine learning": (
         r"(?:CREATE (?:OR REPLACE )?|ALTER )MODEL\b",
         r"SHOW VERSIONS IN MODEL\b",
-        _objects(r"DATASETS?|MODEL MONITORS?|EXPERIMENTS?|SNOWFLAKE\.ML\."),
+        _objects(r"MODEL MONITORS?|EXPERIMENTS?|SNOWFLAKE\.ML\."),
     ),
     "query plans": (r"EXPLAIN\b",),
 }

@@ -6,18 +6,20 @@ instead.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-
-from sqlglot import exp
 
 from airflow_provider_cortex.emulator import (
     account_objects,
     databases,
+    datasets,
     model_statements,
     name_resolution,
+    setup_results,
     sql_udfs,
+    stage_directory,
+    stage_files,
     statement_text,
 )
 from airflow_provider_cortex.emulator.model_statements import literal_value
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from airflow_provider_cortex.emulator.sql_engine import SqlSession
 
 _VERBS = {"ALTER", "CREATE", "DROP", "GRANT", "REVOKE", "SHOW", "USE"}
-_SUCCESS = "Statement executed successfully."
 
 _IDENTIFIER = re.compile(r"\bIDENTIFIER\s*\(\s*'([^']*)'\s*\)", re.IGNORECASE)
 _OPTION = re.compile(
@@ -60,7 +61,10 @@ def execute(sql: str, session: "SqlSession") -> str | None:
     :return: a SELECT of its result; None for another statement, which is not executed.
     :raises SqlError: if it fails.
     """
-    if statement_text.verb(sql) not in _VERBS:
+    verb = statement_text.verb(sql)
+    if verb == "PUT":
+        return stage_files.with_quoted_file(sql)
+    if verb not in _VERBS:
         return None
     statement = statement_text.without_comments(sql)
     if _NAMED_BY_TEXT.search(statement):
@@ -69,10 +73,6 @@ def execute(sql: str, session: "SqlSession") -> str | None:
         if match := pattern.fullmatch(statement):
             return handler(session, match)
     return None
-
-
-def _status(text: str) -> str:
-    return f'SELECT {exp.Literal.string(text).sql("snowflake")} AS "status"'
 
 
 def _constant(written: str | None) -> str | None:
@@ -93,7 +93,7 @@ def _kind(match: re.Match[str]) -> str:
 
 
 def _succeed(_session: "SqlSession", _match: re.Match[str]) -> str:
-    return _status(_SUCCESS)
+    return setup_results.status(setup_results.SUCCESS)
 
 
 def _use(session: "SqlSession", match: re.Match[str]) -> str:
@@ -109,7 +109,7 @@ def _use(session: "SqlSession", match: re.Match[str]) -> str:
             databases.use(session, None, schema)
         case _:
             databases.use(session, key[0])
-    return _status(_SUCCESS)
+    return setup_results.status(setup_results.SUCCESS)
 
 
 def _create_object(session: "SqlSession", match: re.Match[str]) -> str:
@@ -127,7 +127,7 @@ def _create_object(session: "SqlSession", match: re.Match[str]) -> str:
     )
     if kind == "WAREHOUSE":
         session.context.warehouse = key[-1]
-    return _status(status)
+    return setup_results.status(status)
 
 
 def _drop_object(session: "SqlSession", match: re.Match[str]) -> str:
@@ -135,7 +135,7 @@ def _drop_object(session: "SqlSession", match: re.Match[str]) -> str:
     status = session.engine.account_objects.drop(kind, key, if_exists=bool(match["if_exists"]))
     if kind == "WAREHOUSE" and session.context.warehouse == key[-1]:
         session.context.warehouse = None
-    return _status(status)
+    return setup_results.status(status)
 
 
 def _show_objects(session: "SqlSession", match: re.Match[str]) -> str:
@@ -145,17 +145,7 @@ def _show_objects(session: "SqlSession", match: re.Match[str]) -> str:
     rows = session.engine.account_objects.show(
         kind, like=_constant(match["like"]), current=current[kind]
     )
-    return _select(columns, list(rows))
-
-
-def _select(columns: tuple[str, ...], rows: Sequence[Sequence[object]]) -> str:
-    values = exp.values([tuple(row) for row in rows] or [columns])
-    names = (
-        exp.alias_(exp.column(f"COLUMN{number}"), column, quoted=True)
-        for number, column in enumerate(columns, start=1)
-    )
-    select = exp.select(*names).from_(values)
-    return (select if rows else select.where(exp.false())).sql("snowflake")
+    return setup_results.select(columns, list(rows))
 
 
 def _create_database(session: "SqlSession", match: re.Match[str]) -> str:
@@ -165,11 +155,13 @@ def _create_database(session: "SqlSession", match: re.Match[str]) -> str:
         or_replace=bool(match["or_replace"]),
         if_not_exists=bool(match["if_not_exists"]),
     )
-    return _status(status)
+    return setup_results.status(status)
 
 
 def _drop_database(session: "SqlSession", match: re.Match[str]) -> str:
-    return _status(databases.drop(session, _key(match)[0], if_exists=bool(match["if_exists"])))
+    return setup_results.status(
+        databases.drop(session, _key(match)[0], if_exists=bool(match["if_exists"]))
+    )
 
 
 def _schema_key(session: "SqlSession", match: re.Match[str]) -> name_resolution.NameKey:
@@ -178,7 +170,9 @@ def _schema_key(session: "SqlSession", match: re.Match[str]) -> name_resolution.
 
 def _drop_schema(session: "SqlSession", match: re.Match[str]) -> str:
     key = _schema_key(session, match)
-    return _status(databases.drop_schema(session, *key, if_exists=bool(match["if_exists"])))
+    return setup_results.status(
+        databases.drop_schema(session, *key, if_exists=bool(match["if_exists"]))
+    )
 
 
 def _create_schema(session: "SqlSession", match: re.Match[str]) -> str:
@@ -199,13 +193,13 @@ def _create_function(session: "SqlSession", match: re.Match[str]) -> str:
         if_not_exists=bool(match["if_not_exists"]),
         copy_grants="COPY GRANTS" in statement_text.words(match["header"] + match["options"]),
     )
-    return _status(status)
+    return setup_results.status(status)
 
 
 def _show_functions(session: "SqlSession", match: re.Match[str]) -> str:
     prefix = model_statements.name_prefix(session.namespace, match["scope"], match["name"])
     rows = session.engine.user_functions.show(prefix, literal_value(match["like"]))
-    return _select(sql_udfs.COLUMNS, list(rows))
+    return setup_results.select(sql_udfs.COLUMNS, list(rows))
 
 
 def _grants(session: "SqlSession", match: re.Match[str], statement: str) -> Grants:
@@ -226,14 +220,14 @@ def _grant(session: "SqlSession", match: re.Match[str]) -> str:
     grants, now = _grants(session, match, "GRANT"), datetime.now(UTC)
     for granted in _privileges(match):
         grants.setdefault(granted, now)
-    return _status(_SUCCESS)
+    return setup_results.status(setup_results.SUCCESS)
 
 
 def _revoke(session: "SqlSession", match: re.Match[str]) -> str:
     grants = _grants(session, match, "REVOKE")
     for granted in _privileges(match):
         grants.pop(granted, None)
-    return _status(_SUCCESS)
+    return setup_results.status(setup_results.SUCCESS)
 
 
 def _show_grants(session: "SqlSession", match: re.Match[str]) -> str:
@@ -242,14 +236,14 @@ def _show_grants(session: "SqlSession", match: re.Match[str]) -> str:
         (since, privilege, kind, match["object"], "ROLE", role, "false", owner)
         for (privilege, role), since in sorted(_grants(session, match, "SHOW GRANTS").items())
     ]
-    return _select(_GRANT_COLUMNS, rows)
+    return setup_results.select(_GRANT_COLUMNS, rows)
 
 
 def _drop_function(session: "SqlSession", match: re.Match[str]) -> str:
     status = session.engine.user_functions.drop(
         match["signature"], session.namespace, if_exists=bool(match["if_exists"])
     )
-    return _status(status)
+    return setup_results.status(status)
 
 
 _NAMED_BY_TEXT = re.compile(r"\bIDENTIFIER\s*\(", re.IGNORECASE)
@@ -296,5 +290,6 @@ _STATEMENTS: tuple[tuple[str, _Handler], ...] = (
 )
 
 _HANDLERS = [
-    (re.compile(pattern, re.IGNORECASE | re.DOTALL), handler) for pattern, handler in _STATEMENTS
+    (re.compile(pattern, re.IGNORECASE | re.DOTALL), handler)
+    for pattern, handler in (*_STATEMENTS, *stage_directory.STATEMENTS, *datasets.STATEMENTS)
 ]

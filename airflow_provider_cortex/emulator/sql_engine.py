@@ -23,6 +23,8 @@ from sqlglot import Expr, exp
 from airflow_provider_cortex.emulator import (
     call_rewriting,
     count_tokens_function,
+    driver_errors,
+    extraction_training,
     fakesnow_gaps,
     model_statements,
     query_history,
@@ -34,17 +36,28 @@ from airflow_provider_cortex.emulator import (
 )
 from airflow_provider_cortex.emulator.account_objects import AccountObjects
 from airflow_provider_cortex.emulator.count_tokens_function import CountTokens
+from airflow_provider_cortex.emulator.datasets import Datasets
+from airflow_provider_cortex.emulator.driver_errors import as_driver_error
+from airflow_provider_cortex.emulator.extraction_model import EXTRACTION_MODEL
 from airflow_provider_cortex.emulator.jobs_and_models import JobRegistry
-from airflow_provider_cortex.emulator.name_resolution import Namespace
+from airflow_provider_cortex.emulator.name_resolution import NameKey, Namespace
 from airflow_provider_cortex.emulator.session_context import SessionContext
 from airflow_provider_cortex.emulator.sql_errors import SqlError, invalid_identifier
 from airflow_provider_cortex.emulator.sql_udfs import UserFunctions
+from airflow_provider_cortex.emulator.stage_directory import DirectoryTables
+from airflow_provider_cortex.emulator.staged_files import FileFunctions, StagedFiles
+from airflow_provider_cortex.emulator.tracked_job import Job, JobError, Model
 from airflow_provider_cortex.emulator.training import QueryResult, train
 
 _LITERAL = re.compile(r"('(?:[^'\\]|\\.|'')*')", re.DOTALL)
 
 _ARROW_WARNING = re.compile("Arrow output on a DB-API result", re.IGNORECASE)
 _warning_filters = threading.Lock()
+
+_FIND_STAGE = (
+    "SELECT 1 FROM _fs_global._fs_information_schema._fs_stages "
+    "WHERE database_name = ? AND schema_name = ? AND name = ?"
+)
 
 SqlFunction = Callable[..., str | None]
 """Takes the session's namespace and the SQL arguments; returns the value as text."""
@@ -66,7 +79,16 @@ class SqlEngine(FakeSnow):
         self.stages = stage_files.StageDirectory()
         super().__init__(nop_regexes=_IGNORED_STATEMENTS)
         sandbox.confine(self.duck_conn, to=Path(self.stages.path))
-        self.functions = functions
+        self.files = StagedFiles(Path(self.stages.path))
+        self.directory_tables = DirectoryTables(self.files)
+        self.datasets = Datasets()
+        file_functions = FileFunctions(self.files, self._has_stage)
+        self.functions_without_role: Mapping[str, SqlFunction] = {
+            "TO_FILE": file_functions.to_file,
+            "TRY_TO_FILE": file_functions.try_to_file,
+        }
+        self.functions = {**functions, **self.functions_without_role}
+        """What statements can call, by name."""
         self.has_cortex_user_role = True
         self.calls_per_statement: int | None = None
         self.result_columns: dict[str | None, list[Any]] = {}
@@ -116,10 +138,12 @@ class SqlEngine(FakeSnow):
         self.stages.close()
 
     def forget(self, names: tuple[str, ...]) -> None:
-        """Remove the models, functions and files of a database or schema that is dropped."""
+        """Remove the models, functions, files and datasets of a database or schema."""
         self.jobs.drop_all(names)
         self.user_functions.forget(names)
         self.stages.forget(names)
+        self.directory_tables.forget(names)
+        self.datasets.forget(names)
 
     def copy_result(self, query_id: str, *, to: str) -> None:
         """Make a query's result available under another id, too."""
@@ -136,8 +160,17 @@ class SqlEngine(FakeSnow):
         """
         with self._training:
             for job in self.jobs.take_unread():
-                with _DataReader(self, job.namespace) as reader:
-                    self.jobs.set_result(job.id, train(job, run_query=reader.query))
+                self.jobs.set_result(job.id, self._train(job))
+
+    def _train(self, job: Job) -> Model | JobError:
+        if job.base_model == EXTRACTION_MODEL:
+            return extraction_training.train(job, datasets=self.datasets, files=self.files)
+        with _DataReader(self, job.namespace) as reader:
+            return train(job, run_query=reader.query)
+
+    def _has_stage(self, key: NameKey) -> bool:
+        with self.duck_conn.cursor() as cursor:
+            return bool(cursor.execute(_FIND_STAGE, key).fetchall())
 
     def _call(self, call: str) -> str | None:
         database, schema, function, positional, named = json.loads(call)
@@ -186,6 +219,14 @@ class SqlSession(FakeSnowflakeConnection):
         """Execute DuckDB's SQL, and return the rows."""
         return self._duck_conn.execute(sql, values).fetchall()
 
+    def has_stage(self, key: NameKey) -> bool:
+        """Return whether a named stage exists."""
+        return bool(self.execute_in_duckdb(_FIND_STAGE, key))
+
+    def query(self, sql: str) -> QueryResult:
+        """Execute a query in this session, and return the column names and rows."""
+        return self.cursor().execute(sql).result()
+
     def execute_setup(self, sql: str) -> str | None:
         """
         Execute a statement of a setup script, and return a SELECT of its result.
@@ -196,9 +237,9 @@ class SqlSession(FakeSnowflakeConnection):
         try:
             return setup_statements.execute(sql, self)
         except duckdb.Error as error:
-            raise _conversion_error(error) from error
+            raise driver_errors.of_duckdb(error) from error
         except ProgrammingError as error:  # an unknown session variable
-            raise _as_sql_error(error) from error
+            raise driver_errors.of_driver(error) from error
 
     def inline_variables(self, sql: str) -> str:
         """Replace session variables by their values, but not inside text literals."""
@@ -224,7 +265,7 @@ class SqlCursor(FakeSnowflakeCursor):
         for index, name in self._quoted.items():
             # DuckDB accepts "prompt" for "PROMPT"; Snowflake does not.
             if self._arrow_table.column_names[index] != name:
-                raise _as_programming_error(invalid_identifier(f'"{name}"'))
+                raise as_driver_error(invalid_identifier(f'"{name}"'))
         self._conn.engine.train_new_jobs()
         if kwargs.get("server"):
             self._encode_result()
@@ -234,7 +275,7 @@ class SqlCursor(FakeSnowflakeCursor):
         try:
             self._arrow_table = result_encoding.encode(self._arrow_table)
         except SqlError as error:
-            raise _as_programming_error(error) from error
+            raise as_driver_error(error) from error
 
     def result(self) -> QueryResult:
         """Return the column names and rows of the last result."""
@@ -255,6 +296,8 @@ class SqlCursor(FakeSnowflakeCursor):
         try:
             if call := model_statements.as_function_call(expression, namespace):
                 return call
+            if rows := stage_files.listing(expression, self._conn):
+                return rows
             self._quoted = _quoted_columns(expression)
             expression = session_context.replace_functions(expression, self._conn)
             expression = query_history.replace_calls(expression, self._conn)
@@ -264,12 +307,14 @@ class SqlCursor(FakeSnowflakeCursor):
                 expression = count_tokens_function.replace_calls(expression)
             expression = call_rewriting.rewrite(
                 fakesnow_gaps.translate(expression, params),
-                functions=engine.functions if engine.has_cortex_user_role else {},
+                functions=engine.functions
+                if engine.has_cortex_user_role
+                else engine.functions_without_role,
                 namespace=namespace,
                 limit=engine.calls_per_statement,
             )
         except SqlError as error:
-            raise _as_programming_error(error) from error
+            raise as_driver_error(error) from error
         if call_rewriting.selects_only_calls(expression):
             # fakesnow's ninety transformations are slow for hundreds of DESCRIBEs.
             return expression
@@ -286,12 +331,14 @@ class SqlCursor(FakeSnowflakeCursor):
             translated = fakesnow_gaps.translate_error(error, transformed.sql(dialect="duckdb"))
             if translated is None:
                 raise
-            raise _as_programming_error(translated) from error
+            raise as_driver_error(translated) from error
         except duckdb.Error as error:
             # An error that fakesnow does not map becomes HTTP 500, which drivers retry.
             text = str(error)
-            sql_error = SqlError.found_in(text) or sandbox.refusal(text) or _conversion_error(error)
-            raise _as_programming_error(sql_error) from error
+            sql_error = (
+                SqlError.found_in(text) or sandbox.refusal(text) or driver_errors.of_duckdb(error)
+            )
+            raise as_driver_error(sql_error) from error
         # RESULT_SCAN restores a result that has been described.
         self._conn.engine.result_columns.setdefault(self.sfqid, self._duck_conn.description)
 
@@ -342,25 +389,8 @@ def _as_described(columns: list[Any]) -> list[Any]:
     try:
         types = [result_encoding.known_type(str(type_)) for _, type_, *_ in columns]
     except SqlError as error:
-        raise _as_programming_error(error) from error
+        raise as_driver_error(error) from error
     return [
         (name, type_, "YES", None, None, None)
         for (name, *_), type_ in zip(columns, types, strict=True)
     ]
-
-
-def _conversion_error(error: duckdb.Error) -> SqlError:
-    # Snowflake's for a value that a function does not accept (guess error-wording).
-    return SqlError(errno=100035, sqlstate="22000", message=str(error))
-
-
-def _as_sql_error(error: ProgrammingError) -> SqlError:
-    return SqlError(
-        errno=max(error.errno or 0, 0),
-        sqlstate=error.sqlstate or "42601",
-        message=str(error.raw_msg),
-    )
-
-
-def _as_programming_error(error: SqlError) -> ProgrammingError:
-    return ProgrammingError(msg=error.message, errno=error.errno, sqlstate=error.sqlstate)

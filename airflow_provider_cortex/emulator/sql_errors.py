@@ -204,6 +204,55 @@ def unknown_object(kind: str, name: str) -> SqlError:
     )
 
 
+def no_such_file(path: str) -> SqlError:
+    # Snowflake's form for a missing file; it would quote a URL (guess error-wording).
+    return SqlError(errno=91016, sqlstate="22000", message=f"Remote file '{path}' was not found.")
+
+
+def no_directory_table(stage: str) -> SqlError:
+    # Snowflake's text is not published (guess error-wording).
+    return SqlError(
+        errno=391550,
+        sqlstate="0A000",
+        message=f"Directory table is not enabled for stage '{stage}'.",
+    )
+
+
+# The numbers of these three are those that snowflake-ml-python expects. Their states and texts are
+# not published (guess error-wording).
+
+
+def no_dataset(name: str) -> SqlError:
+    return SqlError(
+        errno=399019,
+        sqlstate="02000",
+        message=f"Dataset '{name}' does not exist or not authorized.",
+    )
+
+
+def no_dataset_version(version: str) -> SqlError:
+    return SqlError(
+        errno=399012, sqlstate="02000", message=f"Dataset version '{version}' does not exist."
+    )
+
+
+def dataset_version_exists(version: str) -> SqlError:
+    return SqlError(
+        errno=399020, sqlstate="42710", message=f"Dataset version '{version}' already exists."
+    )
+
+
+def unknown_extraction_model(model: str) -> SqlError:
+    # The form that COMPLETE uses (guess error-wording).
+    quoted = json.dumps(f'unknown model "{model}"')
+    return SqlError(
+        errno=100351,
+        sqlstate="P0000",
+        message="Request failed for external function AI_EXTRACT "
+        f"with remote service error: 400 '{quoted}'",
+    )
+
+
 def no_such_namespace() -> SqlError:
     """Return the error of USE for a database or schema that does not exist."""
     return SqlError(

@@ -7,6 +7,7 @@ module. That constant becomes an object which is the directory of the emulator i
 
 import atexit
 import os
+import re
 import shutil
 import tempfile
 import weakref
@@ -21,7 +22,8 @@ from fakesnow.params import MutableParams
 from fakesnow.transforms import stage
 from sqlglot import Expr, exp
 
-from airflow_provider_cortex.emulator import fakesnow_gaps
+from airflow_provider_cortex.emulator import fakesnow_gaps, stage_directory, staged_files
+from airflow_provider_cortex.emulator.sql_errors import unknown_object
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.emulator.sql_engine import SqlSession
@@ -47,6 +49,9 @@ _TYPES = {
     "UTINYINT": "NUMBER(38, 0)",
     "VARCHAR": "TEXT",
 }
+
+
+_UNQUOTED_FILE = re.compile(r"(\bPUT\s+)(file:\S+)", re.IGNORECASE)
 
 
 class _DirectoryInUse(os.PathLike[str]):
@@ -99,10 +104,40 @@ def translate(statement: Expr, session: "SqlSession", params: MutableParams | No
     """
     if isinstance(statement, exp.Copy):
         _translate_copy(statement)
+    if isinstance(statement, exp.Put):
+        _translate_target(statement)
     for table in list(statement.find_all(exp.TableFromRows)):
         if table.this.name.upper() == "INFER_SCHEMA":
             table.replace(_inferred_schema(table, session, params))
-    return statement
+    return stage_directory.replace_tables(staged_files.replace_calls(statement), session)
+
+
+def listing(statement: Expr, session: "SqlSession") -> Expr | None:
+    """
+    Return what LIST of a named stage returns, as a SELECT; None for any other statement.
+
+    :raises SqlError: if there is no such stage.
+    """
+    if not isinstance(statement, exp.ListStage) or statement.args.get("pattern"):
+        return None
+    at = staged_files.location(statement.this.name.strip("'"), session.namespace)
+    if at is None:
+        return None
+    if not session.has_stage(at[0]):
+        raise unknown_object("Stage", ".".join(at[0]))
+    return staged_files.listing(session.engine.files, at)
+
+
+def with_quoted_file(sql: str) -> str:
+    """Return a PUT with its file in quotes: ``/*`` in a path begins no comment."""
+    return _UNQUOTED_FILE.sub(r"\1'\2'", sql, count=1)
+
+
+def _translate_target(put: exp.Put) -> None:
+    """Let PUT accept a stage in quotes."""
+    target = put.args["target"]
+    if target.name.startswith("'"):
+        target.set("this", target.name[1:-1])
 
 
 def _translate_copy(copy: exp.Copy) -> None:

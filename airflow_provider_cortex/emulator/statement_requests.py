@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from airflow_provider_cortex.emulator import http_messages, not_emulated
+from airflow_provider_cortex.emulator import http_messages, not_emulated, statement_text
 from airflow_provider_cortex.emulator.client_sessions import (
     ClientSession,
     ClientSessions,
@@ -145,7 +145,8 @@ class StatementRoutes:
         """Execute a statement of a setup script; return None for any other statement."""
         token = http_messages.session_token(request)
         session = self._sessions.sql_session(token)
-        if session is None or body.get("describeOnly"):
+        is_description = body.get("describeOnly") and statement_text.verb(body["sqlText"]) != "SHOW"
+        if session is None or is_description:
             return None
         result = await run_in_threadpool(session.execute_setup, body["sqlText"])
         if result is None:

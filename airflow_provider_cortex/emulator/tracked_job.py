@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from airflow_provider_cortex.emulator.extraction_model import ExtractionModel
 from airflow_provider_cortex.emulator.life import Life
 from airflow_provider_cortex.emulator.name_resolution import Namespace
 from airflow_provider_cortex.emulator.tuned_model import TunedModel
@@ -28,6 +29,9 @@ class JobStatus(StrEnum):
     ERROR = "ERROR"
     CANCELLED = "CANCELLED"
 
+
+Model = TunedModel | ExtractionModel
+"""What a job produces."""
 
 Grants = dict[tuple[str, str], datetime]
 """When each privilege was granted to each role."""
@@ -86,7 +90,7 @@ class TrackedJob:
     """A job and everything that has happened to it so far."""
 
     job: Job
-    tuned: TunedModel | None = None
+    tuned: Model | None = None
     """The model, known as soon as the training data has been read."""
     looks: int = 0
     """How many times the job has been described."""

@@ -17,19 +17,19 @@ RunQuery = Callable[[str], QueryResult]
 """Runs a query in the namespace in which the job was created."""
 
 
-class _DataError(Exception):
-    """The data is not fit for tuning."""
+class DataError(Exception):
+    """The data or the options are not fit for tuning; the text says why."""
 
 
 def train(job: Job, *, run_query: RunQuery) -> TunedModel | JobError:
     """Return the model that *job* produces, or why it fails."""
     try:
-        epochs = _epochs(job)
+        chosen = epochs(job, allowed=_EPOCHS)
         training = _pairs(job.training_data, run_query)
         validation = _pairs(job.validation_data, run_query) if job.validation_data else ()
-    except _DataError as error:
+    except DataError as error:
         return JobError(code="INVALID_PARAMETER_VALUE", message=str(error))
-    return TunedModel(training, validation_pairs=validation, epochs=epochs)
+    return TunedModel(training, validation_pairs=validation, epochs=chosen)
 
 
 def _pairs(sql: str, run_query: RunQuery) -> tuple[Pair, ...]:
@@ -40,11 +40,11 @@ def _pairs(sql: str, run_query: RunQuery) -> tuple[Pair, ...]:
     try:
         _, rows = run_query(wrapped)
     except ProgrammingError as error:
-        raise _DataError(failed + _quoted(error)) from error
+        raise DataError(failed + _quoted(error)) from error
     if not rows:
         # Guess rows-required: data without rows fails the job. The message is ours. If wrong: a
         # real job trains with nothing, or CREATE rejects it.
-        raise _DataError(failed + "The query returned no rows.")
+        raise DataError(failed + "The query returned no rows.")
     return tuple((_text(prompt), _text(completion)) for prompt, completion in rows)
 
 
@@ -57,13 +57,19 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _epochs(job: Job) -> int:
+def epochs(job: Job, *, allowed: range) -> int:
+    """
+    Return the number of epochs that a job's options ask for.
+
+    :raises DataError: for another number than those that are allowed.
+    """
     options = job.options or {}
-    epochs = options.get("max_epochs", TunedModel.epochs)
-    if isinstance(epochs, int) and epochs in _EPOCHS:
-        return epochs
-    # Guess epochs-fail-job: a number of epochs other than the documented 1 to 10 fails the job,
-    # and not CREATE. If wrong: CREATE rejects it, or the job trains. CortexFineTuneOperator sends
-    # none.
-    message = f"Invalid value for max_epochs: {epochs}. It must be between 1 and 10."
-    raise _DataError(message)
+    asked = options.get("max_epochs", TunedModel.epochs)
+    if isinstance(asked, int) and asked in allowed:
+        return asked
+    # Guess epochs-fail-job: a number of epochs other than the documented ones, 1 to 10 or for
+    # arctic-extract 2 to 10, fails the job, and not CREATE. If wrong: CREATE rejects it, or the
+    # job trains. CortexFineTuneOperator sends none.
+    least, most = allowed[0], allowed[-1]
+    message = f"Invalid value for max_epochs: {asked}. It must be between {least} and {most}."
+    raise DataError(message)

@@ -18,7 +18,7 @@ from functools import cached_property
 _LARGEST_SAMPLE = 100
 
 # "No validation query: the training data is split automatically"; the ratio is invented.
-_EVERY_NTH_IS_HELD_OUT = 5
+EVERY_NTH_IS_HELD_OUT = 5
 
 _WORD = re.compile(r"\w+")
 
@@ -120,7 +120,7 @@ class TunedModel:
         """Return the pairs to train on and the pairs to validate with."""
         if self.validation_pairs:
             return self.pairs, self.validation_pairs
-        nth = _EVERY_NTH_IS_HELD_OUT
+        nth = EVERY_NTH_IS_HELD_OUT
         training = tuple(pair for row, pair in enumerate(self.pairs) if row % nth != nth - 1)
         return training, self.pairs[nth - 1 :: nth]
 

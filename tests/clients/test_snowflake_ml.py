@@ -5,9 +5,17 @@ Runs without Airflow, in an environment of its own: snowflake-ml-python's depend
 Airflow's do not agree.
 """
 
+import json
+
 import pytest
 from snowflake.cortex import Finetune
+from snowflake.ml._internal.exceptions.dataset_errors import (
+    DatasetExistError,
+    DatasetNotExistError,
+)
+from snowflake.ml.dataset import Dataset
 from snowflake.snowpark import Session
+from snowflake.snowpark.functions import ai_extract, to_file
 
 from airflow_provider_cortex.emulator import Emulator, Life
 
@@ -81,3 +89,46 @@ def test_the_class_does_not_know_options_in_an_answer(session):
     job = Finetune(session).create("m", "mistral-7b", QUERY, options={"max_epochs": 2})
     with pytest.raises(TypeError, match="options"):
         job.describe()
+
+
+def test_a_dataset_has_versions(session):
+    """The class for datasets reads their comments, and knows the errors by their numbers."""
+    dataset = Dataset.create(session, "documents")
+    frame = session.table("tickets")
+    dataset.create_version("v1", frame, shuffle=False, comment="the first", partition_by="label")
+    assert dataset.list_versions() == ["v1"]
+    version = dataset.select_version("v1").selected_version
+    assert (version.name, version.comment, version.created_on.tzinfo is None) == (
+        "v1",
+        "the first",
+        False,
+    )
+    job = Finetune(session).create("m", "arctic-extract", version.url())
+    assert "no column file" in job.describe().error["message"]
+    with pytest.raises(DatasetExistError):
+        Dataset.create(session, "documents")
+    with pytest.raises(DatasetExistError):
+        dataset.create_version("v1", frame)
+    dataset.delete_version("v1")
+    with pytest.raises(DatasetNotExistError):
+        dataset.select_version("v1")
+    dataset.delete()
+    with pytest.raises(DatasetNotExistError):
+        dataset.list_versions()
+    with pytest.raises(DatasetNotExistError):
+        dataset.create_version("v1", frame)
+
+
+def test_documents_are_extracted_by_snowpark(session, tmp_path):
+    """Its functions put files on a stage, and ask them by position or by name."""
+    (tmp_path / "bill.txt").write_text("Total: 12.00", encoding="utf-8")
+    session.sql("CREATE STAGE docs").collect()
+    session.file.put(f"{tmp_path}/bill.txt", "@docs", auto_compress=False)
+    file, asked = to_file("@docs/bill.txt"), {"total": "What is the total?"}
+    ((plain, scored),) = (
+        session.table("tickets")
+        .select(ai_extract(file, asked), ai_extract("Total: 12.00", asked, scores=True))
+        .collect()
+    )
+    assert json.loads(plain) == {"error": None, "response": {"total": "12.00"}}
+    assert json.loads(scored)["scoring"].keys() == {"total"}

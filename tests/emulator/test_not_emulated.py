@@ -49,7 +49,12 @@ STATEMENTS = {
         "COPY INTO 's3://b/' FROM t",
         "GET @s file:///tmp/",
     ),
-    "changing and dropping stages and file formats": ("DROP STAGE IF EXISTS s", "REMOVE @s"),
+    "dropping stages, and changing them except for their directory tables": (
+        "DROP STAGE IF EXISTS s",
+        "ALTER STAGE s SET COMMENT = 'REFRESH'",
+        "REMOVE @s",
+    ),
+    "changing and dropping file formats": ("DROP FILE FORMAT f",),
     "integrations": (
         "CREATE OR REPLACE API INTEGRATION i API_PROVIDER = git_https_api ENABLED = TRUE",
         "CREATE STORAGE INTEGRATION i TYPE = EXTERNAL_STAGE",
