@@ -8,7 +8,8 @@ from contextlib import suppress
 from functools import wraps
 from typing import Any, TypeVar
 
-from airflow_provider_cortex.cortex import model_alias
+from airflow_provider_cortex.cortex import dataset, model_alias
+from airflow_provider_cortex.cortex.dataset import DatasetVersion, Origin
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.model_alias import ModelAlias
 from airflow_provider_cortex.cortex.owner_comment import Owner
@@ -62,7 +63,7 @@ class Account:
     """
     A session, and what a run of ``make live`` creates with it, when a check needs it.
 
-    :param name: the name for the table, the alias and the model. All that the run creates begins with it.
+    :param name: the name for the table, the dataset, the alias and the model. All that the run creates begins with it.
     :param sleep: waits for a number of seconds.
     :param say: takes a line about the progress.
     """
@@ -79,6 +80,7 @@ class Account:
         self.model = name
         self.table = f"{name}_DATA"
         self.alias = f"{name}_ALIAS"
+        self.dataset = f"{name}_DATASET"
         self.query = self._mark(f"SELECT prompt, completion FROM {self.table}")  # noqa: S608 - our name
         self.polled: list[FineTuneJob] = []
         """Everything that the polls of the training job have returned."""
@@ -107,6 +109,20 @@ class Account:
         function = self.hook.namespace().full_name(self.alias)
         self.hook.run_once(model_alias.promote(function, made), about=f"create alias {self.alias}")
         return made
+
+    @once
+    def create_dataset(self) -> Origin:
+        """Create a dataset of one row, and return what the metadata of its version should say."""
+        origin = Origin(
+            proof="0" * 32, query="0" * 32, dag_id="make_live", task_id="it's", run_id=self.model
+        )
+        name = self.hook.namespace().full_name(self.dataset)
+        row = """SELECT 1 AS "file", 2 AS "prompt", 3 AS "response\""""
+        about = f"create dataset {self.dataset}"
+        self.hook.run_once(dataset.create(name), about=about)
+        added = dataset.add_version(DatasetVersion(name, "v1"), row, origin)
+        self.hook.run_once(added, about=about)
+        return origin
 
     @once
     def training_job(self) -> str:
@@ -208,6 +224,7 @@ class Account:
         for model in self._models():
             yield f"DROP MODEL IF EXISTS {model}"
         yield f"DROP TABLE IF EXISTS {self.table}"
+        yield f"DROP DATASET IF EXISTS {self.dataset}"
         yield f"DROP FUNCTION IF EXISTS {self.alias}{model_alias.TYPES}"
 
     def _running_jobs(self) -> list[str]:

@@ -31,7 +31,8 @@ This checks {count} guesses about Snowflake Cortex in the account of the connect
   {place}
 
 It creates at most, and removes at its end:
-  - the table {table} with {rows} rows, and the function {alias}
+  - the table {table} with {rows} rows, the function {alias}, and the dataset {dataset}
+    with one row
   - one training job ({base_model}, {rows} rows, {epochs} epochs), and its model {model}
   - five jobs that should end before they train: one is cancelled at once, the others have wrong
     arguments. If a guess about them is wrong, each may cost as much as the training job
@@ -67,6 +68,7 @@ def announcement(account: Account, *, count: int) -> str:
         place=place(account.hook),
         table=account.table,
         alias=account.alias,
+        dataset=account.dataset,
         model=account.model,
         rows=ROWS,
         epochs=EPOCHS,

@@ -138,3 +138,13 @@ def test_a_name_that_cannot_be_completed_is_left_out(
     facets = lineage(run({"model": "m"}))
     assert [table.name for table in facets.inputs] == ["CORTEX_DB.RAW.ANSWERS", "MY DB.S.HELD_OUT"]
     assert facets.outputs == []
+
+
+def test_a_dataset_is_no_table(run: Callable[..., Any], log_lines: Callable[[], list[str]]) -> None:
+    """A model for documents has been trained with a dataset, which is no query to parse."""
+    data = "snow://dataset/db.s.invoices/versions/v1"
+    facets = lineage(run({"training_data": data, "validation_data": data, "model": "@db.s.m"}))
+    assert facets.inputs == []
+    assert "sql" not in facets.job_facets
+    assert [model.name for model in facets.outputs] == ["DB.S.M"]
+    assert not any("No lineage" in line for line in log_lines())

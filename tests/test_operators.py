@@ -169,12 +169,18 @@ def test_the_data_may_be_a_table(table: str, training_data: None, worker: Worker
     assert job.training_data.startswith(f"SELECT * FROM {table} /* airflow-task ")
 
 
-@pytest.mark.parametrize("data", ["snow://dataset/db.schema.ds/versions/v1", "@stage/train.jsonl"])
+@pytest.mark.parametrize(
+    ("data", "base_model"),
+    [
+        ("snow://dataset/db.schema.ds/versions/v1", "arctic-extract"),
+        ("@stage/train.jsonl", "llama3.1-8b"),
+    ],
+)
 def test_a_dataset_or_stage_is_sent_unchanged(
-    data: str, connection: str, cortex_emulator: Emulator, worker: Worker
+    data: str, base_model: str, connection: str, cortex_emulator: Emulator, worker: Worker
 ) -> None:
     """Data that only Cortex can read is sent unchanged."""
-    result = start(worker, training_data=data)
+    result = start(worker, training_data=data, base_model=base_model)
     with CortexHook() as hook:
         assert hook.describe(result.xcoms["return_value"]).training_data == data
 

@@ -173,14 +173,20 @@ def test_a_literal_in_an_array_ends_neither_array_nor_query(expression: str) -> 
 
 
 @pytest.mark.parametrize(
-    "data", ["snow://dataset/db.schema.ds/versions/v1", "@stage/train.jsonl"], ids=["snow", "stage"]
+    ("data", "base_model"),
+    [
+        ("snow://dataset/db.schema.ds/versions/v1", "arctic-extract"),
+        ("@stage/train.jsonl", "llama3.1-8b"),
+    ],
+    ids=["snow", "stage"],
 )
 def test_a_byte_order_mark_before_an_address_is_removed(
-    data: str, connection: str, cortex_emulator: Emulator, worker: Worker
+    data: str, base_model: str, connection: str, cortex_emulator: Emulator, worker: Worker
 ) -> None:
     """A byte order mark is no part of an address of data: Cortex would not know it."""
     marked = f"\ufeff{data}\r\n"
-    result = worker.run(lambda: fine_tune(training_data=marked, validation_data=marked))
+    arguments = {"training_data": marked, "validation_data": marked, "base_model": base_model}
+    result = worker.run(lambda: fine_tune(**arguments))
     assert result.state == "success", result
     with CortexHook() as hook:
         job = hook.describe(result.xcoms["return_value"])

@@ -162,7 +162,11 @@ def test_a_file_may_contain_an_address(
     rendered: Render, connection: str, cortex_emulator: Emulator, worker: Worker
 ) -> None:
     """A file may contain the address of the data instead of a query."""
-    worker.run(lambda: rendered(**FINE_TUNE | {"training_data": "elsewhere.sql"}))
+    worker.run(
+        lambda: rendered(
+            **FINE_TUNE | {"training_data": "elsewhere.sql", "base_model": "arctic-extract"}
+        )
+    )
     ((job, _),) = cortex_emulator.jobs.all()
     assert job.training_data == "snow://dataset/db.schema.ds/versions/tickets"
 

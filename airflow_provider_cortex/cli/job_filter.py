@@ -34,7 +34,8 @@ class JobFilter:
         return not self.statuses or _normalized(job.status_text) in self.statuses
 
     def _has_model(self, job: FineTuneJob) -> bool:
-        part = self.model.casefold()
+        # Cortex returns a model's name without the @ with which it may be given.
+        part = self.model.removeprefix("@").casefold()
         return any(part in (name or "").casefold() for name in (job.model, job.base_model))
 
     def _is_new(self, job: FineTuneJob) -> bool:

@@ -89,6 +89,15 @@ def parse_or_quote(name: str) -> Identifier:
     return Identifier(name, is_quoted=True) if match is None else _identifier(match)
 
 
+# Guess at-name: a model's name with an `@` before it, as on Snowflake's page on arctic-extract,
+# means the model of that name without it: Cortex returns it without, as on that page, or with it. If
+# wrong: SHOW MODELS and AI_EXTRACT do not find such a model: give names without an `@`. No live
+# check: it needs a job with documents, which is paid for.
+def without_at(model: str) -> str:
+    """Return a model's name without the ``@`` that may stand before it (guess at-name)."""
+    return model.strip().removeprefix("@")
+
+
 def sql(parts: tuple[Identifier, ...]) -> str:
     """Return a name for a statement."""
     return ".".join(part.sql for part in parts)
@@ -100,8 +109,8 @@ def written(parts: tuple[Identifier, ...]) -> str:
 
 
 # Guess name-suffix: a model name that is taken gets an underscore and a number. If wrong: the
-# chart on the page shows each version of a model by itself, and CortexDropModelsOperator drops
-# none of the later ones.
+# chart on the page shows each version of a model by itself, CortexDropModelsOperator drops none of
+# the later ones, and a CortexJobTrigger for the model's name does not fire for them.
 def family(name: str) -> str:
     """
     Return what the names of all versions of a model have in common, for display.
@@ -110,6 +119,24 @@ def family(name: str) -> str:
     """
     parts = [part.folded for part in parse(name) or (Identifier(name, is_quoted=True),)]
     return ".".join([*parts[:-1], _SUFFIX.sub("", parts[-1])])
+
+
+def is_version(name: str, *, of: str) -> bool:
+    """
+    Return whether a model's name is *of*, or *of* with a suffix of Cortex's (guess name-suffix).
+
+    Regardless of case, since it is not known how Cortex returns a quoted name.
+
+    :param of: may lack the schema, and the database.
+    """
+    wanted = _upper_parts(of)
+    *schema, last = _upper_parts(name)[-len(wanted) :]
+    return wanted in ([*schema, last], [*schema, _SUFFIX.sub("", last)])
+
+
+def _upper_parts(name: str) -> list[str]:
+    parts = parse(name) or (Identifier(name, is_quoted=True),)
+    return [part.text.upper() for part in parts]
 
 
 def _identifier(match: re.Match[str]) -> Identifier:

@@ -88,7 +88,10 @@ class FineTuneJob:
     created_on: datetime | None = None
     finished_on: datetime | None = None
     model: str | None = None
-    """The tuned model's name as Cortex returned it: it may differ from the requested one."""
+    """
+    The tuned model's name as Cortex returned it, without an ``@``: it may differ from the requested
+    one.
+    """
     training_data: str | None = None
     validation_data: str | None = None
     trained_tokens: int | None = None
@@ -143,7 +146,7 @@ class FineTuneJob:
             base_model=texts.get("base_model"),
             created_on=created_on,
             finished_on=finished_on,
-            model=texts.get("model"),
+            model=_without_at(texts.get("model")),
             training_data=texts.get("training_data"),
             validation_data=texts.get("validation_data"),
             trained_tokens=None if tokens is None else int(tokens),
@@ -252,6 +255,11 @@ def parse_list(answer: object, *, skip_unreadable: bool = False) -> tuple[FineTu
             if not skip_unreadable:
                 raise
     return tuple(found)
+
+
+def _without_at(model: str | None) -> str | None:
+    """Return a model's name without the ``@`` of arctic-extract (guess at-name)."""
+    return None if model is None else model.removeprefix("@") or None
 
 
 def _number(value: object, *, most: float = sys.float_info.max) -> float | None:

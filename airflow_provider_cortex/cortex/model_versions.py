@@ -120,7 +120,7 @@ def reasons_to_keep(
 
 def _full_key(name: str, schema: tuple[Identifier, ...]) -> tuple[str, ...] | None:
     """Return the key of a tuned model's name; None for another name, such as a base model's."""
-    parts = identifiers.parse(name.strip())
+    parts = identifiers.parse(identifiers.without_at(name))
     if parts is None:
         return None
     return _key((*schema[: identifiers.MAX_PARTS - len(parts)], *parts))

@@ -40,32 +40,36 @@ class CortexFineTuneOperator(CortexTask):
     a job that is *proved* to be this task's is reused: the task appends a comment with a hash of
     DAG, run, task, map index, model name and Airflow's ``base_url`` to the training query, and
     searches for it in the jobs that Cortex describes. On Airflow 3.3 it also keeps the job's id in
-    the task state store. Data that is not a query (``snow://…``) cannot carry a comment: there the
-    store is the only proof, and before Airflow 3.3 a retry starts another job.
+    the task state store. A dataset (``snow://…``) cannot carry a comment: there the store is the
+    only proof, and before Airflow 3.3 a retry starts another job.
 
     :param model: the name for the tuned model: an identifier or a qualified one. A part needs double
-        quotes if it has anything but letters, digits, ``_`` and ``$``, or begins with a digit.
-        Cortex appends a suffix to a name that is taken. (templated)
-    :param base_model: the model to tune, such as ``llama3.1-8b``. Any name is sent to Cortex: a list
-        in this package would soon be out of date. (templated)
+        quotes if it has anything but letters, digits, ``_`` and ``$``, or begins with a digit. An
+        ``@`` may stand before it, as on Snowflake's page on arctic-extract (guess at-name). Cortex
+        appends a suffix to a name that is taken. (templated)
+    :param base_model: the model to tune, such as ``llama3.1-8b``, or ``arctic-extract`` for
+        documents. Any name is sent to Cortex: a list in this package would soon be out of date.
+        (templated)
     :param training_data: a query with the columns PROMPT and COMPLETION, the path of a ``.sql``
         file with one (from the DAG file's folder, or the DAG's ``template_searchpath``), or a
         table's name. The query may end with semicolons and with comments (``--``
-        or ``//``). (templated)
+        or ``//``). For ``arctic-extract`` it is the address of a dataset's version, as
+        :class:`~airflow_provider_cortex.operators.CortexCreateDatasetOperator` returns it.
+        (templated)
     :param validation_data: the same for validation; without it Cortex splits the training data.
         (templated)
     :param options: Cortex's own, such as ``{"max_epochs": 3}``, or the same as JSON text.
-        ``max_epochs`` is a whole number from 1 to 10. (templated)
+        ``max_epochs`` is a whole number from 1 to 10, for ``arctic-extract`` from 2 on. (templated)
     :param validate: first have Snowflake compile ``SELECT "PROMPT", "COMPLETION" FROM (…) LIMIT 0``
-        for both queries, without running it: this reports at once what Cortex would report only
-        when the job has failed.
+        for both queries, without running it, or list the datasets' versions: this reports at once
+        what Cortex would report only when the job has failed.
     :param if_exists: what to do if an earlier try of this task has started a job: ``adopt`` it,
         that is, return its id; ``fail``; or ``create`` another one at every try, without a
         search. (templated)
     :param max_trained_tokens: start no job that would train more tokens, by the estimate of
         :class:`~airflow_provider_cortex.operators.CortexCheckTrainingDataOperator`, which takes a
         statement: then the task fails without a retry. A job of an earlier try is returned
-        without a check. (templated)
+        without a check. A dataset's tokens cannot be counted. (templated)
     :param kwargs: as of :class:`~airflow_provider_cortex.tasks.base.CortexTask` and
         ``BaseOperator``.
     :raises ValueError: if *if_exists* or *max_trained_tokens* is invalid.

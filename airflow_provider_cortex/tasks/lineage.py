@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.cortex.namespace import Namespace
+from airflow_provider_cortex.cortex.source_query import is_not_sql
 from airflow_provider_cortex.errors import UnknownNamespaceError
 from airflow_provider_cortex.safe_text import for_log
 
@@ -26,7 +27,8 @@ def facets(task: CortexTask, job: FineTuneJob) -> OperatorLineage[Any, Any] | No
     run has the id of the statement that found the job finished. Nothing is raised: unknown parts
     are left out.
     """
-    queries = [query for query in (job.training_data, job.validation_data) if query]
+    data = (job.training_data, job.validation_data)
+    queries = [query for query in data if query and not is_not_sql(query)]
     about = f"fine-tuning job {for_log(job.id)}"
     return _lineage(task, about, queries, job.query_id, job.model)
 

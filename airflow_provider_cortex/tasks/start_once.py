@@ -49,7 +49,8 @@ class StartOnce:
         Return the id of the job, and whether it is a new one.
 
         :param if_exists: what to do if there is one: ``adopt``, ``create`` another, or ``fail``.
-        :param validate: have Snowflake compile the queries before it starts a new one.
+        :param validate: have Snowflake compile the queries, and search the datasets' versions,
+            before it starts a new one.
         :param max_trained_tokens: start no new one that would train more, by estimate.
         :raises FineTuneExistsError: if there is one, and *if_exists* is ``fail``.
         """
@@ -58,6 +59,7 @@ class StartOnce:
             return self._reuse(job, if_exists), False
         if validate:
             training_queries.validate(self.hook, self.request.queries)
+            training_queries.check_datasets(self.hook, self.request.datasets, self.log)
         if max_trained_tokens is not None:
             self._check_tokens(max_trained_tokens)
         self.check_not_killed()

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from airflow_provider_cortex.cortex import identifiers, model_alias
 from airflow_provider_cortex.cortex.finetune_request import COLUMNS, check_columns
-from airflow_provider_cortex.errors import QueryError, RejectedError
+from airflow_provider_cortex.errors import (
+    ArgumentError,
+    CortexError,
+    QueryError,
+    RejectedError,
+)
 
 if TYPE_CHECKING:
+    from airflow_provider_cortex.cortex.dataset import DatasetVersion
     from airflow_provider_cortex.cortex.training_data_sql import DataCheck, DataFigures
     from airflow_provider_cortex.hooks import CortexHook
+    from airflow_provider_cortex.waiting.wait_log import Log
 
 
 def validate(hook: CortexHook, queries: Mapping[str, str]) -> None:
@@ -28,6 +36,31 @@ def validate(hook: CortexHook, queries: Mapping[str, str]) -> None:
             raise QueryError(
                 argument, f"cannot be read: {rejection.snowflake_message}"
             ) from rejection
+
+
+def check_datasets(hook: CortexHook, datasets: Mapping[str, DatasetVersion], log: Log) -> None:
+    """
+    Check that versions of datasets exist. If Snowflake cannot say so, a warning is logged.
+
+    :param datasets: by the arguments that have them.
+    :raises ArgumentError: if one of them does not exist.
+    """
+    for argument, found in datasets.items():
+        try:
+            name = model_alias.full_name(
+                argument, identifiers.written(found.dataset), hook.namespace()
+            )
+            exists = found.version in hook.dataset_versions(name, found.version)
+        except CortexError as error:
+            log.warning("Cannot find out whether %s %s exists: %s", argument, found.uri, error)
+            continue
+        if not exists:
+            raise ArgumentError(
+                argument,
+                found.uri,
+                f"{found.uri} does not exist: the dataset has no such version.",
+                "SHOW VERSIONS IN DATASET lists those that it has. Their case matters.",
+            )
 
 
 def measure(hook: CortexHook, check: DataCheck, argument: str) -> DataFigures:

@@ -8,7 +8,7 @@ from airflow_provider_cortex.airflow_api.settings import batch_size
 from airflow_provider_cortex.cortex.finetune import describe_call
 from airflow_provider_cortex.cortex.job import FineTuneJob, JobStatus
 from airflow_provider_cortex.safe_text import excerpt
-from live.account import Account
+from live.account import BASE_MODEL, Account
 from live.check import check
 from live.finding import CannotTellError, Finding, verdict
 from live.sql_error import answer, error_of
@@ -69,6 +69,13 @@ def epochs_fail_job(account: Account) -> Finding:
     return _fails(account, account.query, max_epochs=11)
 
 
+@check("extraction-data-fails-job")
+def extraction_data_fails_job(account: Account) -> Finding:
+    """Start a job that tunes arctic-extract with a dataset that does not exist."""
+    data = f"snow://dataset/{account.model}_UNKNOWN/versions/v1"
+    return _fails(account, data, base_model="arctic-extract")
+
+
 @check("cancelled-finished-on")
 def cancelled_finished_on(account: Account) -> Finding:
     """Cancel a job as soon as it has started, and read its record."""
@@ -97,12 +104,19 @@ def name_suffix(account: Account) -> Finding:
 
 
 def _fails(
-    account: Account, query: str, *, expected: str = "", max_epochs: int | None = None
+    account: Account,
+    data: str,
+    *,
+    base_model: str = BASE_MODEL,
+    expected: str = "",
+    max_epochs: int | None = None,
 ) -> Finding:
     """Return whether CREATE accepts a job, which then ends in ERROR with the expected text."""
     options = None if max_epochs is None else {"max_epochs": max_epochs}
     ids: list[str] = []
-    error = error_of(lambda: ids.append(account.start(query, options=options)))
+    error = error_of(
+        lambda: ids.append(account.start(data, base_model=base_model, options=options))
+    )
     if error:
         return verdict(f"CREATE: {error}", is_right=False)
     job = account.wait(ids[0])

@@ -17,6 +17,12 @@ REQUEST: dict[str, Any] = {
     "options": {"max_epochs": 3},
 }
 DATASET = "snow://dataset/db.s.tickets/versions/v1"
+EXTRACTION: dict[str, Any] = {
+    "base_model": "arctic-extract",
+    "training_data": DATASET,
+    "validation_data": None,
+}
+"""What a request with a dataset changes."""
 
 Start = Callable[..., Result]
 

@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import DAG
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.operators import CortexFineTuneOperator
-from tests.adoption.jobs import DATASET, OTHER, REQUEST, Start, create, ids, job_of
+from tests.adoption.jobs import DATASET, EXTRACTION, OTHER, REQUEST, Start, create, ids, job_of
 from tests.worker import Store, Worker
 
 
@@ -147,7 +147,7 @@ def test_without_a_store_a_dataset_s_job_is_not_found(
     start: Start, cortex_emulator: Emulator, log_lines: Callable[[], list[str]]
 ) -> None:
     """Data that is not a query cannot carry a comment, so a retry starts another job."""
-    data = {"training_data": DATASET, "validation_data": None, "validate": False}
+    data = EXTRACTION
     cortex_emulator.faults.add("record", set={"status": "IN_PROGRESS"}, remove=["error"])
     first = start(data)
     assert cortex_emulator.jobs.all()[0][0].training_data == DATASET
@@ -157,7 +157,7 @@ def test_without_a_store_a_dataset_s_job_is_not_found(
 
 def test_with_a_store_a_dataset_s_job_is_found(start: Start, cortex_emulator: Emulator) -> None:
     """With Airflow 3.3's store a retry finds its job."""
-    data = {"training_data": DATASET, "validation_data": None, "validate": False}
+    data = EXTRACTION
     cortex_emulator.faults.add("record", set={"status": "IN_PROGRESS"}, remove=["error"])
     first = start(data, store=Store())
     assert job_of(start(data, again=first)) == job_of(first)

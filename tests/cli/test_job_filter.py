@@ -49,7 +49,13 @@ def test_an_empty_list_of_statuses_is_rejected(words: str) -> None:
 
 @pytest.mark.parametrize(
     ("part", "matches"),
-    [("triage", True), ("LLAMA3.1", True), ("a\nl", False), ("mistral", False)],
+    [
+        ("triage", True),
+        ("LLAMA3.1", True),
+        ("@db.ai.triage", True),
+        ("a\nl", False),
+        ("mistral", False),
+    ],
 )
 def test_part_of_a_models_name_matches_in_any_case(part: str, matches: bool) -> None:
     """A part matches in the model's or the base model's name, in upper or lower case."""

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_cortex.cortex import identifiers
+from airflow_provider_cortex.cortex.dataset import DatasetVersion
 from airflow_provider_cortex.cortex.finetune_request import FineTuneRequest, check_columns
 from airflow_provider_cortex.cortex.job import FineTuneJob
 from airflow_provider_cortex.errors import ArgumentError, QueryError, UnsupportedValueError
@@ -62,13 +64,71 @@ def test_differences_name_the_arguments(job: dict[str, Any], different: list[str
 
 def test_only_queries_are_compiled() -> None:
     """The path of a dataset is not a query."""
-    data = {"training_data": "train", "validation_data": "snow://dataset/x"}
+    data = {"training_data": "train", "validation_data": "@stage/x"}
     assert request(**data).queries == {"training_data": "SELECT * FROM train"}
 
 
-def test_the_path_of_a_dataset_is_stripped() -> None:
-    """Apart from whitespace, it is sent as it is."""
-    assert request(training_data=" snow://a--b ").training_data == "snow://a--b"
+DATASET = "snow://dataset/db.s.invoices/versions/v1"
+
+
+def extraction(**changes: Any) -> FineTuneRequest:
+    return request(**{"base_model": "arctic-extract", "training_data": DATASET} | changes)
+
+
+@pytest.mark.parametrize("base_model", ["arctic-extract", "Arctic-EXTRACT"])
+@pytest.mark.parametrize("model", ["invoices", "@invoices", '@db.s."my invoices"'])
+def test_a_model_for_documents_is_trained_with_datasets(base_model: str, model: str) -> None:
+    """They are versions, and not compiled as queries; apart from whitespace, all is sent as it is."""
+    found = extraction(base_model=base_model, model=model, training_data=f" {DATASET}\n")
+    assert (found.training_data, found.model, found.base_model) == (DATASET, model, base_model)
+    assert found.queries == {}
+    parts = identifiers.parse_argument("dataset", "db.s.invoices")
+    assert found.datasets == {"training_data": DatasetVersion(parts, "v1")}
+
+
+@pytest.mark.parametrize("argument", ["training_data", "validation_data"])
+@pytest.mark.parametrize("data", ["SELECT 1", "invoices", "@stage/x.jsonl", "-- nothing"])
+def test_a_model_for_documents_is_trained_with_nothing_else(argument: str, data: str) -> None:
+    """The error names the argument, and what makes a dataset of a query."""
+    with pytest.raises(ArgumentError, match=f"^{argument} must be the address of a dat") as caught:
+        extraction(**{argument: data})
+    assert "CortexCreateDatasetOperator makes a dataset" in str(caught.value)
+
+
+@pytest.mark.parametrize("argument", ["training_data", "validation_data"])
+def test_a_model_for_text_is_not_trained_with_a_dataset(argument: str) -> None:
+    """The error names both ways to correct it."""
+    with pytest.raises(ArgumentError, match=f"^{argument} is a dataset") as caught:
+        request(**{argument: DATASET})
+    assert "Give a query or a table's name, or another base_model." in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "snow://dataset/db.s.invoices",
+        "snow://dataset/db.s.invoices/versions/",
+        "snow://dataset/db.s.invoices/versions/v1/data.parquet",
+        "snow://dataset/a.db.s.invoices/versions/v1",
+        "snow://dataset/my invoices/versions/v1",
+        "snow://dataset//versions/v1",
+        "snow://stage/db.s.invoices/versions/v1",
+        "snow://dataset/db.s.invoices/versions/v 1",
+    ],
+)
+def test_an_address_that_names_no_version_is_rejected(address: str) -> None:
+    """The error shows the right form."""
+    with pytest.raises(ArgumentError, match="training_data must be the address of a d") as caught:
+        extraction(training_data=address)
+    assert "/versions/<version>; got '" in str(caught.value)
+
+
+@pytest.mark.parametrize("epochs", [1, 0, 11, "1"])
+def test_a_model_for_documents_is_trained_for_2_to_10_epochs(epochs: Any) -> None:
+    """Its page has other bounds than the one for text."""
+    with pytest.raises(ArgumentError, match="options must have a whole number from 2 to 10"):
+        extraction(options={"max_epochs": epochs})
+    assert extraction(options={"max_epochs": "2"}).options == {"max_epochs": 2}
 
 
 @pytest.mark.parametrize(

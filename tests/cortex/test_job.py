@@ -153,7 +153,14 @@ def test_a_cancelled_job_has_no_model() -> None:
         parse(status="CANCELLED", model="m").outcome()
 
 
-@pytest.mark.parametrize("model", [None, "", "  ", 7, ["m"]])
+def test_a_model_s_name_has_no_at() -> None:
+    """Snowflake's page on arctic-extract requests names with one; the text keeps it."""
+    job = parse(status="SUCCESS", model="@db.s.m")
+    assert job.outcome() == "db.s.m"
+    assert job.to_dict()["model"] == "@db.s.m"
+
+
+@pytest.mark.parametrize("model", [None, "", "  ", "@", 7, ["m"]])
 def test_success_needs_a_model(model: object) -> None:
     """Without one, the error shows the answer."""
     with pytest.raises(MissingModelError, match=r'job ft_1 .*"status": "SUCCESS"'):

@@ -42,6 +42,7 @@ def test_one_job_trains_for_all_checks_and_nothing_is_left(live, cortex_emulator
         "ERROR",
         "ERROR",
         "ERROR",
+        "ERROR",
         "SUCCESS",
     ]
     assert "Removed everything." in result.progress
@@ -83,6 +84,12 @@ DIFFERENT = {
     "conversation-prompt": (fault("error", at="complete", message="No list"), "No list"),
     "trained-tokens": (record(trained_tokens=1), "reported: 1; estimated: "),
     "returned-name": (fault("error", at="complete", message="Who?"), "Cortex says: Who?"),
+    "extract-label": (fault("error", at="extract", message="No text"), "No text"),
+    "extract-none": (fault("unreadable", at="extract", text="0123"), '"phone": "0123"'),
+    "extract-scores": (fault("error", at="extract", message="No scores"), "No scores"),
+    "dataset-columns": (fault("error", share=1 / 2, requests=1), "error 603"),
+    "missing-file": (fault("error", share=1 / 2, requests=1), "error 603"),
+    "extraction-data-fails-job": (record(status="SUCCESS"), "the job ended: SUCCESS"),
 }
 """For a guess: how the emulator can behave differently, and what the report then shows."""
 

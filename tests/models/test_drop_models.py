@@ -71,6 +71,8 @@ def test_older_versions_are_dropped(tickets: Emulator, worker: Worker) -> None:
     result = drop(worker)
     assert result.xcoms == {"return_value": {"dropped": OLDEST, "kept": NEWEST, "dry_run": False}}
     assert left(tickets) == before - set(OLDEST)
+    # As the operator that started the jobs may have got the name.
+    assert drop(worker, model="@tickets").xcoms["return_value"]["kept"] == NEWEST
 
 
 def test_a_second_run_is_quiet(tickets: Emulator, worker: Worker) -> None:
@@ -180,7 +182,12 @@ def test_a_model_that_is_dropped_meanwhile_is_no_error(
 
 def test_protected_models_are_kept(tickets: Emulator, worker: Worker) -> None:
     """In any form in which a template or an XCom delivers their names."""
-    for protect in "tickets_1", ["cortex_db.public.Tickets_1"], "['TICKETS_1', None, 'None', '']":
+    for protect in (
+        "tickets_1",
+        "@tickets_1",
+        ["cortex_db.public.Tickets_1"],
+        "['TICKETS_1', None, 'None', '']",
+    ):
         result = drop(worker, protect=protect, dry_run=True).xcoms["return_value"]
         assert result["kept"][OLDEST[1]] == "protected", protect
         assert result["dropped"] == [OLDEST[0], OLDEST[2]]

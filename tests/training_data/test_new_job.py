@@ -69,7 +69,7 @@ def test_the_limit_needs_data_that_can_be_counted(
 ) -> None:
     """A dataset can be read by Cortex only."""
     data = "snow://dataset/db.schema.ds/versions/v1"
-    result = start(worker, training_data=data, max_trained_tokens=1e6)
+    result = start(worker, training_data=data, base_model="arctic-extract", max_trained_tokens=1e6)
     assert result.state == "failed"
     assert str(result.error).startswith("max_trained_tokens needs training_data that is a query")
     assert cortex_emulator.logins == 0
