@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Any, Self
 from airflow_provider_cortex.airflow_api.connection_namespace import connection_namespace
 from airflow_provider_cortex.airflow_api.settings import batch_size
 from airflow_provider_cortex.airflow_api.snowflake_session import SnowflakeSession
+from airflow_provider_cortex.cortex import dataset as datasets
 from airflow_provider_cortex.cortex import (
+    extraction,
     identifiers,
     model_alias,
     model_versions,
     sql,
     statement_history,
 )
+from airflow_provider_cortex.cortex import response_format as questions
 from airflow_provider_cortex.cortex.completion import Completion, Question
 from airflow_provider_cortex.cortex.completion_function_names import CompletionFunction
+from airflow_provider_cortex.cortex.extraction import Extraction, Extractor
 from airflow_provider_cortex.cortex.finetune import FineTuneJobs
 from airflow_provider_cortex.cortex.identifiers import Identifier
 from airflow_provider_cortex.cortex.job import FineTuneJob
@@ -45,7 +49,7 @@ if TYPE_CHECKING:
 
 class CortexHook(SnowflakeSession):
     """
-    Fine-tuning jobs and completions, in one Snowflake session that is kept until :meth:`close`.
+    Fine-tuning jobs, completions and extractions, in one Snowflake session that is kept until :meth:`close`.
 
     It takes ordinary ``snowflake`` connections and everything that
     :class:`~airflow.providers.snowflake.hooks.snowflake.SnowflakeHook` does with them. A session
@@ -154,7 +158,7 @@ class CortexHook(SnowflakeSession):
         :param name: as Cortex returned it.
         """
         try:
-            *schema, model = self.namespace().full_name(name)
+            *schema, model = self.namespace().full_name(identifiers.without_at(name))
             call = sql.models(identifiers.sql(tuple(schema)), model.text)
             shown = self._shown(call, about=f"show model {name}")
         except (UnknownNamespaceError, RejectedError) as error:
@@ -190,6 +194,18 @@ class CortexHook(SnowflakeSession):
         """Return all aliases of models in the account that the role may see, by full name."""
         shown = self._shown(sql.functions(None), about="list the aliases of models")
         return dict(model_alias.find_all(shown))
+
+    def dataset_versions(self, dataset: tuple[Identifier, ...], name: str) -> dict[str, object]:
+        """
+        Return the versions of a dataset, at least those whose names begin with *name*.
+
+        Each comes with its metadata (guess dataset-metadata).
+
+        :raises RejectedError: also if there is no such dataset.
+        """
+        about = f"list the versions of dataset {identifiers.written(dataset)}"
+        shown = self._shown(datasets.versions(dataset, name), about=about)
+        return datasets.read_versions(shown)
 
     def _shown(self, call: Call, *, about: str) -> list[dict[str, object]]:
         return sql.shown(*self.answer(call, about=about))
@@ -236,6 +252,33 @@ class CortexHook(SnowflakeSession):
         if len(rows) != expected or any(len(row) != 1 for row in rows):
             raise UnreadableAnswerError(f"which should be {expected} rows of one column", rows)
         return question.read([row[0] for row in rows])
+
+    def extract(
+        self,
+        files: Sequence[str],
+        *,
+        model: str | None = None,
+        response_format: object = None,
+        scores: bool = False,
+    ) -> tuple[Extraction, ...]:
+        """
+        Return what a model finds in files, in their order, from one statement.
+
+        :param files: paths on stages, such as ``@my_db.my_schema.my_stage/invoices/1.pdf``.
+        :param model: a tuned model by the name that Cortex returned; None for ``arctic-extract``.
+        :param response_format: what to extract, in one of the forms of AI_EXTRACT; None for the
+            questions that the model was tuned with.
+        :param scores: have the model's confidence in each answer reported.
+        """
+        extractor = Extractor(model=model, questions=questions.read(response_format), scores=scores)
+        return self.extractions(extraction.of_files(extractor, files), len(files))
+
+    def extractions(self, call: Call, documents: int) -> tuple[Extraction, ...]:
+        """Return what a statement extracts from so many documents."""
+        rows = self.answer(call, about="extract from documents").rows
+        if len(rows) != documents or any(len(row) != 1 for row in rows):
+            raise UnreadableAnswerError(f"which should be {documents} rows of one column", rows)
+        return tuple(extraction.read(row[0]) for row in rows)
 
     # --- Statements ------------------------------------------------------------------------------
 

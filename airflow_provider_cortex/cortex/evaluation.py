@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_cortex.cortex import completion, identifiers
-from airflow_provider_cortex.cortex.completion import NULL_ANSWER
+from airflow_provider_cortex.cortex.completion import NULL_ANSWER, FunctionCall
 from airflow_provider_cortex.cortex.destination import Destination, quoted
 from airflow_provider_cortex.cortex.rendered_values import text
 from airflow_provider_cortex.cortex.source_query import as_query, without_terminator
@@ -49,10 +49,11 @@ JUDGEMENT_FORMAT = {
 MAX_MODELS = 20
 """All are asked in one statement."""
 
-_FOLDED = "LOWER(TRIM(REGEXP_REPLACE({}, '[[:space:]]+', ' ')))"
+FOLDED = "LOWER(TRIM(REGEXP_REPLACE({}, '[[:space:]]+', ' ')))"
+"""Text without what an exact comparison ignores."""
 
 _SCORES = {
-    EXACT: f"IFF({_FOLDED.format('answer')} = {_FOLDED.format('expected')}, 1, 0)",
+    EXACT: f"IFF({FOLDED.format('answer')} = {FOLDED.format('expected')}, 1, 0)",
     # Source: https://docs.snowflake.com/sql-reference/functions/ai_similarity
     SIMILARITY: "AI_SIMILARITY(answer, expected)",
 }
@@ -100,23 +101,19 @@ class EvaluationRequest:
             )
         _ = self.statements  # validates the other arguments
 
+    @property
+    def input_argument(self) -> str:
+        """The argument that names the column with what is asked."""
+        return "prompt_column"
+
     # --- The statements that are paid for --------------------------------------------------------
 
     @property
     def statements(self) -> tuple[StagedStatement, StagedStatement]:
         """The statement that asks the models, and the one that scores their answers."""
-        of_answers = (
-            self.models,
-            self.data,
-            self.prompt_column,
-            self.expected_column,
-            self.sample,
-            self.model_parameters,
-            self.task_instance,
-        )
         prefix = self.destination_table.parts[-1].folded if self.destination_table else "EVALUATION"
-        answers = staging_name(f"{prefix}_ANSWERS", *of_answers)
-        scores = staging_name(f"{prefix}_SCORES", *of_answers, self._score_key)
+        answers = staging_name(f"{prefix}_ANSWERS", *self._answers_key)
+        scores = staging_name(f"{prefix}_SCORES", *self._answers_key, self._score_key)
         judged = f" with model {self.judge_model}" if self.judge_model else ""
         return (
             StagedStatement(
@@ -136,41 +133,57 @@ class EvaluationRequest:
         )
 
     def _stage_answers(self, table: str) -> Call:
+        asked = [self._asked(model) for model in self.models]
+        columns = (f'{call} AS "_RAW_{n}"' for n, (call, _) in enumerate(asked, start=1))
+        sample = "" if self.sample is None else f" SAMPLE ({self.sample} ROWS)"
+        return Call(
+            f"{for_binding(create_staging(table))}"  # noqa: S608 - the user's own SQL
+            f' SELECT "_ROW", prompt, expected, {", ".join(columns)} FROM'
+            f' (SELECT ROW_NUMBER() OVER (ORDER BY 1) AS "_ROW", prompt, expected'
+            f" FROM ({for_binding(self._rows)}){sample})",
+            tuple(value for _, values in asked for value in values),
+        )
+
+    def _asked(self, model: str) -> FunctionCall:
         """
+        Return the call that asks a model for a row, and the values that it binds.
+
         With ``return_error_details`` a row that fails does not fail the statement. Source:
         https://docs.snowflake.com/sql-reference/functions/ai_complete
         """
         arguments, values = completion.ai_complete_arguments(
             model_parameters=self.model_parameters, response_format=None, with_usage=True
         )
-        asked = [
-            f'AI_COMPLETE(model => %s, prompt => prompt, {arguments}) AS "_RAW_{number}"'
-            for number in self._numbers
-        ]
-        sample = "" if self.sample is None else f" SAMPLE ({self.sample} ROWS)"
-        return Call(
-            f"{for_binding(create_staging(table))}"  # noqa: S608 - the user's own SQL
-            f' SELECT "_ROW", prompt, expected, {", ".join(asked)} FROM'
-            f' (SELECT ROW_NUMBER() OVER (ORDER BY 1) AS "_ROW", prompt, expected'
-            f" FROM ({for_binding(self._rows)}){sample})",
-            tuple(value for model in self.models for value in (text("models", model), *values)),
-        )
+        call = f"AI_COMPLETE(model => %s, prompt => prompt, {arguments})"
+        return call, (text("models", model), *values)
 
     def _stage_scores(self, table: str, answers: str) -> Call:
-        asked = [
-            f'SELECT "_ROW", {number} AS "_MODEL", %s AS model, prompt, expected,'  # noqa: S608 - names
-            f' "_RAW_{number}":value:choices[0]:messages::VARCHAR AS answer,'
-            f' NULLIF("_RAW_{number}":error::VARCHAR, \'\') AS "_ERROR",'
-            f' "_RAW_{number}":value:usage:prompt_tokens::INT AS prompt_tokens,'
-            f' "_RAW_{number}":value:usage:completion_tokens::INT AS completion_tokens'
-            f" FROM {for_binding(answers)}"
-            for number in self._numbers
-        ]
         score, values = self._scored
         return Call(
             f"{for_binding(create_staging(table))}"  # noqa: S608 - as above
-            f' SELECT *, {score} AS "_RAW_SCORE" FROM ({" UNION ALL ".join(asked)})',
-            (*values, *(text("models", model) for model in self.models)),
+            f' SELECT *, {score} AS "_RAW_SCORE" FROM ({self._all_answers(answers)})',
+            (*values, *self._model_values),
+        )
+
+    def _all_answers(self, table: str) -> str:
+        """Return the query for each model's answer to each row; it binds the models' names."""
+        return " UNION ALL ".join(
+            f'SELECT "_ROW", {number} AS "_MODEL", %s AS model, prompt, expected,'  # noqa: S608 - names
+            f" {self._answer_columns(f'_RAW_{number}')} FROM {for_binding(table)}"
+            for number in self._numbers
+        )
+
+    @property
+    def _model_values(self) -> tuple[str, ...]:
+        return tuple(text("models", model) for model in self.models)
+
+    def _answer_columns(self, raw: str) -> str:
+        """Return the columns for what a call returned: answer, error and tokens."""
+        return (
+            f'"{raw}":value:choices[0]:messages::VARCHAR AS answer,'
+            f' NULLIF("{raw}":error::VARCHAR, \'\') AS "_ERROR",'
+            f' "{raw}":value:usage:prompt_tokens::INT AS prompt_tokens,'
+            f' "{raw}":value:usage:completion_tokens::INT AS completion_tokens'
         )
 
     @property
@@ -200,8 +213,9 @@ class EvaluationRequest:
 
     def compile_score(self) -> Call:
         """Return the statement that compiles the score without asking a model."""
-        score = "NULL" if self.score == JUDGE else self._expression
-        sql = f"SELECT {score} FROM (SELECT *, prompt AS answer FROM ({self._rows})) LIMIT 0"  # noqa: S608 - the user's own SQL
+        sql = (
+            f"SELECT {self._compiled} FROM (SELECT *, prompt AS answer FROM ({self._rows})) LIMIT 0"  # noqa: S608 - the user's own SQL
+        )
         return Call(sql, (), only_reads=True)
 
     def check_data(self, columns: Sequence[str]) -> None:
@@ -210,8 +224,11 @@ class EvaluationRequest:
 
         :raises ArgumentError: if not.
         """
-        for argument in "prompt_column", "expected_column":
-            name = getattr(self, argument)
+        named = {
+            self.input_argument: self.prompt_column,
+            "expected_column": self.expected_column,
+        }
+        for argument, name in named.items():
             if identifiers.parse_or_quote(name).folded not in columns:
                 raise ArgumentError(
                     argument,
@@ -254,6 +271,10 @@ class EvaluationRequest:
             only_reads=True,
         )
 
+    def summarize_fields(self) -> Call | None:
+        """Return the statement for the share of right answers in each field, if there are any."""
+        return None
+
     # --- The destination -------------------------------------------------------------------------
 
     @property
@@ -294,10 +315,8 @@ class EvaluationRequest:
     @property
     def _rows(self) -> str:
         """The query for the prompts and the expected answers."""
-        prompt, expected = (
-            identifiers.parse_or_quote(text(name, getattr(self, name))).sql
-            for name in ("prompt_column", "expected_column")
-        )
+        prompt = identifiers.parse_or_quote(text(self.input_argument, self.prompt_column)).sql
+        expected = identifiers.parse_or_quote(text("expected_column", self.expected_column)).sql
         return (
             f"SELECT {prompt}::VARCHAR AS prompt, {expected}::VARCHAR AS expected"  # noqa: S608 - the user's own SQL
             f" FROM ({self.data_query})"
@@ -309,6 +328,24 @@ class EvaluationRequest:
         if self.score in _SCORES:
             return _SCORES[self.score]
         return f"({without_terminator('score', text('score', self.score))})"
+
+    @property
+    def _compiled(self) -> str:
+        """What can be compiled of the score before there are answers."""
+        return "NULL" if self.score == JUDGE else self._expression
+
+    @property
+    def _answers_key(self) -> tuple[object, ...]:
+        """What distinguishes the answers from others."""
+        return (
+            self.models,
+            self.data,
+            self.prompt_column,
+            self.expected_column,
+            self.sample,
+            self.model_parameters,
+            self.task_instance,
+        )
 
     @property
     def _score_key(self) -> tuple[object, ...]:

@@ -32,6 +32,7 @@ class ModelScore:
     :param errors: rows without an answer.
     :param most_frequent_error: of these.
     :param prompt_tokens: of all rows; None if Cortex reported none.
+    :param fields: of an extraction, for each field the share of right answers, from 0 to 1.
     """
 
     model: str
@@ -41,6 +42,7 @@ class ModelScore:
     most_frequent_error: str | None
     prompt_tokens: int | None
     completion_tokens: int | None
+    fields: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,18 +122,22 @@ class EvaluationReport:
         query_id: str | None,
         summaries: Sequence[Row],
         pairs: Sequence[Row],
+        *,
+        fields: Sequence[Row] = (),
     ) -> Self:
         """
         Return the report on what Snowflake has counted.
 
         :param summaries: the rows of :meth:`EvaluationRequest.summarize_models`.
         :param pairs: the rows of :meth:`EvaluationRequest.compare_models`.
+        :param fields: the rows of :meth:`ExtractionEvaluationRequest.summarize_fields`.
         :raises UnreadableAnswerError: if they have another shape.
         """
         try:
             by_number = {int(row[0]): row for row in summaries}
             scores = tuple(
-                _score(model, by_number.get(number)) for number, model in enumerate(models, start=1)
+                _score(model, by_number.get(number), _shares(number, fields))
+                for number, model in enumerate(models, start=1)
             )
             compared = [_comparison(models, row) for row in pairs]
             rows, scored = map(int, summaries[0][1:3]) if summaries else (0, 0)
@@ -154,7 +160,10 @@ class EvaluationReport:
         report = asdict(self)
         return {
             **report,
-            "models": list(report["models"]),
+            "models": [
+                {name: value for name, value in one.items() if name != "fields" or value}
+                for one in report["models"]
+            ],
             "comparisons": list(report["comparisons"]),
         }
 
@@ -243,7 +252,19 @@ class EvaluationReport:
         if self.unscored:
             counted += f", {self.unscored:,} of them without a score and not counted"
         lines = aligned(cells, left=2, gap=" ")
-        return "\n".join([counted, *lines, *map(_in_words, self.comparisons)])
+        return "\n".join([counted, *lines, *self._fields(), *map(_in_words, self.comparisons)])
+
+    def _fields(self) -> list[str]:
+        """Return the lines for an extraction's fields: the share of right answers of each model."""
+        labels = dict.fromkeys(label for one in self.models for label in one.fields or ())
+        if not labels:
+            return []
+        heads = ("field", *(_shown(one.model) for one in self.models))
+        cells = [
+            (_shown(label), *(_digits((one.fields or {}).get(label)) for one in self.models))
+            for label in labels
+        ]
+        return aligned([heads, *cells], left=1)
 
     def _cells(self, score: ModelScore) -> tuple[str, ...]:
         mark = "*" if score.model == self.winner else ""
@@ -291,7 +312,12 @@ def p_value(*, total: float, squares: float, better: int, worse: int, is_binary:
     )
 
 
-def _score(model: str, row: Row | None) -> ModelScore:
+def _shares(number: int, fields: Iterable[Row]) -> dict[str, float] | None:
+    """Return the share of right answers in each field of a model, by its number."""
+    return {str(label): float(share) for one, label, share in fields if int(one) == number} or None
+
+
+def _score(model: str, row: Row | None, fields: Mapping[str, float] | None) -> ModelScore:
     _, rows, _, errors, mean, prompt_tokens, completion_tokens, error = (
         row or (0,) * 4 + (None,) * 4
     )
@@ -303,6 +329,7 @@ def _score(model: str, row: Row | None) -> ModelScore:
         most_frequent_error=None if error is None else str(error),
         prompt_tokens=None if prompt_tokens is None else int(prompt_tokens),
         completion_tokens=None if completion_tokens is None else int(completion_tokens),
+        fields=fields,
     )
 
 

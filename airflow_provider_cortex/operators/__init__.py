@@ -4,7 +4,12 @@ from airflow_provider_cortex.operators.complete import (
     CortexCompleteOperator,
     CortexCompleteTableOperator,
 )
+from airflow_provider_cortex.operators.datasets import CortexCreateDatasetOperator
 from airflow_provider_cortex.operators.evaluate import CortexEvaluateOperator
+from airflow_provider_cortex.operators.extract import (
+    CortexExtractOperator,
+    CortexExtractTableOperator,
+)
 from airflow_provider_cortex.operators.fine_tune import (
     CortexCancelFineTuneOperator,
     CortexFineTuneOperator,
@@ -20,8 +25,11 @@ __all__ = [
     "CortexCheckTrainingDataOperator",
     "CortexCompleteOperator",
     "CortexCompleteTableOperator",
+    "CortexCreateDatasetOperator",
     "CortexDropModelsOperator",
     "CortexEvaluateOperator",
+    "CortexExtractOperator",
+    "CortexExtractTableOperator",
     "CortexFineTuneOperator",
     "CortexPromoteModelOperator",
 ]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_cortex.cortex.evaluation import EvaluationRequest
     from airflow_provider_cortex.hooks import CortexHook
+    from airflow_provider_cortex.operators.extract import Questions
     from airflow_provider_cortex.tasks.base import Number
     from airflow_provider_cortex.tasks.evaluation_steps import Evaluation
 
@@ -68,11 +69,19 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
     :param data: a table's name, a query, or the path of a ``.sql`` file with one: rows that no
         model was trained with. (templated)
     :param prompt_column: the column of *data* with the prompts. (templated)
-    :param expected_column: its column with the expected answers. (templated)
+    :param file_column: instead, the column with the paths of files on a stage, for models that
+        extract from documents: AI_EXTRACT is asked. (templated)
+    :param response_format: with *file_column*, what to extract, as of
+        :class:`~airflow_provider_cortex.operators.CortexExtractOperator`. None: what the models
+        were tuned with. (templated)
+    :param expected_column: its column with the expected answers: with *file_column* a JSON object
+        with a value for each label. (templated)
     :param score: ``"exact"``: 1 for an answer that equals the expected one, but for case and white
         space, else 0. ``"similarity"``: AI_SIMILARITY of both, from -1 to 1. ``"judge"``:
         *judge_model* scores each answer, from 0 to 1. Or an SQL expression for a number over the
-        columns PROMPT, EXPECTED and ANSWER. (templated)
+        columns PROMPT, EXPECTED and ANSWER. With *file_column*, ``"exact"`` is 1 for a document
+        with all fields right, and ``"fields"`` is the share of its fields that are right; the
+        report has each field's share for each model. (templated)
     :param judge_model: the model that scores, for ``"judge"``: a large base model. It reads each
         prompt, expected answer and answer. (templated)
     :param rubric: what it is asked to do, instead of the built-in text; its score must be from 0 to
@@ -105,6 +114,8 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
         "models",
         "data",
         "prompt_column",
+        "file_column",
+        "response_format",
         "expected_column",
         "score",
         "judge_model",
@@ -118,7 +129,12 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
     )
     sql_fields = ("data",)
     template_ext: Sequence[str] = (".sql",)
-    template_fields_renderers = {"data": "sql", "score": "sql", "model_parameters": "json"}
+    template_fields_renderers = {
+        "data": "sql",
+        "score": "sql",
+        "model_parameters": "json",
+        "response_format": "json",
+    }
     operator_extra_links = (SnowflakeQueryLink(),)
     ui_color = "#d6f0fa"
     report_kind = "evaluation"
@@ -129,8 +145,10 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
         *,
         models: Sequence[str | XComArg] | str | XComArg,
         data: str | XComArg,
-        prompt_column: str | XComArg,
         expected_column: str | XComArg,
+        prompt_column: str | XComArg | None = None,
+        file_column: str | XComArg | None = None,
+        response_format: Questions = None,
         score: str | XComArg = "exact",
         judge_model: str | XComArg | None = None,
         rubric: str | XComArg | None = None,
@@ -148,9 +166,17 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
         super().__init__(**kwargs)
         if baseline is not None and baseline_alias is not None:
             raise ValueError("give either baseline or baseline_alias, and not both")
+        if (prompt_column is None) == (file_column is None):
+            raise ValueError("give either prompt_column or file_column, and not both")
+        if file_column is None and response_format is not None:
+            raise ValueError("response_format belongs to file_column")
+        if file_column is not None and model_parameters is not None:
+            raise ValueError("model_parameters do not belong to file_column")
         self.models = models
         self.data = data
         self.prompt_column = prompt_column
+        self.file_column = file_column
+        self.response_format = response_format
         self.expected_column = expected_column
         self.score = score
         self.judge_model = judge_model
@@ -161,7 +187,7 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
         self.if_exists = if_exists
         self.model_parameters = model_parameters
         self._aliased: str | None = None
-        for name in "judge_model", "rubric", "destination", "baseline_alias":
+        for name in "judge_model", "rubric", "destination", "baseline_alias", "file_column":
             if getattr(self, name) is not None:
                 self.remember_template(name)
         with as_value_error():
@@ -192,24 +218,34 @@ class CortexEvaluateOperator(GatedTask, StagedTask):
 
     def request(self, context: Context) -> EvaluationRequest:
         """Return which models to ask, with what, and how to score; the arguments are checked."""
+        from airflow_provider_cortex.cortex import response_format
         from airflow_provider_cortex.cortex.evaluation import RUBRIC, EvaluationRequest
+        from airflow_provider_cortex.cortex.extraction_evaluation import (
+            ExtractionEvaluationRequest,
+        )
 
         numbers = self.read_numbers()
         ti = context["ti"]
         models = tuple(dict.fromkeys(model.strip() for model in texts("models", self.models)))
         baseline = self._baseline()
+        arguments: dict[str, Any] = {
+            "models": models if baseline in {None, *models} else (*models, str(baseline)),
+            "data": self.required("data"),
+            "expected_column": self.required("expected_column"),
+            "score": self.required("score"),
+            "judge_model": self._optional("judge_model"),
+            "rubric": self._optional("rubric") or RUBRIC,
+            "sample": numbers["sample"],
+            "destination": self._optional("destination"),
+            "task_instance": (ti.dag_id, ti.task_id, ti.run_id, ti.map_index),
+        }
+        if file := self._optional("file_column"):
+            questions = response_format.read(self.response_format)
+            return ExtractionEvaluationRequest(prompt_column=file, questions=questions, **arguments)
         return EvaluationRequest(
-            models=models if baseline in {None, *models} else (*models, str(baseline)),
-            data=self.required("data"),
             prompt_column=self.required("prompt_column"),
-            expected_column=self.required("expected_column"),
-            score=self.required("score"),
-            judge_model=self._optional("judge_model"),
-            rubric=self._optional("rubric") or RUBRIC,
-            sample=numbers["sample"],
-            destination=self._optional("destination"),
             model_parameters=mapping("model_parameters", self.model_parameters),
-            task_instance=(ti.dag_id, ti.task_id, ti.run_id, ti.map_index),
+            **arguments,
         )
 
     def work(self, request: EvaluationRequest, hook: CortexHook) -> Evaluation:

@@ -56,6 +56,7 @@ class Evaluation(StagedWork):
             query_id,
             self._rows(request.summarize_models()),
             self._rows(request.compare_models()),
+            fields=self._rows(fields) if (fields := request.summarize_fields()) else (),
         )
         if destination := request.destination_table:
             self.write(request.write(destination, self._if_exists), destination)
