@@ -11,7 +11,8 @@ import pytest
 
 from airflow_provider_cortex.cortex.session_settings import SessionSettings
 from airflow_provider_cortex.emulator import Emulator, Life
-from airflow_provider_cortex.triggers import CortexFineTuneTrigger, offset
+from airflow_provider_cortex.triggers import CortexFineTuneTrigger
+from airflow_provider_cortex.triggers.waits import offset
 from tests.clock import Clock, client_threads, wait_until
 from tests.triggers import trigger
 from tests.worker import fire, stored

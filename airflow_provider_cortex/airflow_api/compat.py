@@ -1,10 +1,10 @@
 """
 Airflow's differences between versions, and the private APIs that this package uses.
 
-Nothing else in the package asks for Airflow's version or uses a name that Airflow or its
-Snowflake provider keeps private, but for ``SnowflakeHook._get_conn_params``, which
-``snowflake_session.py`` overrides. Each entry says in which versions it was read, and what to do
-when it breaks. ``tests/test_compat.py`` runs through all of them on each Airflow that is tested.
+Nothing else in the package asks for Airflow's version or uses a name that Airflow or its Snowflake
+provider keeps private, but for ``asset_watching.py``, and ``snowflake_session.py``, which overrides
+``SnowflakeHook._get_conn_params``. Each entry says in which versions it was read, and what to do if
+it breaks. ``tests/test_compat.py`` runs through all of them on each Airflow that is tested.
 
 Read in Airflow 2.11.0, 2.11.2, 3.0.6, 3.1.8, 3.2.2 and 3.3.2 and in the Snowflake provider 6.12
 and 6.20, unless an entry says otherwise.

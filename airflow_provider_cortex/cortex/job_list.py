@@ -15,7 +15,8 @@ STATEMENTS = 3
 """At most so many DESCRIBE statements for one update."""
 
 # Guess other-jobs: a session can describe every job that SHOW lists, also those of other schemas
-# and roles. If wrong: the page and `jobs list` show some jobs without their details.
+# and roles. If wrong: the page and `jobs list` show some jobs without their details, and a
+# CortexJobTrigger reports them late, with what SHOW lists.
 LONG_AGO = datetime.fromtimestamp(0, tz=UTC)
 
 

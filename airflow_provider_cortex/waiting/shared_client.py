@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
@@ -15,6 +16,7 @@ from asgiref.sync import sync_to_async
 from airflow_provider_cortex.airflow_api import polling_metrics
 from airflow_provider_cortex.cortex.rendered_values import text
 from airflow_provider_cortex.errors import (
+    ConnectionNotFoundError,
     CortexError,
     RejectedError,
     UnreachableError,
@@ -25,6 +27,7 @@ from airflow_provider_cortex.waiting.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from airflow_provider_cortex.cortex.finetune import JobOrError
+    from airflow_provider_cortex.cortex.job import FineTuneJob
     from airflow_provider_cortex.cortex.query_status import Execution
     from airflow_provider_cortex.cortex.session_settings import SessionSettings
     from airflow_provider_cortex.hooks import CortexHook
@@ -42,18 +45,20 @@ WOKEN_AT_ONCE = 20
 
 class SharedClient:
     """
-    One Snowflake session for all waits with the same connection and settings, in one event loop.
+    One Snowflake session for all waits and watchers with the same connection and settings, in one
+    event loop.
 
     Polls that are due together share statements, of at most ``[cortex] batch_size`` jobs. The
     session is opened at the first poll, replaced when it is lost, and closed when the last wait
-    has ended.
+    or watcher has ended.
 
     Everything that may block (looking the connection up, logging in, statements) runs in the
     threads that all clients share, one call at a time. They are called through asgiref: only so
     can a thread of Airflow 3.0's and 3.1's triggerer look a connection up; and asgiref's default
     thread is shared by all triggers.
 
-    Use it as ``with SharedClient.shared(settings) as client``.
+    Use it as ``with SharedClient.shared(settings) as client``: that is a wait. A watcher, which
+    waits for no job in particular, uses :meth:`watching`.
     """
 
     _clients: ClassVar[dict[tuple[asyncio.AbstractEventLoop, str], SharedClient]] = {}
@@ -62,11 +67,13 @@ class SharedClient:
         self, settings: SessionSettings, key: tuple[asyncio.AbstractEventLoop, str]
     ) -> None:
         self.settings = settings
-        self.users = 0
+        self.waits = 0
+        self.watchers = 0
         self._key = key
         self._line = WorkerPool.shared().new_line(logs_in=lambda: not self._is_open)
         self._awaited: dict[str, list[asyncio.Future[JobOrError]]] = {}
         self._work: asyncio.Task[None] | None = None
+        self._listing: asyncio.Task[tuple[FineTuneJob, ...] | CortexError] | None = None
 
     @classmethod
     def shared(cls, settings: SessionSettings) -> SharedClient:
@@ -77,7 +84,7 @@ class SharedClient:
         return cls._clients[key]
 
     def __enter__(self) -> Self:
-        self.users += 1
+        self.waits += 1
         self._report_waits()
         return self
 
@@ -87,10 +94,19 @@ class SharedClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.users -= 1
-        if not self.users:
-            self._close()
+        self.waits -= 1
+        self._close_if_unused()
         self._report_waits()
+
+    @contextmanager
+    def watching(self) -> Iterator[Self]:
+        """Use the client without a wait: its metric does not count a watcher."""
+        self.watchers += 1
+        try:
+            yield self
+        finally:
+            self.watchers -= 1
+            self._close_if_unused()
 
     async def describe(self, job_id: str) -> JobOrError:
         """
@@ -109,6 +125,18 @@ class SharedClient:
             self._work = loop.create_task(self._poll_awaited(), context=contextvars.Context())
         return await outcome
 
+    async def list_all(self) -> tuple[FineTuneJob, ...] | CortexError:
+        """
+        Return the account's jobs as SHOW lists them, or the error: one statement for all watchers
+        that are due together.
+        """
+        if self._listing is None:
+            # In a context of its own, as the polls.
+            self._listing = asyncio.get_running_loop().create_task(
+                self._list_all(), context=contextvars.Context()
+            )
+        return await asyncio.shield(self._listing)  # one watcher may end, and the others not
+
     async def execution(self, query_id: str) -> Execution | CortexError:
         """Return the state of a statement that runs without a session, or the error."""
 
@@ -122,6 +150,27 @@ class SharedClient:
             return await self._in_thread(read)
         except Exception as error:  # noqa: BLE001 - of any kind, as for jobs
             return _as_poll_error(error)
+
+    async def _list_all(self) -> tuple[FineTuneJob, ...] | CortexError:
+        def read(hook: CortexHook) -> tuple[FineTuneJob, ...]:
+            jobs = hook.show(skip_unreadable=True)
+            if not self._line.waiting:
+                hook.disconnect()
+            return jobs
+
+        try:
+            await asyncio.sleep(GATHER_SECONDS)
+            if not self._is_open:
+                await self._in_thread(lambda hook: hook.open())
+            return await self._in_thread(read)
+        except ConnectionNotFoundError as error:
+            return error  # it may never have existed
+        except Exception as error:  # of any kind, as for jobs
+            if not isinstance(error, CortexError):
+                log.exception("Listing fine-tuning jobs failed")
+            return _as_poll_error(error)
+        finally:
+            self._listing = None
 
     async def _poll_awaited(self) -> None:
         """Poll the awaited jobs, until none is awaited."""
@@ -197,13 +246,17 @@ class SharedClient:
         return result
 
     def _check_waits(self) -> None:
-        if not self.users:
+        if not self.waits + self.watchers:
             raise asyncio.CancelledError
 
     def _report_waits(self) -> None:
         conn_id = self.settings.snowflake_conn_id
         clients = [c for c in self._clients.values() if c.settings.snowflake_conn_id == conn_id]
-        polling_metrics.jobs_waiting(sum(client.users for client in clients), conn_id=conn_id)
+        polling_metrics.jobs_waiting(sum(client.waits for client in clients), conn_id=conn_id)
+
+    def _close_if_unused(self) -> None:
+        if not self.waits + self.watchers:
+            self._close()
 
     def _close(self) -> None:
         """

@@ -51,6 +51,13 @@ def offset(settings: SessionSettings) -> float:
     return number / 2**32 * MAX_OFFSET
 
 
+def public_path(trigger: type[BaseTrigger]) -> str:
+    """Return where Airflow finds a trigger: its name in the package, not in one of its modules."""
+    module = trigger.__module__
+    public = __package__ if module.startswith(f"{__package__}.") else module
+    return f"{public}.{trigger.__qualname__}"
+
+
 class Clock(Protocol):
     """Time, as a trigger uses it."""
 
@@ -61,7 +68,9 @@ class Clock(Protocol):
         """Return after *seconds*."""
 
 
-class _SystemClock:
+class SystemClock:
+    """The machine's."""
+
     time = staticmethod(time.time)
     sleep = staticmethod(asyncio.sleep)
 
@@ -79,7 +88,7 @@ class _WaitTrigger(BaseTrigger):
     ) -> None:
         super().__init__()
         self.session = dict(session)
-        self.clock: Clock = _SystemClock()
+        self.clock: Clock = SystemClock()
         self._subject = for_log(subject)
         self._saved = saved
         self._cancel_on_kill = cancel_on_kill
@@ -89,7 +98,7 @@ class _WaitTrigger(BaseTrigger):
         """Return this trigger's class and arguments, for Airflow's database."""
         cls = type(self)
         arguments = {name: getattr(self, name) for name in inspect.signature(cls).parameters}
-        return f"{cls.__module__}.{cls.__qualname__}", arguments
+        return public_path(cls), arguments
 
     @abstractmethod
     async def run(self) -> AsyncIterator[TriggerEvent]:
