@@ -1,18 +1,21 @@
 """Airflow runs each example DAG from end to end."""
 
+import importlib
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_provider_cortex.airflow_api.compat import EXTRAS_ARE_HASHED
+from airflow_provider_cortex.airflow_api.compat import EXTRAS_ARE_HASHED, IS_AIRFLOW_3
 from airflow_provider_cortex.emulator import Emulator, Life
+from tests.account import execute
 from tests.worker import MODES
 
 CHECKOUT = Path(__file__).parents[1]
@@ -46,7 +49,13 @@ def asset_events():
 
 def run(name, conf):
     tasks = {}
-    for ti in import_module(name).dag.test(run_conf=conf).get_task_instances():
+    module, sql = import_module(name), (conf or {}).pop("job started by", None)
+    if sql is None:
+        dag_run = module.dag.test(run_conf=conf)
+    else:
+        from tests.watched_asset import run_on_event
+        dag_run = run_on_event(module, sql)
+    for ti in dag_run.get_task_instances():
         keys = ("return_value", "model", "finetune_job")
         which = {"task_ids": ti.task_id, "map_indexes": ti.map_index}
         xcoms = {key: ti.xcom_pull(key=key, **which) for key in keys}
@@ -121,6 +130,8 @@ def airflow(emulator: Emulator, home: Path) -> Iterator[Examples]:
         | emulator.environment
         | {
             "AIRFLOW_HOME": str(home),
+            # Airflow watches no asset for a paused DAG.
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "AIRFLOW__CORTEX__POLL_SECONDS_IN_TESTS": "0.1",
             "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
         }
@@ -217,6 +228,31 @@ def check_prompts_side_by_side(examples: Examples) -> None:
     assert best["model"] in {"llama3.1-8b", "mistral-7b"}
 
 
+def check_evaluate_any_model(examples: Examples) -> None:
+    """A job that plain SQL has started is evaluated when it has finished. Not on Airflow 2."""
+    if not IS_AIRFLOW_3:
+        sys.path.insert(0, str(CHECKOUT / "example_dags"))
+        module = import_module("evaluate_any_model")
+        sys.path.pop(0)
+        assert not hasattr(module, "dag")
+        return
+    # The table of the tickets is made here, too.
+    assert_success(examples.run("evaluate_any_model", model="mistral-7b"))
+    sql = (
+        "SELECT SNOWFLAKE.CORTEX.FINETUNE('CREATE', 'ticket_triage', 'llama3.1-8b',"
+        " 'SELECT prompt, completion FROM support_tickets WHERE id % 10 > 1')"
+    )
+    conf: dict[str, Any] = {"job started by": sql}
+    tasks = examples.run("evaluate_any_model", **conf)
+    assert_success(tasks)
+    uri, extra = examples.assets[-1]
+    assert uri == "tuned_models"
+    assert extra["from_trigger"]
+    model = extra["payload"]["model"]
+    assert tasks["new_models[-1]"][1]["return_value"] == [model]
+    assert tasks["evaluate[-1]"][1]["return_value"] == model, "it beats the base model"
+
+
 def check_models_side_by_side(examples: Examples) -> None:
     """Each mapped task has its own job, and the best model wins."""
     tasks = examples.run("models_side_by_side")
@@ -245,6 +281,26 @@ def check_answer_table(examples: Examples) -> None:
     assert (counts["rows"], counts["errors"]) == (6, 0)
 
 
+def check_document_extraction(examples: Examples) -> None:
+    """The tuned model reads invoices better than the base model, and then a whole directory."""
+    examples.emulator.query_life = Life.by_looks(2)
+    tasks = examples.run("document_extraction")
+    assert_success(tasks)
+    model = tasks["wait[-1]"][1]["model"]
+    assert tasks["evaluate[-1]"][1]["return_value"] == model
+    counts = tasks["extract[-1]"][1]["return_value"]
+    assert (counts["rows"], counts["errors"]) == (15, 0)
+    rows = execute(examples.emulator, "SELECT * FROM invoices_of_the_week ORDER BY file")
+    sys.path.insert(0, str(CHECKOUT / "example_dags"))
+    invoices = importlib.import_module("invoices")
+    sys.path.pop(0)
+    expected = [
+        (f"@invoices/{invoices.file_of(number)}", *invoices.answers(number).values(), None)
+        for number in invoices.NEW
+    ]
+    assert rows == expected
+
+
 def check_waits(examples: Examples) -> None:
     """In every mode the setting for tests replaces the pauses; Airflow's own SQL task works."""
     jobs = examples.emulator.jobs
@@ -257,7 +313,9 @@ def check_waits(examples: Examples) -> None:
 CHECKS: dict[str, Callable[[Examples], None]] = {
     "answer_table": check_answer_table,
     "answers_on_new_model": check_answers_on_new_model,
+    "evaluate_any_model": check_evaluate_any_model,
     "fine_tune_and_complete": check_fine_tune_and_complete,
+    "document_extraction": check_document_extraction,
     "first_release": check_first_release,
     "models_side_by_side": check_models_side_by_side,
     "prompts_side_by_side": check_prompts_side_by_side,
@@ -266,7 +324,7 @@ CHECKS: dict[str, Callable[[Examples], None]] = {
     "weekly_retraining": check_weekly_retraining,
 }
 
-OTHERS = {"tickets", "my_dag", "test_my_dag"}
+OTHERS = {"invoices", "tickets", "my_dag", "test_my_dag"}
 """Modules that have no DAG, or a test of their own, which .ci/run runs as a user does."""
 
 

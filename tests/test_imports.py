@@ -10,6 +10,7 @@ from importlib.util import find_spec
 
 import pytest
 
+from tests.watchers import needs_watchers
 from tests.worker import AIRFLOW_2
 
 AIRFLOW = "airflow" if AIRFLOW_2 else "airflow.sdk"
@@ -31,6 +32,7 @@ from airflow_provider_cortex import operators
 operators.CortexFineTuneOperator(
     task_id="start", model="m", base_model="llama3.1-8b", training_data="tickets"
 )
+operators.CortexCreateDatasetOperator(task_id="data", dataset="d", query="SELECT 1")
 operators.CortexCheckTrainingDataOperator(
     task_id="check", training_data="tickets", base_model="llama3.1-8b", max_empty_rows=0.1
 )
@@ -44,6 +46,15 @@ operators.CortexCompleteTableOperator(
 )
 operators.CortexPromoteModelOperator(task_id="promote", model="m", alias="best")
 operators.CortexDropModelsOperator(task_id="drop", model="m")
+"""
+
+WATCHER = """
+from airflow.sdk import Asset, AssetWatcher
+from airflow_provider_cortex.triggers import CortexJobTrigger
+
+trigger = CortexJobTrigger(status="SUCCESS", model="m")
+Asset("models", watchers=[AssetWatcher(name="jobs", trigger=trigger)])
+trigger.serialize()
 """
 
 ON_KILL = f"""
@@ -67,30 +78,42 @@ CODES = {
     "public": "from airflow_provider_cortex import operators, sensors, triggers",
     "command": COMMAND,
 }
+if not AIRFLOW_2:
+    CODES["watcher"] = WATCHER
 
 ONLY_TO_RUN = {
+    "airflow_api.asset_watching",
     "airflow_api.connection_namespace",
     "airflow_api.settings",
     "cortex.answer_table_sql",
     "cortex.completion",
+    "cortex.dataset",
+    "cortex.dataset_check",
     "cortex.destination",
     "cortex.evaluation",
     "cortex.evaluation_report",
+    "cortex.extraction",
+    "cortex.extraction_evaluation",
+    "cortex.extraction_table_sql",
     "cortex.finetune",
     "cortex.finetune_request",
+    "cortex.finished_jobs",
     "cortex.job",
     "cortex.model_alias",
     "cortex.model_versions",
     "cortex.owner_comment",
+    "cortex.response_format",
     "cortex.session_settings",
     "cortex.sql",
+    "cortex.stage_path",
     "cortex.staged_statement",
     "cortex.statement_history",
+    "cortex.table_request",
     "cortex.training_data_report",
     "cortex.training_data_sql",
     "hooks",
-    "tasks.answer_table_steps",
     "tasks.assets",
+    "tasks.create_dataset",
     "tasks.drop_models",
     "tasks.earlier_job",
     "tasks.evaluation_steps",
@@ -99,15 +122,19 @@ ONLY_TO_RUN = {
     "tasks.lost_statement",
     "tasks.promotion",
     "tasks.start_once",
+    "tasks.table_steps",
     "tasks.training_queries",
     "tasks.wait_on_worker",
     "triggers",
+    "triggers.finished_jobs",
+    "triggers.waits",
     "waiting.checkpoint",
     "waiting.event",
     "waiting.kill_check",
     "waiting.poll_times",
     "waiting.poller",
     "waiting.previous_duration",
+    "waiting.reported_jobs",
     "waiting.shared_client",
     "waiting.task_state_store",
     "waiting.wait_log",
@@ -118,15 +145,32 @@ ONLY_TO_RUN = {
 ONLY_FOR_OPERATORS = {
     "operators",
     "operators.complete",
+    "operators.datasets",
     "operators.evaluate",
+    "operators.extract",
     "operators.fine_tune",
     "operators.models",
     "operators.training_data",
     "tasks.answer_table_task",
     "tasks.staged_task",
+    "tasks.table_task",
 }
 
-MOST_MODULES = 34
+ONLY_TO_WATCH = {
+    "cortex.finetune",
+    "cortex.finished_jobs",
+    "cortex.job",
+    "cortex.session_settings",
+    "hooks",
+    "operators",
+    "sensors",
+    "waiting.poll_times",
+    "waiting.poller",
+    "waiting.reported_jobs",
+}
+"""Modules that a watcher needs only when a triggerer runs it, or not at all."""
+
+MOST_MODULES = 40
 """Modules of this package that sensor, trigger and operators load together."""
 
 
@@ -183,6 +227,14 @@ def test_a_dag_file_with_operators_loads_nothing_to_run_them() -> None:
     modules = loaded()["operators"]
     assert "operators" in modules
     assert not modules & ONLY_TO_RUN
+
+
+@needs_watchers
+def test_a_dag_file_with_a_watcher_loads_nothing_to_run_it() -> None:
+    """Each DAG file that is scheduled on its asset makes a trigger."""
+    modules = loaded()["watcher"]
+    assert "triggers.finished_jobs" in modules
+    assert not modules & ONLY_TO_WATCH
 
 
 def test_on_kill_imports_nothing() -> None:

@@ -31,12 +31,20 @@ from airflow_provider_cortex.operators import (
     CortexCheckTrainingDataOperator,
     CortexCompleteOperator,
     CortexCompleteTableOperator,
+    CortexCreateDatasetOperator,
     CortexDropModelsOperator,
+    CortexEvaluateOperator,
+    CortexExtractOperator,
+    CortexExtractTableOperator,
     CortexFineTuneOperator,
     CortexPromoteModelOperator,
 )
 from airflow_provider_cortex.sensors import CortexFineTuneSensor
-from airflow_provider_cortex.triggers import CortexFineTuneTrigger, CortexQueryTrigger
+from airflow_provider_cortex.triggers import (
+    CortexFineTuneTrigger,
+    CortexJobTrigger,
+    CortexQueryTrigger,
+)
 
 
 @task
@@ -171,6 +179,24 @@ with DAG(dag_id="tuning", schedule="@weekly", start_date=datetime(2026, 1, 1, tz
         options=candidates(),
         if_exists=start.output,
     )
+    data = CortexCreateDatasetOperator(
+        task_id="data",
+        dataset="support.ai.invoice_data",
+        query="sql/labelled_invoices.sql",
+        version="v{{ ds_nodash }}",
+        if_exists="create",
+        retries=2,
+    )
+    CortexCreateDatasetOperator(
+        task_id="data_with_xcoms", dataset=start.output, query=start.output, if_exists=start.output
+    )
+    CortexFineTuneOperator(
+        task_id="start_with_dataset",
+        model="@support.ai.read_invoices",
+        base_model="arctic-extract",
+        training_data=data.output,
+        validation_data="snow://dataset/support.ai.held_out/versions/v1",
+    )
     start_each = CortexFineTuneOperator.partial(
         task_id="start_each", training_data="tickets"
     ).expand_kwargs(candidates())
@@ -272,6 +298,48 @@ with DAG(dag_id="tuning", schedule="@weekly", start_date=datetime(2026, 1, 1, tz
         prompt_column="body",
     )
 
+    CortexExtractOperator(
+        task_id="extract",
+        model=wait.output,
+        files=["@docs/1.pdf", start.output],
+        response_format={"total": "What is the total?"},
+        scores=True,
+        max_error_rate=0.1,
+    )
+    CortexExtractOperator(
+        task_id="extract_one", file=start.output, response_format=["total: what?"]
+    )
+    CortexExtractOperator(task_id="extract_text", text="{{ params.text }}", response_format="[]")
+    CortexExtractTableOperator(
+        task_id="extract_all",
+        model=wait.output,
+        source="@docs/invoices",
+        destination="invoices",
+        response_format=[["total", "What is the total?"]],
+        if_exists="append",
+        deferrable=True,
+    )
+    CortexExtractTableOperator(
+        task_id="extract_by_query",
+        model="{{ params.model }}",
+        source=start.output,
+        destination=start.output,
+        file_column="path",
+        answer_column="answers",
+        error_column="problem",
+        scores=True,
+        max_error_rate=0.05,
+    )
+    CortexEvaluateOperator(
+        task_id="evaluate_extraction",
+        models=[wait.output, "arctic-extract"],
+        data="labelled_invoices",
+        file_column="file",
+        expected_column="response",
+        response_format=candidates(),
+        score="fields",
+    )
+
     promote = CortexPromoteModelOperator(
         task_id="promote",
         model=wait.output,
@@ -319,6 +387,21 @@ async def run_triggers() -> AsyncIterator[TriggerEvent]:
     )
     assert_type(query.serialize(), tuple[str, dict[str, Any]])
     async for event in query.run():
+        yield event
+    watcher = CortexJobTrigger(
+        snowflake_conn_id="snowflake_default",
+        warehouse=None,
+        database="DB",
+        schema="S",
+        role="R",
+        authenticator=None,
+        status=["SUCCESS", "ERROR"],
+        base_model="llama3.1-8b",
+        model="triage",
+        poke_interval=timedelta(minutes=5),
+    )
+    assert_type(watcher.serialize(), tuple[str, dict[str, Any]])
+    async for event in watcher.run():
         yield event
 
 
