@@ -32,11 +32,12 @@ class ResponseFormat:
     :param json: the argument as JSON text.
     :param labels: the names of the answers, in their order.
     :param objects: those of them whose answers are lists, tables or objects, by the JSON schema.
+        In their order: staging tables are named after all of this.
     """
 
     json: str
     labels: tuple[str, ...]
-    objects: frozenset[str] = frozenset()
+    objects: tuple[str, ...] = ()
 
 
 def read(value: object) -> ResponseFormat | None:
@@ -58,7 +59,7 @@ def read(value: object) -> ResponseFormat | None:
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
         raise _invalid(value, f"{excerpt(', '.join(twice))} is there more than once")
-    return ResponseFormat(to_json(ARGUMENT, found), tuple(labels), frozenset(objects))
+    return ResponseFormat(to_json(ARGUMENT, found), tuple(labels), tuple(objects))
 
 
 def _decoded(value: object) -> Mapping[str, Any] | list[Any] | None:
@@ -76,7 +77,7 @@ def _decoded(value: object) -> Mapping[str, Any] | list[Any] | None:
     raise _invalid(value, f"got one of type {type(value).__name__}")
 
 
-def _labels(found: Mapping[str, Any] | list[Any]) -> tuple[list[str], set[str]]:
+def _labels(found: Mapping[str, Any] | list[Any]) -> tuple[list[str], list[str]]:
     """Return the names of the answers, and those of them that are no plain values."""
     if isinstance(found, Mapping):
         schema = found.get("schema")
@@ -84,11 +85,11 @@ def _labels(found: Mapping[str, Any] | list[Any]) -> tuple[list[str], set[str]]:
             return _of_schema(found, schema)
         if not all(isinstance(text, str) and text.strip() for text in found.values()):
             raise _invalid(found, "each label needs a question, which is a text")
-        return [str(label) for label in found], set()
-    return [_of_item(item) for item in found], set()
+        return [str(label) for label in found], []
+    return [_of_item(item) for item in found], []
 
 
-def _of_schema(found: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[list[str], set[str]]:
+def _of_schema(found: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     properties = schema.get("properties")
     if len(found) > 1:
         raise _invalid(found, "a schema cannot be combined with other questions")
@@ -98,7 +99,7 @@ def _of_schema(found: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[lis
         str(name): one.get("type") if isinstance(one, Mapping) else None
         for name, one in properties.items()
     }
-    return list(kinds), {name for name, kind in kinds.items() if kind in {"array", "object"}}
+    return list(kinds), [name for name, kind in kinds.items() if kind in {"array", "object"}]
 
 
 # Guess colon-label: in a list of "label: question", the label is what stands before the first
