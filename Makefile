@@ -47,9 +47,9 @@ ui: ## run the example DAG, and leave Airflow's UI up until Ctrl-C
 	@$(install) $(ENVIRONMENT)
 	@$(CHOSEN)/python -m demo.ui $(if $(JOB_SECONDS),--job-seconds=$(JOB_SECONDS))
 
-test: ## run the tests on Airflow 3.3
+test: ## run the tests on Airflow 3.3, but for the slow ones
 	@$(install) 3.3
-	@$(MAIN)/python $(PYTEST) $(TESTS)
+	@$(MAIN)/python $(PYTEST) $(or $(TESTS),-m 'not slow')
 
 coverage: PYTEST += --cov --cov-report=term:skip-covered
 coverage: test ## the same, and see what they do not reach

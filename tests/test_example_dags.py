@@ -18,6 +18,8 @@ from airflow_provider_cortex.emulator import Emulator, Life
 from tests.account import execute
 from tests.worker import MODES
 
+pytestmark = pytest.mark.slow
+
 CHECKOUT = Path(__file__).parents[1]
 FOLDERS = [CHECKOUT / folder for folder in ("example_dags", "docs/examples", "tests/dags")]
 

@@ -18,6 +18,8 @@ from tests.received_statements import LITERAL, Received, decoded
 from tests.tasks import start, wait
 from tests.worker import Worker
 
+pytestmark = pytest.mark.slow
+
 FINETUNE = "SELECT SNOWFLAKE.CORTEX.FINETUNE"
 
 

@@ -25,6 +25,8 @@ from airflow_provider_cortex.sensors import CortexFineTuneSensor
 from tests import login_recorder
 from tests.worker import MODES, Worker, in_mode
 
+pytestmark = pytest.mark.slow
+
 QUERY = "SELECT 'it''s 5 o''clock' AS prompt, 'tea %s' AS completion"
 
 

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import airflow
 import jsonschema
+import pytest
 
 import airflow_provider_cortex
 from airflow_provider_cortex.airflow_api.compat import HAS_PLUGIN_PAGES
 from airflow_provider_cortex.provider_info import PACKAGE, get_provider_info
 from airflow_provider_cortex.tasks.links import JOB_LINKS
+
+pytestmark = pytest.mark.slow
 
 HEAVY = ("snowflake.connector", "pandas", "fakesnow", "duckdb", "fastapi")
 

@@ -15,6 +15,8 @@ from airflow_provider_cortex.emulator import Emulator
 from tests.tasks import sensor, succeeded
 from tests.worker import CONTEXT, Worker
 
+pytestmark = pytest.mark.slow
+
 TUNED = AssetAlias("tuned-models")
 TRIAGE = Asset("snowflake://emulator/CORTEX_DB/PUBLIC/triage")
 

@@ -19,6 +19,8 @@ from airflow_provider_cortex.cli import commands
 from airflow_provider_cortex.cli.definition import get_cli_commands
 from tests.cli.runner import Run
 
+pytestmark = pytest.mark.slow
+
 AIRFLOW = tuple(int(part) for part in version.split(".")[:2])
 
 

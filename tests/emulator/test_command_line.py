@@ -14,6 +14,8 @@ import pytest
 from airflow_provider_cortex.emulator.__main__ import main
 from airflow_provider_cortex.emulator.tls import TRUST_VARIABLES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def command():

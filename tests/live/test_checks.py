@@ -8,6 +8,8 @@ from live.check import CHECKS
 from live.register import read_guesses
 from tests.live.runs import tables
 
+pytestmark = pytest.mark.slow
+
 OTHER_MODEL = "CORTEX_DB.PUBLIC.OTHER"
 
 CANNOT_TELL = {
