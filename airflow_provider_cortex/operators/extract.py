@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cortex.cortex.rendered_values import texts
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from airflow_provider_cortex.cortex.extraction_table_sql import ExtractTableRequest
 
     Questions = Mapping[str, Any] | Sequence[Any] | str | XComArg | None
+
+
+MAX_ERRORS = 100
+"""Files in the XCom ``errors``; the log has all."""
 
 
 class ExtractingTask(CortexTask):
@@ -56,9 +61,9 @@ class CortexExtractOperator(ExtractingTask):
 
     One statement reads all files. XComs: ``return_value`` has the answers as an object, each by its
     label; for *files* it is a list of such objects, in the order of the files, with None for a file
-    without answers. ``errors`` has the error of each such file, by its path. ``scores`` has the
-    model's confidence in the same form as the answers. If the answers have more than 49,344 bytes,
-    the task fails: ``CortexExtractTableOperator`` writes them into a table.
+    without answers. ``errors`` has the error of each such file, by its path, of at most 100 files.
+    ``scores`` has the model's confidence in the same form as the answers. If the answers have more
+    than 49,344 bytes, the task fails: ``CortexExtractTableOperator`` writes them into a table.
 
     :param model: a tuned model by the name that the sensor returned. None: ``arctic-extract``, the
         base model. (templated)
@@ -145,7 +150,7 @@ class CortexExtractOperator(ExtractingTask):
         self, found: Mapping[str, Extraction], extractor: Extractor, context: Context
     ) -> None:
         """
-        Log each document's error, and push them all.
+        Log each document's error, and push the first ones.
 
         :raises CompletionError: if too many documents have one.
         """
@@ -156,7 +161,8 @@ class CortexExtractOperator(ExtractingTask):
         for name, error in errors.items():
             self.log.warning("No answers from %s: %s", for_log(name), for_log(error))
         if errors and self.do_xcom_push:
-            context["ti"].xcom_push(key="errors", value=errors)
+            first = {name: excerpt(error) for name, error in islice(errors.items(), MAX_ERRORS)}
+            context["ti"].xcom_push(key="errors", value=first)
         if errors and len(errors) / len(found) > self.max_error_rate:
             name, error = next(iter(errors.items()))
             counted = f" ({len(errors)} of {len(found)} files have no answers)"
