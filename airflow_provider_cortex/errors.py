@@ -281,12 +281,11 @@ class CompletionError(CortexError):
 class AnswerTooLargeError(CortexError):
     """The answer is too large for an XCom. Attribute: *size*, in bytes of JSON."""
 
-    def __init__(self, size: int, limit: int) -> None:
+    def __init__(self, size: int, limit: int, table_operator: str) -> None:
         self.size = size
         super().__init__(
             f"The answer has {size:,} bytes, but an XCom should have at most {limit:,}.",
-            "Use CortexCompleteTableOperator to write the answers into a table, or set"
-            " do_xcom_push=False.",
+            f"Use {table_operator} to write the answers into a table, or set do_xcom_push=False.",
         )
 
 

@@ -250,15 +250,16 @@ def usage(completions: Iterable[Completion]) -> dict[str, int] | None:
     return {name: sum(numbers) for name, numbers in counts.items() if numbers}
 
 
-def check_size(answer: object) -> None:
+def check_size(answer: object, table_operator: str = "CortexCompleteTableOperator") -> None:
     """
     Check that an answer is small enough for an XCom.
 
+    :param table_operator: what to use for larger ones.
     :raises AnswerTooLargeError: if it is not.
     """
     size = len(json.dumps(answer, default=str).encode())
     if size > MAX_XCOM_BYTES:
-        raise AnswerTooLargeError(size, MAX_XCOM_BYTES)
+        raise AnswerTooLargeError(size, MAX_XCOM_BYTES, table_operator)
 
 
 def _as_text(value: Any) -> Any:

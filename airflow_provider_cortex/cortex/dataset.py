@@ -33,7 +33,7 @@ https://docs.snowflake.com/en/user-guide/snowflake-cortex/arctic-extract-finetun
 """
 
 _URI = re.compile(
-    r'snow://dataset/(?P<name>(?:"(?:[^"]|"")+"|[^/"])+)/versions/(?P<version>[^/\s]+)',
+    r'snow://dataset/(?P<name>(?:"(?:[^"]|"")++"|[^/"])++)/versions/(?P<version>[^/\s]+)',
     re.IGNORECASE,
 )
 
@@ -178,7 +178,8 @@ def choose(name: str, shown: Mapping[str, object], own: Origin, if_exists: str) 
     """
     Return the version that a task returns: one that is there, or one to add.
 
-    A version that an earlier try of this task instance added is returned in any case.
+    A version that an earlier try of this task instance added from the same query is returned in any
+    case.
 
     :param name: of the version.
     :param shown: the dataset's versions, at least those whose names begin with *name*, and the
@@ -200,7 +201,7 @@ def choose(name: str, shown: Mapping[str, object], own: Origin, if_exists: str) 
             break
     if origin is None and if_exists == "adopt":
         return Choice(name, exists=True)
-    raise _taken(name, origin, if_exists)
+    raise _taken(name, origin, own, if_exists)
 
 
 def _names(name: str) -> Iterable[str]:
@@ -212,9 +213,11 @@ def _names(name: str) -> Iterable[str]:
         number += 1
 
 
-def _taken(name: str, origin: Origin | None, if_exists: str) -> ArgumentError:
+def _taken(name: str, origin: Origin | None, own: Origin, if_exists: str) -> ArgumentError:
     maker = f"task {origin.dag_id}.{origin.task_id} of run {origin.run_id}" if origin else "another"
-    if origin is not None and if_exists == "adopt":
+    if origin is not None and origin.proof == own.proof:
+        problem = f"{name} exists, made from another query by an earlier try of this task."
+    elif origin is not None and if_exists == "adopt":
         problem = f"{name} exists, and was made from another query, by {maker}."
     else:
         problem = f'{name} exists, made by {maker}, and if_exists is "fail".'

@@ -13,16 +13,13 @@ from typing import Any
 from airflow_provider_cortex.cortex.dataset import COLUMNS
 from airflow_provider_cortex.cortex.destination import quoted
 from airflow_provider_cortex.cortex.rendered_values import as_float
+from airflow_provider_cortex.cortex.response_format import MAX_QUESTIONS, MAX_TABLES
 from airflow_provider_cortex.cortex.sql import Call
 from airflow_provider_cortex.errors import ArgumentError, QueryError, UnreadableAnswerError
 from airflow_provider_cortex.safe_text import excerpt, for_log
 
 RECOMMENDED_FILES = 20
 MAX_FILES = 1_000
-MAX_QUESTIONS = 100
-"""Of one document."""
-MAX_TABLES = 10
-"""So many of a schema's questions may be for tables, in addition."""
 MAX_QUESTION_PAGES = 50_000
 
 SHOWN_CHARACTERS = 200
@@ -90,7 +87,7 @@ class DocumentFigures:
     files: int
     """Different ones."""
     questions: int
-    """Different ones, by their labels (guess question-count)."""
+    """Those of all rows."""
     most_questions: int
     """The most of one row."""
     null_rows: int
@@ -101,17 +98,6 @@ class DocumentFigures:
     rows_with_many_questions: int
     examples: Mapping[str, str]
     """For each problem that there is, the value of one row."""
-
-    # Guess question-count: of the questions that Snowflake multiplies with the pages, each label of
-    # a dataset counts once, and each row's document with all its pages, as in its page's table. If
-    # wrong: a dataset whose documents have different questions is refused, though Snowflake would
-    # take it. No live check: a job with so many documents is paid for.
-    @property
-    def question_pages(self) -> int:
-        """
-        At least so many questions times pages: SQL knows no document's pages, and each has one.
-        """
-        return self.questions * self.rows
 
     def problems(self) -> Iterator[str]:
         """Yield, in words, each reason why Cortex could not be trained with these rows."""
@@ -125,10 +111,14 @@ class DocumentFigures:
                 yield f"{count:,} of {self.rows:,} rows {problem.words}{shown}"
         if self.files > MAX_FILES:
             yield f"it has {self.files:,} different files, more than {MAX_FILES:,}"
-        if self.question_pages > MAX_QUESTION_PAGES:
+        # Guess question-count: Snowflake adds up the questions of each row, times the pages of its
+        # document. SQL knows no pages, but each document has one. If wrong: a dataset is refused
+        # that Snowflake would take, or fails its job. No live check: a job with so many documents
+        # is paid for.
+        if self.questions > MAX_QUESTION_PAGES:
             yield (
-                f"{self.questions:,} questions times {self.rows:,} documents, of at least one page"
-                f" each, are {self.question_pages:,}, more than {MAX_QUESTION_PAGES:,}"
+                f"it has {self.questions:,} questions about documents of at least one page each,"
+                f" more than {MAX_QUESTION_PAGES:,} questions times pages"
             )
 
     def check(self) -> None:
@@ -222,10 +212,7 @@ def statement(query: str) -> Call:
         f" IFF(is_prompt, {_LABEL}, NULL) AS label FROM ({checked}),"
         " LATERAL FLATTEN(INPUT => IFF(is_prompt, questions, PARSE_JSON('[null]'))) item"
     )
-    ranked = (
-        "SELECT *, DENSE_RANK() OVER (ORDER BY label NULLS LAST) AS number,"  # noqa: S608 - as above
-        f" (GET(answer, label)) IS NOT NULL AS is_answered FROM ({labelled})"
-    )
+    compared = f"SELECT *, (GET(answer, label)) IS NOT NULL AS is_answered FROM ({labelled})"  # noqa: S608 - as above
     each = ", ".join(
         f"ANY_VALUE({name}) AS {name}"
         for name in ("file", "prompt", "response", "is_schema", "is_prompt", "is_response")
@@ -233,9 +220,8 @@ def statement(query: str) -> Call:
     by_row = (
         f"SELECT {each}, COUNT(DISTINCT label) AS questions,"  # noqa: S608 - as above
         " COUNT(DISTINCT IFF(is_answered, label, NULL)) AS answered,"
-        " MAX(IFF(label IS NULL, 0, number)) AS last_number, ANY_VALUE("
-        "IFF(is_response, ARRAY_SIZE(OBJECT_KEYS(answer)), NULL)) AS response_keys"
-        f" FROM ({ranked}) GROUP BY id"
+        " ANY_VALUE(IFF(is_response, ARRAY_SIZE(OBJECT_KEYS(answer)), NULL)) AS response_keys"
+        f" FROM ({compared}) GROUP BY id"
     )
     figures = ", ".join(
         f"COUNT_IF({problem.condition}),"
@@ -243,7 +229,7 @@ def statement(query: str) -> Call:
         for problem in PROBLEMS.values()
     )
     return Call(
-        "SELECT COUNT(*), COUNT(DISTINCT file), MAX(last_number), MAX(questions),"  # noqa: S608 - as above
+        "SELECT COUNT(*), COUNT(DISTINCT file), SUM(questions), MAX(questions),"  # noqa: S608 - as above
         f" {figures} FROM ({by_row})",
         (),
         only_reads=True,

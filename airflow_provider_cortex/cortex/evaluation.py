@@ -237,6 +237,10 @@ class EvaluationRequest:
                     f" {excerpt(', '.join(map(quoted, columns)))}.",
                 )
 
+    def count_unreadable(self) -> Call | None:
+        """Return the statement for how many expected answers cannot be compared, if any may be."""
+        return None
+
     def summarize_models(self) -> Call:
         """
         Return the statement for one row for each model, in their order: its number, rows, rows in

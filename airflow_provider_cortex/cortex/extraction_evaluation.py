@@ -77,6 +77,15 @@ class ExtractionEvaluationRequest(EvaluationRequest):
     def _compiled(self) -> str:
         return "NULL" if self.score in _OF_FIELDS else super()._compiled
 
+    def count_unreadable(self) -> Call:
+        """Return the statement for how many expected answers are not a JSON object, and for one."""
+        problem = "NOT COALESCE(LEFT(TO_JSON(TRY_PARSE_JSON(expected)), 1) = '{', FALSE)"
+        return Call(
+            f"SELECT COUNT(*), MIN(expected) FROM ({self._rows}) WHERE expected IS NOT NULL AND {problem}",  # noqa: S608 - the user's own SQL
+            (),
+            only_reads=True,
+        )
+
     def summarize_fields(self) -> Call:
         """Return the statement for the share of right answers: model's number, label, share."""
         return Call(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,10 @@ ARGUMENT = "response_format"
 
 MAX_QUESTIONS = 100
 """Source: https://docs.snowflake.com/en/sql-reference/functions/ai_extract: in one call."""
+MAX_TABLES = 10
+"""So many of a schema's questions may be for tables, in addition. The same source."""
+
+_LABELLED = re.compile(r"\s*(?P<label>(?!List\b)[\w.-]+)\s*:\s*\S")
 
 _FORMS = (
     'must be {"label": "question"}, a list of questions, a list of ["label", "question"], a list'
@@ -54,8 +59,9 @@ def read(value: object) -> ResponseFormat | None:
     empty = [label for label in labels if not label.strip()]
     if not labels or empty:
         raise _invalid(value, "each question needs a text")
-    if len(labels) > MAX_QUESTIONS:
-        raise _invalid(value, f"it has {len(labels)} questions, more than {MAX_QUESTIONS}")
+    most = MAX_QUESTIONS + (MAX_TABLES if objects else 0)
+    if len(labels) > most:
+        raise _invalid(value, f"it has {len(labels)} questions, more than {most}")
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
         raise _invalid(value, f"{excerpt(', '.join(twice))} is there more than once")
@@ -99,16 +105,23 @@ def _of_schema(found: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[lis
         str(name): one.get("type") if isinstance(one, Mapping) else None
         for name, one in properties.items()
     }
-    return list(kinds), [name for name, kind in kinds.items() if kind in {"array", "object"}]
+    return list(kinds), [name for name, kind in kinds.items() if _is_object(kind)]
 
 
-# Guess colon-label: in a list of "label: question", the label is what stands before the first
-# colon. If wrong: CortexExtractTableOperator's columns stay empty for such a list. No live check:
-# it would need a paid call, and the other forms leave no doubt.
+def _is_object(kind: object) -> bool:
+    """Return whether a property's type, or one of its types, is a list, a table or an object."""
+    kinds = [kind] if isinstance(kind, str) else kind if isinstance(kind, list) else []
+    return "array" in kinds or "object" in kinds
+
+
+# Guess colon-label: a text in a list is "label: question" if one word stands before its first
+# colon; else the whole text is the label. If wrong: CortexExtractTableOperator's columns stay empty
+# for such a list. No live check: the other forms leave no doubt.
 def _of_item(item: object) -> str:
     match item:
         case str():
-            return item.partition(":")[0].strip()
+            labelled = _LABELLED.match(item)
+            return labelled["label"] if labelled else item.strip()
         case [str(label), str(question)] if question.strip():
             return label
     raise _invalid(item, "a list has questions, or pairs of a label and a question")

@@ -14,7 +14,7 @@ from airflow_provider_cortex.errors import ArgumentError
 FILE = "FILE"
 """The column with the paths in :attr:`StagePath.files`."""
 
-_PATH = re.compile(r'@(?P<stage>(?:"(?:[^"]|"")+"|[^"/])+)(?:/(?P<rest>.*))?', re.DOTALL)
+_PATH = re.compile(r'@(?P<stage>(?:"(?:[^"]|"")++"|[^"/])++)(?:/(?P<rest>.*))?', re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,10 @@ RAW = Identifier("_CORTEX_RAW")
 """The column of the staging table that holds what the function returned, with its ``error``."""
 
 
+MAX_NAME = 255
+"""Characters. Source: https://docs.snowflake.com/en/sql-reference/identifiers-syntax."""
+
+
 @dataclass(frozen=True)
 class Added:
     """
@@ -73,7 +77,12 @@ class TableRequest(ABC):
         for column in self.added:
             earlier = taken.get(column.name.folded)
             taken[column.name.folded] = column.argument
-            if earlier == column.argument:
+            if len(column.name.folded) > MAX_NAME:
+                problem = (
+                    f"names a column with {len(column.name.folded)} characters, more than"
+                    f" {MAX_NAME}: give a short label to each question, or one name for all."
+                )
+            elif earlier == column.argument:
                 problem = f"has two labels for the column {column.name.folded}."
             elif earlier:
                 problem = f"must be another column than {earlier}."

@@ -37,8 +37,8 @@ class CortexCreateDatasetOperator(CortexTask):
     figures, also if the rows cannot be used.
 
     A version is added once: its metadata say which task instance added it, and from which query. So
-    a retry, and a cleared task, return the version of their earlier try. Only the text of queries
-    is compared, and never their rows: a version is a copy, which later changes of a table do not
+    a retry, and a cleared task, return the version of their earlier try, if the text of the query
+    is the same. Only the text of queries is compared, and never their rows: a version is a copy, which later changes of a table do not
     reach.
 
     :param dataset: the dataset's name: an identifier or a qualified one. It is created unless it

@@ -76,7 +76,8 @@ class CortexExtractOperator(ExtractingTask):
         ``"label: question"``, or ``{"schema": a JSON schema}``. None: what the model was tuned
         with. (templated)
     :param scores: have the model's confidence in each answer reported.
-    :param max_error_rate: the share of files, from 0 to 1, that may have no answers.
+    :param max_error_rate: the share of files, from 0 to 1, that may have no answers. If more have
+        none, a retry pays for all files again; there is none if the files only do not exist.
     :param kwargs: as of :class:`~airflow_provider_cortex.tasks.base.CortexTask` and
         ``BaseOperator``.
     :raises ValueError: if not exactly one of *file*, *files* and *text* is given, or
@@ -135,7 +136,7 @@ class CortexExtractOperator(ExtractingTask):
             self._check_errors(dict(zip(names, found, strict=True)), extractor, context)
             answers, scores = self._value(found, "answers"), self._value(found, "scores")
             if self.do_xcom_push:
-                check_size([answers, scores])
+                check_size([answers, scores], CortexExtractTableOperator.__name__)
                 if self.scores:
                     context["ti"].xcom_push(key="scores", value=scores)
         return answers
@@ -152,9 +153,12 @@ class CortexExtractOperator(ExtractingTask):
         """
         Log each document's error, and push the first ones.
 
+        :raises ArgumentError: if too many documents have one, and all of them only because there
+            is no such file: a retry would pay for the others again.
         :raises CompletionError: if too many documents have one.
         """
-        from airflow_provider_cortex.errors import CompletionError
+        from airflow_provider_cortex.cortex.extraction import NO_FILE
+        from airflow_provider_cortex.errors import ArgumentError, CompletionError
         from airflow_provider_cortex.safe_text import excerpt
 
         errors = {name: one.error for name, one in found.items() if one.error is not None}
@@ -167,6 +171,8 @@ class CortexExtractOperator(ExtractingTask):
             name, error = next(iter(errors.items()))
             counted = f" ({len(errors)} of {len(found)} files have no answers)"
             message = f"{excerpt(name)}: {excerpt(error)}{counted if len(found) > 1 else ''}"
+            if set(errors.values()) == {NO_FILE}:
+                raise ArgumentError(self._document, name, f"has {message}.")
             raise CompletionError(extractor.name, message)
 
     def _value(self, found: Sequence[Extraction], name: str) -> Any:

@@ -113,7 +113,11 @@ class AddVersion:
         try:
             return self.hook.dataset_versions(self.name, self.version)
         except RejectedError as error:
-            self.log.info("There is no dataset %s yet: %s", identifiers.written(self.name), error)
+            self.log.info(
+                "Snowflake does not list the versions of %s: it may not exist yet (%s)",
+                identifiers.written(self.name),
+                error,
+            )
             return None
 
     def _columns(self) -> tuple[str, ...]:

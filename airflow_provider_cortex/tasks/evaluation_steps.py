@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cortex.cortex.evaluation import EvaluationRequest
 from airflow_provider_cortex.cortex.evaluation_report import EvaluationReport
+from airflow_provider_cortex.errors import ArgumentError
+from airflow_provider_cortex.safe_text import excerpt
 from airflow_provider_cortex.tasks.staged_work import StagedWork
 
 if TYPE_CHECKING:
@@ -44,6 +46,15 @@ class Evaluation(StagedWork):
         request = self._request
         request.check_data(self.columns("data", request.data_query))
         self.compile(request.compile_score(), argument="score", about="compile the score")
+        if call := request.count_unreadable():
+            count, example = self._hook.row(call, width=2, about="check the expected answers")
+            if int(str(count)):
+                raise ArgumentError(
+                    "expected_column",
+                    example,
+                    f"must have JSON objects; {count} rows have others, such as"
+                    f" {excerpt(str(example))!r}.",
+                )
         if destination := request.destination_table:
             self.check_destination(destination, self._if_exists, request.destination_columns)
 

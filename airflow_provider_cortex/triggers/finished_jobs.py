@@ -195,7 +195,8 @@ class CortexJobTrigger(asset_watching.BaseEventTrigger):  # type: ignore[misc]
         """Return a job as DESCRIBE, or in the end SHOW, reports it; None to try again."""
         if not isinstance(outcome, CortexError):
             return outcome
-        if finished.try_again(job):
+        # Of an outage no number of tries says anything about the job.
+        if isinstance(outcome, TRANSIENT_ERRORS) or finished.try_again(job):
             self.log.warning("%s; trying again at the next poll", str(outcome).rstrip("."))
             return None
         self.log.error(

@@ -42,11 +42,13 @@ class ReportedJobs:
         )
         if values is None:
             raise UnreachableError("Airflow's asset state store does not answer")
-        for value in values:
-            match value:
-                case {"reported": [*ids]}:
-                    self._saved = tuple(map(str, ids))
-        return self._saved
+        saved = [tuple(map(str, ids)) for value in values if (ids := _ids(value)) is not None]
+        if not saved:
+            return None
+        known = tuple(dict.fromkeys(job_id for ids in saved for job_id in ids))
+        # An asset that was watched only later, or not for a while, gets what the others know.
+        self._saved = known if saved == [known] * len(self._states) else None
+        return known
 
     async def save(self, ids: tuple[str, ...]) -> bool:
         """Save the ids, if they have changed; return whether Airflow has them now."""
@@ -62,3 +64,11 @@ class ReportedJobs:
             return False
         self._saved = ids
         return True
+
+
+def _ids(value: object) -> list[object] | None:
+    """Return the ids in a saved value, None if it has none."""
+    match value:
+        case {"reported": [*ids]}:
+            return ids
+    return None

@@ -83,9 +83,9 @@ def test_a_version_is_chosen_by_where_it_came_from(
     ("if_exists", "found", "reason"),
     [
         ("adopt", OTHERS, "was made from another query, by task d.t of run r."),
-        ("adopt", OTHER_QUERY, "was made from another query, by task d.t of run r."),
+        ("adopt", OTHER_QUERY, "made from another query by an earlier try of this task."),
         ("fail", OTHER_TASK, 'made by task d.t of run r, and if_exists is "fail".'),
-        ("fail", OTHER_QUERY, 'made by task d.t of run r, and if_exists is "fail".'),
+        ("fail", OTHER_QUERY, "made from another query by an earlier try of this task."),
         ("fail", None, 'made by another, and if_exists is "fail".'),
     ],
 )
@@ -131,7 +131,8 @@ def test_columns_are_found_in_any_case() -> None:
 
 
 MANY_PAGES = (
-    "10 questions times 5,001 documents, of at least one page each, are 50,010, more than 50,000"
+    "it has 50,001 questions about documents of at least one page each, more than 50,000 questions"
+    " times pages"
 )
 
 GOOD = [20, 20, 10, 10, *[0, None] * len(dataset_check.PROBLEMS)]
@@ -140,9 +141,9 @@ GOOD = [20, 20, 10, 10, *[0, None] * len(dataset_check.PROBLEMS)]
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({0: 5_000, 1: 1_000}, None),
+        ({0: 5_000, 1: 1_000, 2: 50_000}, None),
         ({0: 5_000, 1: 1_001}, "it has 1,001 different files, more than 1,000"),
-        ({0: 5_001}, MANY_PAGES),
+        ({0: 5_001, 2: 50_001}, MANY_PAGES),
         ({0: 0, 1: 0, 2: None, 3: None, 4: None}, "it has no rows"),
         ({4: 2}, "2 of 20 rows have NULL as file, prompt or response"),
     ],

@@ -14,7 +14,7 @@ SCHEMA: dict[str, Any] = {
         "properties": {
             "total": {"type": "string", "description": "What is the total?"},
             "items": {"type": "array"},
-            "taxes": {"type": "object"},
+            "taxes": {"type": ["object", "null"]},
         },
     }
 }
@@ -27,10 +27,11 @@ SCHEMA: dict[str, Any] = {
         (["What is the total?"], ("What is the total?",)),
         ([["total", "What is the total?"], ("date", "Which date?")], ("total", "date")),
         (["total: What is the total?", "date:Which date?"], ("total", "date")),
+        (["List: all dates", "Which date (as: y)?"], ("List: all dates", "Which date (as: y)?")),
         ({"schema": "Which schema?"}, ("schema",)),
         (SCHEMA, ("total", "items", "taxes")),
     ],
-    ids=["labels", "questions", "pairs", "colons", "label_schema", "schema"],
+    ids=["labels", "questions", "pairs", "colons", "no_labels", "label_schema", "schema"],
 )
 def test_each_documented_form_has_its_labels(value: Any, labels: tuple[str, ...]) -> None:
     """Each documented form names its answers, also as JSON text, and is sent as it is."""
@@ -67,7 +68,7 @@ def test_nothing_leaves_the_trained_questions(nothing: object) -> None:
         (["total", 1], "a list has questions, or pairs"),
         ([["total", ""]], "a list has questions, or pairs"),
         ([["total", "a", "b"]], "a list has questions, or pairs"),
-        ([": What?"], "each question needs a text"),
+        ([" "], "each question needs a text"),
         (["total: a", "total: b"], "total is there more than once"),
         ({"schema": {"type": "object"}}, "the JSON schema has no properties"),
         (SCHEMA | {"more": "What?"}, "a schema cannot be combined"),

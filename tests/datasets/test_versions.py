@@ -42,7 +42,7 @@ def test_the_report_has_the_figures(run: Run) -> None:
     assert run().xcoms["report"] == {
         "rows": 3,
         "files": 3,
-        "questions": 2,
+        "questions": 6,
         "most_questions": 2,
         "null_rows": 0,
         "missing_files": 0,

@@ -81,9 +81,9 @@ def test_other_scores_are_over_the_objects_as_text(evaluate: Extract, account: E
 
 
 def test_what_has_no_answer_or_no_object_is_counted(evaluate: Extract, account: Emulator) -> None:
-    """A missing file scores 0; an expected answer that is no object has no score."""
+    """A missing file scores 0; without an expected answer there is no score."""
     data = f"""{rows([10, 11], "new")} UNION ALL SELECT '@docs/none.txt', '', '{{"total": "1"}}'
-        UNION ALL SELECT '@docs/new/12.txt', '', 'no object'"""
+        UNION ALL SELECT '@docs/new/12.txt', '', NULL"""
     result = evaluate(data=data, models=[MODEL], max_unscored_rows=0.5)
     assert of_models(result, "errors") == {MODEL: 1}
     assert result.xcoms["scores"]["unscored"] == 1
@@ -95,6 +95,10 @@ def test_what_has_no_answer_or_no_object_is_counted(evaluate: Extract, account: 
     [
         ({"file_column": "path"}, "file_column"),
         ({"response_format": {"total": 1}}, "response_format must be"),
+        (
+            {"data": "SELECT '@docs/1.txt' AS file, '[1]' AS response"},
+            "expected_column must have JSON objects; 1 rows have others, such as '[1]'",
+        ),
         ({"response_format": None}, "response_format is needed"),
     ],
 )

@@ -47,7 +47,7 @@ def test_a_missing_file_is_an_error_of_its_own(
     """By default one file without answers fails the task, which names it; the rest may be kept."""
     files = [FILES[0], "@docs/new/none.txt"]
     result = extract(model=MODEL, files=files)
-    assert result.state == "up_for_retry"
+    assert result.state == "failed", "a retry would pay for the others again"
     assert f"@docs/new/none.txt: {MISSING} (1 of 2 files have no answers)" in str(result.error)
     assert any("No answers from @docs/new/none.txt" in line for line in log_lines())
     result = extract(model=MODEL, files=files, max_error_rate=0.5)
@@ -62,6 +62,7 @@ def test_an_answer_that_is_too_large_fails_the_task(extract: Extract) -> None:
     result = extract(**arguments)
     assert result.state == "failed"
     assert "an XCom should have at most" in str(result.error)
+    assert "Use CortexExtractTableOperator" in str(result.error)
     assert extract(**arguments, do_xcom_push=False).state == "success"
 
 

@@ -83,6 +83,7 @@ def test_an_empty_directory_says_what_may_be_wrong(table: Extract, log_lines: An
         ({"source": "SELECT 1 AS x"}, "file_column"),
         ({"source": "SELECT '@docs/a' AS file, 1 AS total"}, "response_format is TOTAL, but"),
         ({"response_format": ["total: a", "TOTAL: b"]}, "has two labels for the column TOTAL"),
+        ({"response_format": ["Which?" * 50]}, "names a column with 300 characters"),
         ({"response_format": {"error": "Which error?"}}, "error_column must be another column"),
         ({"response_format": {"file": "Which file?"}}, "response_format is FILE, but the source"),
         ({"response_format": None}, "answer_column is needed without response_format"),

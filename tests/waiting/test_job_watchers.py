@@ -1,5 +1,6 @@
 """CortexJobTrigger: it fires once for each job that finishes, with few statements."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.triggers import CortexJobTrigger
+from airflow_provider_cortex.waiting.reported_jobs import ReportedJobs
 from tests.watchers import (
     DESCRIBE,
     SHOW,
@@ -244,6 +246,20 @@ def test_an_unknown_state_counts_as_none(kept: object, cortex_emulator: Emulator
     assert len(state[key]["reported"]) == 1
 
 
+def test_what_any_asset_knows_is_reported() -> None:
+    """Assets that know different jobs, as after a crash, are brought together again."""
+    states = State(k={"reported": ["1", "2"]}), State(k={"reported": ["1"]}), State()
+
+    async def load_and_save() -> tuple[str, ...] | None:
+        jobs = ReportedJobs(states, "k")
+        known = await jobs.load()
+        assert await jobs.save(known or ())
+        return known
+
+    assert asyncio.run(load_and_save()) == ("1", "2")
+    assert [state["k"] for state in states] == [{"reported": ["1", "2"]}] * 3
+
+
 class Unreachable(State):
     """A state of which Airflow does not answer for a while."""
 
@@ -401,6 +417,15 @@ def test_a_job_that_cannot_be_described_is_tried_again(cortex_emulator: Emulator
     payloads = watch({}, end_both, *[nothing] * 6)
     assert ids(payloads) == [other.id, job.id]
     assert payloads[1]["model"] == "m0"
+
+
+@pytest.mark.usefixtures("one_trigger")
+def test_an_outage_says_nothing_about_a_job(cortex_emulator: Emulator) -> None:
+    """However many polls it lasts, the job is reported with its model when it is over."""
+    job = Job(cortex_emulator, "m")
+    cortex_emulator.faults.add("error", at="describe", code=603, sqlstate="XX000", requests=7)
+    payloads = watch({"model": "m"}, job.succeed, *[nothing] * 10)
+    assert ids(payloads) == [job.id]
 
 
 @pytest.mark.usefixtures("one_trigger")
