@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 
 class CortexHook(SnowflakeSession):
     """
-    Fine-tuning jobs, completions and extractions, in one Snowflake session that is kept until :meth:`close`.
+    Fine-tuning jobs, completions and extractions, in one Snowflake session that is kept until
+    :meth:`close`.
 
     It takes ordinary ``snowflake`` connections and everything that
     :class:`~airflow.providers.snowflake.hooks.snowflake.SnowflakeHook` does with them. A session
@@ -186,7 +187,7 @@ class CortexHook(SnowflakeSession):
 
         :raises ArgumentError: if the function is no alias of this package.
         """
-        function = *schema, last = model_alias.full_name("alias", name, self.namespace())
+        function = *schema, last = self.namespace().full_name_of("alias", name)
         call = sql.functions(identifiers.sql(tuple(schema)), sql.like(last.folded))
         return model_alias.find(name, function, self._shown(call, about=f"read alias {name}"))
 

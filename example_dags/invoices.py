@@ -7,6 +7,7 @@ Three suppliers write their invoices in three ways. Half of them are PDF files.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -113,8 +114,9 @@ def lines_of(number: int) -> Iterator[str]:
 
 
 def pdf(lines: list[str]) -> bytes:
-    """Return a PDF file with one page of text, which must be ASCII without parentheses."""
-    text = "".join(f"({line}) Tj T* " for line in lines)
+    """Return a PDF file with one page of text in Latin letters."""
+    escaped = (re.sub(r"([\\()])", r"\\\1", line) for line in lines)
+    text = "".join(f"({line}) Tj T* " for line in escaped)
     content = f"BT /F 12 Tf 16 TL 72 720 Td {text}ET"
     fonts = "/Resources << /Font << /F 5 0 R >> >>"
     objects = (
@@ -133,4 +135,4 @@ def pdf(lines: list[str]) -> bytes:
     return (
         f"{file}xref\n0 {size}\n0000000000 65535 f \n{table}"
         f"trailer\n<< /Size {size} /Root 1 0 R >>\nstartxref\n{len(file)}\n%%EOF\n"
-    ).encode()
+    ).encode("latin-1")

@@ -23,6 +23,12 @@ def create_table(
     execute(emulator, f"CREATE TABLE {name} AS SELECT * FROM (VALUES {values}) AS t ({columns})")
 
 
+def tables(emulator: Emulator) -> set[str]:
+    """Return the names of all tables."""
+    query = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'PUBLIC'"
+    return {name for (name,) in execute(emulator, query)}
+
+
 def literal(text: str) -> str:
     """Return an SQL literal, for text without backslashes."""
     return "'" + text.replace("'", "''") + "'"

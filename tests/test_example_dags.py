@@ -293,9 +293,7 @@ def check_document_extraction(examples: Examples) -> None:
     counts = tasks["extract[-1]"][1]["return_value"]
     assert (counts["rows"], counts["errors"]) == (15, 0)
     rows = execute(examples.emulator, "SELECT * FROM invoices_of_the_week ORDER BY file")
-    sys.path.insert(0, str(CHECKOUT / "example_dags"))
-    invoices = importlib.import_module("invoices")
-    sys.path.pop(0)
+    invoices = importlib.import_module("example_dags.invoices")
     expected = [
         (f"@invoices/{invoices.file_of(number)}", *invoices.answers(number).values(), None)
         for number in invoices.NEW

@@ -48,6 +48,9 @@ TIMEOUT: Any = importlib.import_module(
     "airflow.utils.timeout" if AIRFLOW_VERSION < (3, 1) else "airflow.sdk.execution_time.timeout"
 )
 
+SLEEP = "airflow_provider_cortex.tasks.staged_task.time.sleep"
+"""How a worker pauses between two polls of a statement."""
+
 TAKE_OVER = 30.0
 """Seconds until another triggerer runs the triggers of one that died."""
 

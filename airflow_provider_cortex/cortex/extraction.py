@@ -12,14 +12,12 @@ from typing import Any
 
 from airflow_provider_cortex.cortex import identifiers, stage_path
 from airflow_provider_cortex.cortex.completion import NULL_ANSWER, FunctionCall
+from airflow_provider_cortex.cortex.finetune_request import EXTRACTION_MODEL
 from airflow_provider_cortex.cortex.json_decoding import decode_object
 from airflow_provider_cortex.cortex.rendered_values import text
 from airflow_provider_cortex.cortex.response_format import ARGUMENT, ResponseFormat
 from airflow_provider_cortex.cortex.sql import Call, to_json
 from airflow_provider_cortex.errors import ArgumentError, UnreadableAnswerError
-
-BASE_MODEL = "arctic-extract"
-"""The base model. AI_EXTRACT asks it if the call names no model."""
 
 NO_FILE = "there is no such file on a stage that the role can read"
 
@@ -48,18 +46,18 @@ class Extractor:
             raise ArgumentError(
                 ARGUMENT,
                 None,
-                f"is needed: {BASE_MODEL} knows no questions of its own, as a tuned model does.",
+                f"is needed: {EXTRACTION_MODEL} knows no questions of its own, as a tuned model does.",
             )
 
     @property
     def is_base(self) -> bool:
-        """Whether the base model is asked."""
-        return self.model is None or self.model.strip().lower() == BASE_MODEL
+        """Whether the base model is asked: by a call that names no model."""
+        return self.model is None or self.model.strip().lower() == EXTRACTION_MODEL
 
     @property
     def name(self) -> str:
         """The model's name, for messages."""
-        return self.model or BASE_MODEL
+        return self.model or EXTRACTION_MODEL
 
     # Guess extract-parameters: AI_EXTRACT accepts `PARSE_JSON(…)` for responseFormat, and a path
     # that is a column's value for its file. Snowflake's page shows literals, and paths from a

@@ -19,7 +19,7 @@ from airflow_provider_cortex.cortex.namespace import Namespace
 from airflow_provider_cortex.cortex.rendered_values import text
 from airflow_provider_cortex.cortex.session_settings import PACKAGE
 from airflow_provider_cortex.cortex.sql import Call, for_binding, literal
-from airflow_provider_cortex.errors import ArgumentError, UnknownNamespaceError
+from airflow_provider_cortex.errors import ArgumentError
 
 TYPES = "(VARCHAR)"
 """The types of an alias's arguments: with its name they identify the function."""
@@ -87,19 +87,6 @@ class ModelAlias:
 _FACTS = tuple(name for name in ModelAlias.__dataclass_fields__ if name != "model")
 
 
-def full_name(argument: str, name: str, namespace: Namespace) -> tuple[Identifier, ...]:
-    """
-    Return database, schema and name of an object.
-
-    :raises ArgumentError: if it is not a name, or its database or schema is unknown.
-    """
-    identifiers.parse_argument(argument, name)
-    try:
-        return namespace.full_name(name.strip())
-    except UnknownNamespaceError as error:
-        raise ArgumentError(argument, name, f"has no full name: {error.reason}.") from error
-
-
 def tuned_model(argument: str, name: str, namespace: Namespace) -> str | None:
     """
     Return the full name of a tuned model; None if the name is that of a base model.
@@ -112,7 +99,7 @@ def tuned_model(argument: str, name: str, namespace: Namespace) -> str | None:
     parts = identifiers.parse(name)
     if parts is None and _BASE_MODEL.fullmatch(name):
         return None
-    full = full_name(argument, name, namespace)
+    full = namespace.full_name_of(argument, name)
     return name if parts == full else identifiers.written(full)
 
 

@@ -9,9 +9,10 @@ from airflow_provider_cortex.cortex.identifiers import (
     MAX_PARTS,
     Identifier,
     parse,
+    parse_argument,
     parse_or_quote,
 )
-from airflow_provider_cortex.errors import UnknownNamespaceError
+from airflow_provider_cortex.errors import ArgumentError, UnknownNamespaceError
 
 DOMAIN = ".snowflakecomputing.com"
 
@@ -42,6 +43,18 @@ class Namespace:
         if parts is None:
             raise UnknownNamespaceError(name, "it is not a Snowflake identifier")
         return self._defaults(name, MAX_PARTS - len(parts)) + parts
+
+    def full_name_of(self, argument: str, name: str) -> tuple[Identifier, ...]:
+        """
+        Return database, schema and object of an argument.
+
+        :raises ArgumentError: if it is not a name, or its database or schema is unknown.
+        """
+        parse_argument(argument, name)
+        try:
+            return self.full_name(name.strip())
+        except UnknownNamespaceError as error:
+            raise ArgumentError(argument, name, f"has no full name: {error.reason}.") from error
 
     def uri(self, name: str) -> str:
         """

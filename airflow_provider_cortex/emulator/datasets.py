@@ -133,19 +133,15 @@ class Datasets:
         match = _URI.fullmatch(uri)
         if match is None:
             raise no_dataset(uri)
-        key = _qualified(match["name"], namespace, "SELECT")
+        key = name_resolution.qualified_key(match["name"], namespace, statement="SELECT")
         versions = self.get(key).versions
         if match["version"] not in versions:
             raise no_dataset_version(match["version"])
         return versions[match["version"]]
 
 
-def _qualified(name: str, namespace: Namespace, statement: str) -> NameKey:
-    return name_resolution.key(name_resolution.qualified(name, namespace, statement=statement))
-
-
 def _key(session: "SqlSession", match: re.Match[str], statement: str) -> NameKey:
-    return _qualified(match["name"], session.namespace, statement)
+    return name_resolution.qualified_key(match["name"], session.namespace, statement=statement)
 
 
 def _text(match: re.Match[str], group: str) -> str | None:

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from airflow_provider_cortex.emulator import document_fields
 from airflow_provider_cortex.emulator.extraction_questions import Question
-from airflow_provider_cortex.emulator.tuned_model import EVERY_NTH_IS_HELD_OUT, count_tokens
+from airflow_provider_cortex.emulator.tuned_model import count_tokens, hold_out
 
 EXTRACTION_MODEL = "arctic-extract"
 """The model for documents. It is tuned with a dataset instead of a query."""
@@ -98,9 +98,7 @@ class ExtractionModel:
         """The shares of wrong answers. Real losses are cross-entropies."""
         training, validation = self.examples, self.validation_examples
         if not validation:
-            nth = EVERY_NTH_IS_HELD_OUT
-            validation = self.examples[nth - 1 :: nth]
-            training = tuple(each for n, each in enumerate(self.examples) if n % nth != nth - 1)
+            training, validation = hold_out(self.examples)
         return {
             "validation_loss": _loss(ExtractionModel(training), validation),
             "training_loss": _loss(self, self.examples),
@@ -134,10 +132,8 @@ class _Contexts:
 
     def find(self, text: str, question: Question) -> Found | None:
         """Return the value after the words that most often stood before an answer, or None."""
-        best: tuple[float, str] | None = None
-        for score, value in self._matches(text, question.label):
-            if best is None or score > best[0]:
-                best = score, value
+        matches = self._matches(text, question.label)
+        best = max(matches, key=lambda match: match[0], default=None)
         return None if best is None else _found(best[1], best[0], question)
 
     def _matches(self, text: str, label: str) -> Iterator[tuple[float, str]]:

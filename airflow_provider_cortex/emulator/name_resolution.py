@@ -54,6 +54,11 @@ def qualified(name: str, namespace: Namespace, *, statement: str = "CREATE MODEL
     return ".".join(parts)
 
 
+def qualified_key(name: str, namespace: Namespace, *, statement: str) -> NameKey:
+    """Return the :func:`key` of the :func:`qualified` name."""
+    return key(qualified(name, namespace, statement=statement))
+
+
 def key(name: str) -> NameKey:
     """Return what all spellings of one name have in common."""
     return tuple(

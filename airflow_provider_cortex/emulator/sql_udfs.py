@@ -347,7 +347,7 @@ def _name(identifier: Expr) -> str:
 def _key(table: exp.Table, namespace: Namespace, statement: str) -> NameKey:
     """Return a function's database, schema and name."""
     written = ".".join(part.sql("snowflake") for part in table.parts)
-    key = name_resolution.key(name_resolution.qualified(written, namespace, statement=statement))
+    key = name_resolution.qualified_key(written, namespace, statement=statement)
     return (*key[:2], key[2].upper())
 
 

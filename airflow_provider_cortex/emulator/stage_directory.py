@@ -102,12 +102,13 @@ class DirectoryTables:
 
 
 def _record(file: staged_files.StagedFile) -> Record:
+    md5 = file.md5  # reads the file
     return {
         "RELATIVE_PATH": file.path,
         "SIZE": file.size,
         "LAST_MODIFIED": file.modified.isoformat(),
-        "MD5": file.md5,
-        "ETAG": file.md5,
+        "MD5": md5,
+        "ETAG": md5,
         "FILE_URL": file.url,
     }
 
@@ -148,8 +149,7 @@ def replace_tables(statement: Expr, session: "SqlSession") -> Expr:
 
 
 def _key(session: "SqlSession", match: re.Match[str], statement: str) -> NameKey:
-    name = name_resolution.qualified(match["name"], session.namespace, statement=statement)
-    return name_resolution.key(name)
+    return name_resolution.qualified_key(match["name"], session.namespace, statement=statement)
 
 
 def _create(session: "SqlSession", match: re.Match[str]) -> str:
@@ -167,17 +167,15 @@ def _create(session: "SqlSession", match: re.Match[str]) -> str:
 def _refresh(session: "SqlSession", match: re.Match[str]) -> str:
     key = _existing(session, match)
     if key is None:
-        return _already_dropped()
+        return setup_results.status(setup_results.SUCCESS)
     subpath = literal_value(match["subpath"][1:-1]) if match["subpath"] else ""
     changes = session.engine.directory_tables.refresh(key, subpath or "")
     return setup_results.select(_REFRESH_COLUMNS, changes)
 
 
 def _set(session: "SqlSession", match: re.Match[str]) -> str:
-    key = _existing(session, match)
-    if key is None:
-        return _already_dropped()
-    session.engine.directory_tables.set(key, match["values"])
+    if (key := _existing(session, match)) is not None:
+        session.engine.directory_tables.set(key, match["values"])
     return setup_results.status(setup_results.SUCCESS)
 
 
@@ -189,10 +187,6 @@ def _existing(session: "SqlSession", match: re.Match[str]) -> NameKey | None:
     if match["if_exists"]:
         return None
     raise unknown_object("Stage", ".".join(key))
-
-
-def _already_dropped() -> str:
-    return setup_results.status(setup_results.SUCCESS)
 
 
 _NAME = rf"(?P<name>{statement_text.NAME})"

@@ -92,8 +92,8 @@ def location(written: str, namespace: Namespace) -> Location | None:
     match = _LOCATION.fullmatch(written)
     if match is None:
         return None
-    name = name_resolution.qualified(match["stage"], namespace, statement="SELECT")
-    return name_resolution.key(name), match["path"] or ""
+    stage = name_resolution.qualified_key(match["stage"], namespace, statement="SELECT")
+    return stage, match["path"] or ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 # Enough for a stable loss, and few enough to keep DESCRIBE fast.
 _LARGEST_SAMPLE = 100
 
 # "No validation query: the training data is split automatically"; the ratio is invented.
-EVERY_NTH_IS_HELD_OUT = 5
+_EVERY_NTH_IS_HELD_OUT = 5
 
 _WORD = re.compile(r"\w+")
 
@@ -28,6 +29,8 @@ _PIECE = re.compile(PIECE, re.ASCII)
 
 Pair = tuple[str, str]
 """A prompt and its completion."""
+
+Held = TypeVar("Held")
 
 
 def count_tokens(text: str) -> int:
@@ -120,9 +123,14 @@ class TunedModel:
         """Return the pairs to train on and the pairs to validate with."""
         if self.validation_pairs:
             return self.pairs, self.validation_pairs
-        nth = EVERY_NTH_IS_HELD_OUT
-        training = tuple(pair for row, pair in enumerate(self.pairs) if row % nth != nth - 1)
-        return training, self.pairs[nth - 1 :: nth]
+        return hold_out(self.pairs)
+
+
+def hold_out(examples: tuple[Held, ...]) -> tuple[tuple[Held, ...], tuple[Held, ...]]:
+    """Return the examples to train on, and every fifth one, to validate with."""
+    nth = _EVERY_NTH_IS_HELD_OUT
+    training = tuple(each for row, each in enumerate(examples) if row % nth != nth - 1)
+    return training, examples[nth - 1 :: nth]
 
 
 def _words(text: str) -> list[str]:

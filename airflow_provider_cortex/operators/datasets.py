@@ -38,8 +38,8 @@ class CortexCreateDatasetOperator(CortexTask):
 
     A version is added once: its metadata say which task instance added it, and from which query. So
     a retry, and a cleared task, return the version of their earlier try, if the text of the query
-    is the same. Only the text of queries is compared, and never their rows: a version is a copy, which later changes of a table do not
-    reach.
+    is the same. Only the text of queries is compared, and never their rows: a version is a copy,
+    which later changes of a table do not reach.
 
     :param dataset: the dataset's name: an identifier or a qualified one. It is created unless it
         exists. (templated)
@@ -96,13 +96,12 @@ class CortexCreateDatasetOperator(CortexTask):
         """Add the version, unless it is there, and return its address."""
         from airflow_provider_cortex.cortex.dataset import default_name, version_name
         from airflow_provider_cortex.cortex.identifiers import written
-        from airflow_provider_cortex.cortex.model_alias import full_name
         from airflow_provider_cortex.cortex.source_query import as_query
         from airflow_provider_cortex.tasks.create_dataset import AddVersion
 
         with self.translated_errors():
             if_exists = one_of("if_exists", self.required("if_exists").strip(), IF_EXISTS)
-            name = full_name("dataset", self.required("dataset"), self.namespace())
+            name = self.namespace().full_name_of("dataset", self.required("dataset"))
             query = as_query("query", self.required("query"))
             origin = self._origin(written(name), query, context)
             version = default_name(origin.proof, origin.run_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
-from airflow_provider_cortex.cortex import identifiers, model_alias, model_versions
+from airflow_provider_cortex.cortex import identifiers, model_versions
 from airflow_provider_cortex.cortex.model_versions import ModelVersion
 from airflow_provider_cortex.cortex.namespace import Namespace
 from airflow_provider_cortex.errors import CortexError, RejectedError, UnreachableError
@@ -30,7 +30,7 @@ class DropModels:
     def __init__(
         self, *, model: str, keep: int, protect: Collection[str], namespace: Namespace
     ) -> None:
-        self._model = model_alias.full_name("model", identifiers.without_at(model), namespace)
+        self._model = namespace.full_name_of("model", identifiers.without_at(model))
         self._keep = keep
         self._protect = protect
 

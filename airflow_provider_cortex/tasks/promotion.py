@@ -35,7 +35,7 @@ class Promotion:
         tuned = model_alias.tuned_model("model", new.model, namespace)
         self._is_tuned = tuned is not None
         self._alias = alias.strip()
-        self._function = model_alias.full_name("alias", alias, namespace)
+        self._function = namespace.full_name_of("alias", alias)
         self._roles = [_role(name) for name in roles]
         self.new = replace(new, model=tuned or new.model.strip())
         """The model by its full name."""

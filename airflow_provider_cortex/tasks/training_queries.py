@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from airflow_provider_cortex.cortex import identifiers, model_alias
+from airflow_provider_cortex.cortex import identifiers
 from airflow_provider_cortex.cortex.finetune_request import COLUMNS, check_columns
 from airflow_provider_cortex.errors import (
     ArgumentError,
@@ -47,9 +47,7 @@ def check_datasets(hook: CortexHook, datasets: Mapping[str, DatasetVersion], log
     """
     for argument, found in datasets.items():
         try:
-            name = model_alias.full_name(
-                argument, identifiers.written(found.dataset), hook.namespace()
-            )
+            name = hook.namespace().full_name_of(argument, identifiers.written(found.dataset))
             exists = found.version in hook.dataset_versions(name, found.version)
         except CortexError as error:
             log.warning("Cannot find out whether %s %s exists: %s", argument, found.uri, error)

@@ -8,8 +8,8 @@ import pytest
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.hooks import CortexHook
 from tests.account import execute
-from tests.answer_table.signals import MODEL, SLEEP, Answer, Rows, operator
-from tests.worker import Result, Worker
+from tests.answer_table.signals import MODEL, Answer, Rows, operator
+from tests.worker import SLEEP, Result, Worker
 
 
 @pytest.fixture

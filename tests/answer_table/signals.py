@@ -9,12 +9,9 @@ import pytest
 from airflow_provider_cortex.emulator import Emulator
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.operators import CortexCompleteTableOperator
-from tests.worker import AIRFLOW_2, Result, Store, Worker
+from tests.worker import AIRFLOW_2, SLEEP, Result, Store, Worker
 
 MODEL = "CORTEX_DB.PUBLIC.lights"
-
-SLEEP = "airflow_provider_cortex.tasks.staged_task.time.sleep"
-"""How a worker pauses between two polls."""
 
 TIMED_OUT = "Trigger/execution timeout" if AIRFLOW_2 else "Trigger timeout"
 """Why Airflow ended a deferral, if its timeout has passed."""

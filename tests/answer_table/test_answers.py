@@ -7,14 +7,7 @@ import pytest
 
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.hooks import CortexHook
-from tests.answer_table.signals import (
-    IN_BOTH_WAYS,
-    Answer,
-    Rows,
-    operator,
-    prompted,
-    tables,
-)
+from tests.answer_table.signals import IN_BOTH_WAYS, Answer, Rows, operator, prompted, tables
 from tests.worker import Worker
 
 

@@ -19,7 +19,6 @@ from airflow_provider_cortex.triggers import CortexQueryTrigger
 from airflow_provider_cortex.waiting import event
 from tests.answer_table.signals import (
     IN_BOTH_WAYS,
-    SLEEP,
     TIMED_OUT,
     Answer,
     Rows,
@@ -28,7 +27,7 @@ from tests.answer_table.signals import (
     operator,
     tables,
 )
-from tests.worker import Instance, Worker
+from tests.worker import SLEEP, Instance, Worker
 
 
 @IN_BOTH_WAYS

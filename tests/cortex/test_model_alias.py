@@ -132,7 +132,7 @@ def test_a_name_of_no_kind_is_rejected(name: str) -> None:
 def test_a_name_needs_a_database_and_a_schema() -> None:
     """An alias without them could be in any schema."""
     with pytest.raises(ArgumentError, match=r"^alias has no full name: .* names a schema\.$"):
-        model_alias.full_name("alias", "triage", Namespace(database="db"))
+        Namespace(database="db").full_name_of("alias", "triage")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Invoices in different words, and what each says."""
 
+from importlib import import_module
+
 WORDS = {
     "invoice_number": ("Invoice number:", "Rechnungs-Nr.", "Bill no:"),
     "issued": ("Date:", "Rechnungsdatum", "Issued on"),
@@ -33,31 +35,4 @@ def invoice(number):
 
 def pdf(text):
     """Return a PDF file with a few lines of text."""
-    shown = "".join(f"({_escaped(line)}) Tj T* " for line in text.splitlines())
-    content = f"BT /F1 12 Tf 14 TL 72 720 Td {shown}ET"
-    page = (
-        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R "
-        "/Resources << /Font << /F1 5 0 R >> >> >>"
-    )
-    objects = [
-        "<< /Type /Catalog /Pages 2 0 R >>",
-        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        page,
-        f"<< /Length {len(content)} >>\nstream\n{content}\nendstream",
-        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-    ]
-    body, offsets = "%PDF-1.4\n", []
-    for number, each in enumerate(objects, start=1):
-        offsets.append(len(body))
-        body += f"{number} 0 obj\n{each}\nendobj\n"
-    table = "".join(f"{offset:010} 00000 n \n" for offset in offsets)
-    size = len(objects) + 1
-    body += (
-        f"xref\n0 {size}\n0000000000 65535 f \n{table}"
-        f"trailer\n<< /Size {size} /Root 1 0 R >>\nstartxref\n{len(body)}\n%%EOF\n"
-    )
-    return body.encode("latin-1")
-
-
-def _escaped(line):
-    return line.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
+    return import_module("example_dags.invoices").pdf(text.splitlines())

@@ -6,8 +6,8 @@ import pytest
 
 from airflow_provider_cortex.emulator import Emulator, Life
 from tests.account import create_table
-from tests.evaluation.lights import GOOD, POOR, SLEEP, TICKETS, Evaluate, operator
-from tests.worker import Result, Worker
+from tests.evaluation.lights import GOOD, POOR, TICKETS, Evaluate, operator
+from tests.worker import SLEEP, Result, Worker
 
 
 @pytest.fixture

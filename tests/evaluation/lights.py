@@ -7,7 +7,6 @@ import pytest
 
 from airflow_provider_cortex.emulator import Emulator
 from airflow_provider_cortex.operators import CortexEvaluateOperator
-from tests.account import execute
 from tests.worker import Result
 
 GOOD = "CORTEX_DB.PUBLIC.GOOD"
@@ -23,9 +22,6 @@ TICKETS = (
     ("dark red light", "STOP"),
 )
 """Prompts, and the expected answers."""
-
-SLEEP = "airflow_provider_cortex.tasks.staged_task.time.sleep"
-"""How a worker pauses between two polls."""
 
 Evaluate = Callable[..., Result]
 
@@ -44,12 +40,6 @@ def operator(**changes: Any) -> CortexEvaluateOperator:
 def prompted(emulator: Emulator) -> int:
     """Return how many statements have asked models for answers."""
     return sum("AI_COMPLETE" in query.sql for query in emulator.queries.all())
-
-
-def tables(emulator: Emulator) -> set[str]:
-    """Return the names of all tables."""
-    query = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'PUBLIC'"
-    return {name for (name,) in execute(emulator, query)}
 
 
 def scores(result: Result) -> dict[str, float | None]:

@@ -6,15 +6,8 @@ import pytest
 
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.operators import CortexEvaluateOperator, CortexPromoteModelOperator
-from tests.evaluation.lights import (
-    GOOD,
-    IN_BOTH_WAYS,
-    POOR,
-    Evaluate,
-    operator,
-    prompted,
-    tables,
-)
+from tests.account import tables
+from tests.evaluation.lights import GOOD, IN_BOTH_WAYS, POOR, Evaluate, operator, prompted
 from tests.worker import Worker
 
 

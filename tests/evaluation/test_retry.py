@@ -7,16 +7,9 @@ import pytest
 
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.emulator.query_registry import QueryStatus
-from tests.evaluation.lights import (
-    GOOD,
-    IN_BOTH_WAYS,
-    SLEEP,
-    Evaluate,
-    operator,
-    prompted,
-    tables,
-)
-from tests.worker import Store, Worker
+from tests.account import tables
+from tests.evaluation.lights import GOOD, IN_BOTH_WAYS, Evaluate, operator, prompted
+from tests.worker import SLEEP, Store, Worker
 
 
 @IN_BOTH_WAYS

@@ -11,17 +11,8 @@ from airflow.providers.common.compat.sdk import AssetAlias
 from airflow_provider_cortex.airflow_api.compat import EXTRAS_ARE_HASHED
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.hooks import CortexHook
-from tests.account import create_table, execute
-from tests.evaluation.lights import (
-    GOOD,
-    IN_BOTH_WAYS,
-    POOR,
-    TICKETS,
-    Evaluate,
-    prompted,
-    scores,
-    tables,
-)
+from tests.account import create_table, execute, tables
+from tests.evaluation.lights import GOOD, IN_BOTH_WAYS, POOR, TICKETS, Evaluate, prompted, scores
 from tests.worker import AIRFLOW_2
 
 DATA = Path(__file__).parents[2] / "example_dags" / "data" / "support_tickets.csv"

@@ -7,16 +7,8 @@ import pytest
 
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.hooks import CortexHook
-from tests.extraction.invoices import (
-    MODEL,
-    SLEEP,
-    Extract,
-    operator,
-    put,
-    rows,
-    table_operator,
-)
-from tests.worker import Result, Worker
+from tests.extraction.invoices import MODEL, Extract, operator, put, rows, table_operator
+from tests.worker import SLEEP, Result, Worker
 
 
 @pytest.fixture

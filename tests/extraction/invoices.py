@@ -10,16 +10,13 @@ import pytest
 from airflow_provider_cortex.emulator import Emulator
 from airflow_provider_cortex.hooks import CortexHook
 from airflow_provider_cortex.operators import CortexExtractOperator, CortexExtractTableOperator
-from tests.account import execute, literal
+from tests.account import literal
 from tests.worker import Result
 
 MODEL = "CORTEX_DB.PUBLIC.INVOICES"
 """A model that was tuned with other invoices of the same two suppliers."""
 
 QUESTIONS = {"number": "What is the invoice number?", "total": "What is the total?"}
-
-SLEEP = "airflow_provider_cortex.tasks.staged_task.time.sleep"
-"""How a worker pauses between two polls."""
 
 MISSING = "there is no such file on a stage that the role can read"
 
@@ -75,9 +72,3 @@ def table_operator(**changes: Any) -> CortexExtractTableOperator:
 def extracted(emulator: Emulator) -> int:
     """Return how many statements without a session have had files read."""
     return sum("AI_EXTRACT" in query.sql for query in emulator.queries.all())
-
-
-def tables(emulator: Emulator) -> set[str]:
-    """Return the names of all tables."""
-    query = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'PUBLIC'"
-    return {name for (name,) in execute(emulator, query)}

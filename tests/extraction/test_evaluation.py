@@ -6,9 +6,9 @@ import pytest
 
 from airflow_provider_cortex.emulator import Emulator
 from airflow_provider_cortex.operators import CortexEvaluateOperator
-from tests.account import execute
-from tests.extraction.invoices import MODEL, QUESTIONS, SLEEP, Extract, rows, tables
-from tests.worker import Result, Worker
+from tests.account import execute, tables
+from tests.extraction.invoices import MODEL, QUESTIONS, Extract, rows
+from tests.worker import SLEEP, Result, Worker
 
 BASE = "arctic-extract"
 

@@ -7,19 +7,17 @@ import pytest
 
 from airflow_provider_cortex.emulator import Emulator, Life
 from airflow_provider_cortex.operators import CortexExtractTableOperator
-from tests.account import execute
+from tests.account import execute, tables
 from tests.extraction.invoices import (
     IN_BOTH_WAYS,
     MISSING,
     MODEL,
-    SLEEP,
     Extract,
     extracted,
     invoice,
     table_operator,
-    tables,
 )
-from tests.worker import Store, Worker
+from tests.worker import SLEEP, Store, Worker
 
 
 @IN_BOTH_WAYS

@@ -14,13 +14,9 @@ from airflow_provider_cortex.operators import (
     CortexPromoteModelOperator,
 )
 from tests.account import execute
-from tests.answer_table.signals import (
-    SLEEP,
-    dying_before_the_last_statement,
-    prompted,
-)
+from tests.answer_table.signals import dying_before_the_last_statement, prompted
 from tests.tasks import in_dag
-from tests.worker import Result, Worker
+from tests.worker import SLEEP, Result, Worker
 
 OLD, NEW = "CORTEX_DB.PUBLIC.triage", "CORTEX_DB.PUBLIC.triage_1"
 
